@@ -1,0 +1,68 @@
+"""Every error the forwarder raises on purpose, on one screen.
+
+An error's text is a sentence for the person who reads it: it names the thing and says what to do.
+Errors that come from Telegram carry Telegram's own name; what follows from a name is decided in
+:mod:`forwarder.retry`, never by the class of an exception.
+"""
+
+from __future__ import annotations
+
+
+class ForwarderError(Exception):
+    """Anything that ends in a sentence on the screen or in the chat, never in a traceback."""
+
+    exit_status = 1
+
+
+class SettingsError(ForwarderError):
+    """Settings are missing, malformed or placeholders; the text names all of them at once."""
+
+    exit_status = 2
+
+
+class Unavailable(ForwarderError):
+    """PostgreSQL, Redis or Telegram does not answer."""
+
+
+class SessionError(ForwarderError):
+    """A session file cannot be read, opened with this key, or is held by another process."""
+
+
+class AccountNotReady(ForwarderError):
+    """The account has no login, is stopped, or no process of ours holds its session."""
+
+
+class InvalidRequest(ForwarderError):
+    """What a person asked for cannot be done as asked; the text says why and what would work.
+
+    ``code`` names the case for the bot, which has the sentence in the person's language;
+    ``fields`` are the values that the sentence mentions.
+    """
+
+    def __init__(self, code: str, message: str, **fields: object) -> None:
+        super().__init__(message)
+        self.code = code
+        self.fields = fields
+
+
+class NotFound(InvalidRequest):
+    """The channel, mapping, account or post that was named does not exist."""
+
+
+class TelegramError(ForwarderError):
+    """What Telegram answered instead of a result, or that it did not answer.
+
+    ``name`` is the MTProto name (``CHAT_WRITE_FORBIDDEN``) or the Bot API's description in the
+    form that :mod:`forwarder.retry` matches. ``seconds`` is the wait that the server asked for.
+    """
+
+    def __init__(self, name: str, *, code: int = 0, seconds: float | None = None, migrate_to: int | None = None) -> None:
+        super().__init__(name if seconds is None else f"{name} ({seconds:g} s)")
+        self.name = name
+        self.code = code
+        self.seconds = seconds
+        self.migrate_to = migrate_to
+
+
+class OutcomeUnknown(TelegramError):
+    """The call may have been executed: its answer was lost, late, or an error of the server's own."""
