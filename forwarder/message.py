@@ -1,0 +1,279 @@
+"""The words of the field as frozen values; what every room above this one speaks.
+
+Chat ids are *marked* ids as the Bot API writes them: ``-100…`` for channels and supergroups, ``-…``
+for basic groups, positive for private chats. Offsets and lengths of entities count UTF-16 code
+units, as Telegram does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a message is. ``unknown`` is forwarded whole, never guessed at; ``service`` is passed over."""
+
+    TEXT = "text"
+    PHOTO = "photo"
+    VIDEO = "video"
+    ANIMATION = "animation"
+    VOICE = "voice"
+    VIDEO_NOTE = "video_note"
+    AUDIO = "audio"
+    DOCUMENT = "document"
+    STICKER = "sticker"
+    POLL = "poll"
+    LOCATION = "location"
+    VENUE = "venue"
+    CONTACT = "contact"
+    DICE = "dice"
+    SERVICE = "service"
+    UNKNOWN = "unknown"
+
+
+class ChatKind(StrEnum):
+    CHANNEL = "channel"
+    SUPERGROUP = "supergroup"
+    GROUP = "group"
+    PRIVATE = "private"
+
+
+class AccountKind(StrEnum):
+    BOT = "bot"
+    USER = "user"
+
+
+class Mode(StrEnum):
+    """``forward`` keeps the author; ``copy`` carries the content only."""
+
+    FORWARD = "forward"
+    COPY = "copy"
+
+
+class Route(StrEnum):
+    """What a mapping asks for; a lane and a delivery have ``bot`` or ``user``."""
+
+    AUTO = "auto"
+    BOT = "bot"
+    USER = "user"
+
+
+class Heard(StrEnum):
+    """How a message came to us. ``own``: we sent it ourselves into a chat that is also a source."""
+
+    PUSH = "push"
+    POLL = "poll"
+    CATCH_UP = "catch_up"
+    BOT = "bot"
+    OWN = "own"
+
+
+class DeliveryKind(StrEnum):
+    POST = "post"
+    EDIT = "edit"
+    DELETE = "delete"
+
+
+class DeliveryClass(StrEnum):
+    """What goes first in a lane. ``fix`` (edits and deletions) may overtake posts."""
+
+    FIX = "fix"
+    LIVE = "live"
+    BULK = "bulk"
+
+
+class State(StrEnum):
+    """The closed set of a delivery's states, drawn in docs/architecture.md."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    UNSURE = "unsure"
+    HELD = "held"
+    SENT = "sent"
+    FAILED = "failed"
+    FILTERED = "filtered"
+    DUPLICATE = "duplicate"
+    WITHDRAWN = "withdrawn"
+
+    @property
+    def final(self) -> bool:
+        return self in FINAL_STATES
+
+
+FINAL_STATES = frozenset({State.SENT, State.FAILED, State.FILTERED, State.DUPLICATE, State.WITHDRAWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A formatted stretch of text; ``type`` is the Bot API's name (``bold``, ``text_link``, …)."""
+
+    type: str
+    offset: int
+    length: int
+    url: str | None = None
+    user_id: int | None = None
+    language: str | None = None
+    custom_emoji_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a forwarded message first appeared, as its header says."""
+
+    chat_id: int
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMessage:
+    """One message of a source chat, as heard through either API.
+
+    ``media_id`` is the medium's identity within one API: the MTProto id of the photo or document, or
+    the Bot API's ``file_unique_id``, with a prefix that names the API. ``protected`` is the message's
+    own flag; the chat's flag is kept with the channel.
+    """
+
+    chat_id: int
+    message_id: int
+    date: datetime
+    kind: Kind
+    heard: Heard
+    text: str = ""
+    entities: tuple[Entity, ...] = ()
+    album_id: str | None = None
+    media_id: str | None = None
+    edit_date: datetime | None = None
+    topic_id: int = 0
+    reply_to: int | None = None
+    origin: Origin | None = None
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A message as it reads after an edit."""
+
+    message: SourceMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    chat_id: int
+    message_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """Ids that the server was asked for and that hold no message: proven empty."""
+
+    chat_id: int
+    message_ids: tuple[int, ...]
+
+
+News = SourceMessage | Edited | Deleted | Empty
+
+
+@dataclass(frozen=True, slots=True)
+class SendOrder:
+    """One call that forwards or copies messages, in the order of the source.
+
+    ``random_ids`` has one id per message; the Bot API has no use for them. ``album`` says that the
+    messages are the parts of one album.
+    """
+
+    source: int
+    message_ids: tuple[int, ...]
+    destination: int
+    mode: Mode
+    random_ids: tuple[int, ...] = ()
+    topic: int = 0
+    silent: bool = False
+    album: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EditOrder:
+    """Give a copy the text (or caption) that its source has now."""
+
+    destination: int
+    message_id: int
+    kind: Kind
+    text: str
+    entities: tuple[Entity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOrder:
+    destination: int
+    message_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindOrder:
+    """Look in the destination for the copies of a send whose outcome is unknown.
+
+    Only ids above ``after_id`` that are not in ``known_ids`` count.
+    """
+
+    source: int
+    message_ids: tuple[int, ...]
+    destination: int
+    mode: Mode
+    after_id: int
+    known_ids: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCard:
+    """What an account can tell about a chat. ``top_id`` is the id of its newest message, 0 if unknown."""
+
+    chat_id: int
+    kind: ChatKind
+    title: str
+    username: str | None = None
+    protected: bool = False
+    forum: bool = False
+    slow_mode: int = 0
+    linked_chat_id: int | None = None
+    migrated_to: int | None = None
+    access_hash: int | None = None
+    top_id: int = 0
+    may_read: bool = False
+    may_post: bool = False
+    may_edit: bool = False
+    may_delete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The answer to "what is under these ids": messages found, and ids proven empty."""
+
+    messages: tuple[SourceMessage, ...] = ()
+    empty: tuple[int, ...] = ()
+
+
+def content_hash(parts: tuple[SourceMessage, ...]) -> bytes | None:
+    """A digest that is equal for posts with the same normalised text and the same media.
+
+    None where there is nothing to compare: no text, and media without an identity (a poll, a place,
+    a dice). Two media without captions are equal only by the media's identity.
+    """
+    texts = [" ".join(unicodedata.normalize("NFKC", part.text).split()) for part in parts]
+    media = [part.media_id or "" for part in parts]
+    if any(part.kind is not Kind.TEXT and part.media_id is None for part in parts):
+        return None
+    if not any(texts) and not any(media):
+        return None
+    digest = hashlib.sha256()
+    for kind, text, medium in zip((part.kind for part in parts), texts, media, strict=True):
+        digest.update("\x1f".join((kind, text, medium)).encode("utf-8", "surrogatepass") + b"\x1e")
+    return digest.digest()
+
+
+def without_nul(text: str) -> str:
+    """PostgreSQL's text type refuses NUL, and Telegram clients do not show it."""
+    return text.replace("\x00", "")

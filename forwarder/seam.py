@@ -1,0 +1,80 @@
+"""The one seam between the forwarder and Telegram: what the porch (``telegram/``) must be able to do.
+
+Everything here speaks in the values of :mod:`forwarder.message`. Every failure that comes from
+Telegram is raised as :class:`~forwarder.errors.TelegramError`, or as
+:class:`~forwarder.errors.OutcomeUnknown` where the call may have been executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from forwarder.message import (
+    AccountKind,
+    ChatCard,
+    DeleteOrder,
+    EditOrder,
+    Fetched,
+    FindOrder,
+    SendOrder,
+)
+
+
+class Sender(Protocol):
+    """Carries out what a delivery asks for, by one account and one API."""
+
+    kind: AccountKind
+    account_id: int
+
+    async def send(self, order: SendOrder) -> tuple[int | None, ...]:
+        """Forward or copy; return the id of each copy, aligned with ``order.message_ids``.
+
+        None stands for a message that Telegram passed over (deleted, or a service message).
+        """
+        ...
+
+    async def edit(self, order: EditOrder) -> None:
+        """Apply the newest text to a copy. A copy that already reads so is a success."""
+        ...
+
+    async def delete(self, order: DeleteOrder) -> None:
+        """Delete copies. One that is already gone is a success."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads chats as one account."""
+
+    account_id: int
+
+    async def tops(self, chat_ids: Sequence[int]) -> dict[int, int]:
+        """The newest message id of each chat that the account can read, many in one call."""
+        ...
+
+    async def fetch(self, chat_id: int, message_ids: Sequence[int]) -> Fetched:
+        """What is under these ids; an id without a message is answered as empty. Any number of ids."""
+        ...
+
+
+class Finder(Protocol):
+    """Looks for copies whose send had an unknown outcome."""
+
+    async def find(self, order: FindOrder) -> tuple[int, ...] | None:
+        """The ids of the copies, aligned with ``order.message_ids``; None when they are not there (yet).
+
+        Raises :class:`~forwarder.errors.AccountNotReady` where nobody can read the destination.
+        """
+        ...
+
+
+class Directory(Protocol):
+    """Answers questions about chats as one account."""
+
+    async def look_up(self, reference: str) -> ChatCard:
+        """Resolve ``@name``, a t.me link, an invite link or a marked id, with this account's rights there.
+
+        Raises :class:`~forwarder.errors.InvalidRequest` with code ``chat_not_found`` or
+        ``chat_unreadable`` (known, but this account is not in it).
+        """
+        ...
