@@ -366,11 +366,11 @@ class Message(Base):
 class Delivery(Base):
     """The outbox.
 
-    ``position`` is the id of the post's first message: the order of the source. ``called_at`` is set
-    just before the call and cleared by a definite answer, so a row that is ``sending`` without it was
-    never sent. ``seen_id`` is the highest id known in the destination before a bot's send; a look-up
-    searches above it. ``parts`` lists the source messages that an edit or deletion concerns; ``again``
-    says that a newer edit came while this one was being applied.
+    ``position`` is the id of the post's first message: the order of the source. ``not_before`` of a
+    ``reserved`` row is a slot that the pace has given it. ``message_ids`` and ``random_ids`` are what the
+    call carries, stored before it is made. ``seen_id`` is the highest id known in the destination before
+    a bot's send; a look-up searches above it. ``parts`` lists the source messages that an edit or deletion
+    concerns; ``again`` says that a newer one came while this was being applied.
     """
 
     __tablename__ = "deliveries"
@@ -427,7 +427,6 @@ class Delivery(Base):
     duplicate_of: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     claimed_at: Mapped[datetime | None]
-    called_at: Mapped[datetime | None]
     done_at: Mapped[datetime | None]
 
 
