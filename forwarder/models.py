@@ -367,7 +367,7 @@ class Delivery(Base):
     """The outbox.
 
     ``position`` is the id of the post's first message: the order of the source. ``not_before`` of a
-    ``reserved`` row is a slot that the pace has given it. ``message_ids`` and ``random_ids`` are what the
+    ``reserved`` row is a slot that the pace has given it (see ``pace.Place``). ``message_ids`` and ``random_ids`` are what the
     call carries, stored before it is made. ``seen_id`` is the highest id known in the destination before
     a bot's send; a look-up searches above it. ``parts`` lists the source messages that an edit or deletion
     concerns; ``again`` says that a newer one came while this was being applied.
@@ -411,7 +411,7 @@ class Delivery(Base):
     state: Mapped[str] = mapped_column(default=State.QUEUED, server_default=State.QUEUED)
     reason: Mapped[str | None]
     not_before: Mapped[datetime | None]
-    reserved: Mapped[bool] = mapped_column(default=False, server_default=sql_text("false"))
+    reserved: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=sql_text("0"))
     attempts: Mapped[int] = mapped_column(default=0, server_default=sql_text("0"))
     epoch: Mapped[int] = mapped_column(default=0, server_default=sql_text("0"))
     route: Mapped[str | None]
