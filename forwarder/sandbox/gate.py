@@ -37,8 +37,8 @@ class Order:
 
     Of a call, before execution: ``error`` refuses it, ``cut`` closes the connection, ``drop`` never executes
     and never answers, ``delay`` waits first. After execution the same words concern the answer.
-    Of a push: ``drop`` loses it, ``double`` sends it twice, ``delay`` holds it back, ``swap`` lets the next one
-    overtake it. ``http_status`` is for the Bot API door alone.
+    Of a push: ``drop`` loses it, ``double`` sends it twice, ``delay`` holds it back, ``swap`` lets the next
+    one overtake it. ``http_status`` is for the Bot API door alone.
     """
 
     error: TelegramError | None = None

@@ -1,17 +1,17 @@
 """The sandbox's world: one in-memory Telegram, pure and synchronous, behind both doors.
 
-Chats are named by marked ids (users positive, basic groups ``-id``, channels and supergroups ``-100id``; `ids`).
-Everything that can be refused raises `TelegramError(code, name, seconds)` with MTProto's own names. The first
-argument of an operation is the account that acts.
+Chats are named by marked ids (users positive, basic groups ``-id``, channels and supergroups ``-100id``;
+`ids`). Everything that can be refused raises `TelegramError(code, name, seconds)` with MTProto's own names.
+The first argument of an operation is the account that acts.
 
 * Accounts: ``create_user``, ``create_bot``, ``account``, ``by_phone``, ``by_token``, ``resolve_username``,
   ``block``, ``replace_account``.
 * Chats: ``create_channel``, ``create_supergroup``, ``create_group``, ``change_chat``, ``create_invite``,
-  ``revoke_invite``, ``chat``, ``chats_of``; members: ``join``, ``check_invite``, ``import_invite``, ``approve``,
-  ``add_member``, ``leave``, ``promote``, ``restrict``, ``ban``, ``migrate_group``.
+  ``revoke_invite``, ``chat``, ``chats_of``; members: ``join``, ``check_invite``, ``import_invite``,
+  ``approve``, ``add_member``, ``leave``, ``promote``, ``restrict``, ``ban``, ``migrate_group``.
 * Messages: ``send(actor, chat, Content | str, random_id=, options=Options(...))``, ``send_album``,
-  ``forward(actor, source, numbers, target, ...) -> list[Message | None]``, ``copy``, ``edit(..., Edit(...))``,
-  ``delete(...) -> numbers removed``, ``pin``, ``vote``.
+  ``forward(actor, source, numbers, target, ...) -> list[Message | None]``, ``copy``, ``edit(...,
+  Edit(...))``, ``delete(...) -> numbers removed``, ``pin``, ``vote``.
 * Buttons: ``press -> Query``, ``answer_callback``, ``share_chat``, ``offered_chats``.
 * Files: ``add_photo``, ``add_document``, ``add_file``, ``file``, ``access_hash``, ``file_reference``,
   ``check_file``.
@@ -20,8 +20,8 @@ argument of an operation is the account that acts.
 * Watching: ``subscribe(callback)`` is told of every `events.Event` in order, inside the operation;
   ``with world.capture() as events`` collects those of the operations inside it; ``log`` lists executions.
 
-All data lies in ``world.memory`` (`state.Memory`): plain dicts of dataclasses, which is what a snapshot keeps.
-Uncertain behaviours and numbers are fields of `Rules`.
+All data lies in ``world.memory`` (`state.Memory`): plain dicts of dataclasses, which is what a snapshot
+keeps. Uncertain behaviours and numbers are fields of `Rules`.
 """
 
 from .accounts import Account, BotProfile

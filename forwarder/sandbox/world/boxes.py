@@ -1,7 +1,7 @@
 """A box: the numbered messages of one channel or one account, and the log of what changed in it.
 
-pts rises by exactly ``pts_count`` with each event (https://core.telegram.org/api/updates). The log is bounded:
-who asks for a state older than its beginning gets "difference too long".
+pts rises by exactly ``pts_count`` with each event (https://core.telegram.org/api/updates). The log is
+bounded: who asks for a state older than its beginning gets "difference too long".
 """
 
 from __future__ import annotations

@@ -18,7 +18,9 @@ class Buttons(Editing):
     """Layer: what people do with a bot's keyboards."""
 
     def press(self, actor: int, chat_id: int, message_id: int, data: bytes) -> Query:
-        """A person presses a callback button under a bot's message. Raises MESSAGE_ID_INVALID, DATA_INVALID."""
+        """A person presses a callback button under a bot's message. Raises MESSAGE_ID_INVALID,
+        DATA_INVALID.
+        """
         message = self._own_view(actor, chat_id, message_id)
         if message is None or message.markup is None or message.markup.kind != "inline":
             raise TelegramError(400, "MESSAGE_ID_INVALID")
@@ -38,7 +40,9 @@ class Buttons(Editing):
     def answer_callback(
         self, bot: int, query_id: int, *, text: str = "", alert: bool = False, url: str = ""
     ) -> None:
-        """The bot's answer. Raises QUERY_ID_INVALID when it is not waited for (any more), MESSAGE_TOO_LONG."""
+        """The bot's answer. Raises QUERY_ID_INVALID when it is not waited for (any more),
+        MESSAGE_TOO_LONG.
+        """
         query = self.memory.queries.get(query_id)
         if query is None or query.bot != bot or query.answered:
             raise TelegramError(400, "QUERY_ID_INVALID")
@@ -52,7 +56,8 @@ class Buttons(Editing):
     # -- sharing a chat ----------------------------------------------------------------------------------
 
     def share_chat(self, actor: int, bot: int, request: ChatRequest, chat_id: int) -> Message:
-        """A person answers a "choose a chat" button; the bot gets the rights it asked for and a service message.
+        """A person answers a "choose a chat" button; the bot gets the rights it asked for and a service
+        message.
 
         Raises CHAT_ADMIN_REQUIRED, BUTTON_INVALID when the chat is not one that the button offers.
         Source: shareChatWithBot in TDLib's td_api.tl.
@@ -89,8 +94,7 @@ class Buttons(Editing):
         if request.user_rights is not None and not all(member.may(right) for right in request.user_rights):
             return False
         if request.bot_rights is not None and not self._bot_has(chat, bot, request.bot_rights):
-            may_grant = member.may("add_admins") and all(member.may(right) for right in request.bot_rights)
-            return may_grant
+            return member.may("add_admins") and all(member.may(right) for right in request.bot_rights)
         return not request.bot_is_member or chat.inside(bot) or member.may("invite_users")
 
     def offered_chats(self, actor: int, bot: int, request: ChatRequest) -> list[Chat]:
@@ -109,8 +113,9 @@ class Buttons(Editing):
     def hears(self, account_id: int, message: Message) -> bool:
         """Whether a message of a box is delivered to this account as an update.
 
-        People hear all in their chats. Bots do not hear other bots (bot-to-bot mode is not assumed), in groups
-        with privacy mode only commands, replies to them and mentions unless they are admins, and service messages.
+        People hear all in their chats. Bots do not hear other bots (bot-to-bot mode is not assumed), in
+        groups with privacy mode only commands, replies to them and mentions unless they are admins, and
+        service messages.
         """
         account = self.account(account_id)
         if ids.is_user(message.chat):

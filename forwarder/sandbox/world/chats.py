@@ -60,7 +60,9 @@ BANNED_RIGHTS = SEND_RIGHTS | {
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """What one account is in one chat. ``rights`` of an admin; ``denied`` of one who is restricted or banned."""
+    """What one account is in one chat. ``rights`` of an admin; ``denied`` of one who is restricted or
+    banned.
+    """
 
     account: int
     role: Role

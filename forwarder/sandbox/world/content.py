@@ -13,8 +13,8 @@ from .state import Rules
 def checked(content: Content, rules: Rules, *, premium: bool = False) -> Content:
     """The content as Telegram keeps it: trimmed, and without text where the medium can't have any.
 
-    Raises MESSAGE_EMPTY, MESSAGE_TOO_LONG, MEDIA_CAPTION_TOO_LONG, ENTITY_BOUNDS_INVALID, ENTITIES_TOO_LONG and
-    the poll errors.
+    Raises MESSAGE_EMPTY, MESSAGE_TOO_LONG, MEDIA_CAPTION_TOO_LONG, ENTITY_BOUNDS_INVALID, ENTITIES_TOO_LONG
+    and the poll errors.
     """
     if content.media is not None and not takes_caption(content.media):
         content = Content(media=content.media)

@@ -11,7 +11,8 @@ from .messages import Message
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message has entered a box. ``random_id`` is known only to the account that sent it (``message.sent_by``).
+    """A message has entered a box. ``random_id`` is known only to the account that sent it
+    (``message.sent_by``).
 
     ``pts`` is the state of the box after the event, ``pts_count`` by how much the event moved it.
     """

@@ -34,10 +34,10 @@ class Forwarding(Sending):
     ) -> list[Message | None]:
         """Forward 1-100 messages in one call. The result has a message or None for each number, in order.
 
-        Missing messages, service messages, and with ``drop_author`` uncopyable ones, are skipped; when nothing is
-        left it raises MESSAGE_ID_INVALID. Albums stay albums under a new id. Raises MESSAGE_IDS_EMPTY,
-        RANDOM_ID_INVALID, CHAT_FORWARDS_RESTRICTED, QUIZ_ANSWER_MISSING, those of reading the source and those of
-        sending. Source: https://core.telegram.org/method/messages.forwardMessages
+        Missing messages, service messages, and with ``drop_author`` uncopyable ones, are skipped; when
+        nothing is left it raises MESSAGE_ID_INVALID. Albums stay albums under a new id. Raises
+        MESSAGE_IDS_EMPTY, RANDOM_ID_INVALID, CHAT_FORWARDS_RESTRICTED, QUIZ_ANSWER_MISSING, those of reading
+        the source and those of sending. Source: https://core.telegram.org/method/messages.forwardMessages
         """
         if not numbers:
             raise TelegramError(400, "MESSAGE_IDS_EMPTY")
@@ -76,7 +76,9 @@ class Forwarding(Sending):
         options: Options = PLAIN,
         random_id: int | None = None,
     ) -> Message:
-        """A copy without header; ``caption`` (text and entities) replaces the old one where there can be one."""
+        """A copy without header; ``caption`` (text and entities) replaces the old one where there can be
+        one.
+        """
         if caption is None:
             keys = None if random_id is None else [random_id]
             made = self.forward(

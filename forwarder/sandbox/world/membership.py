@@ -16,7 +16,9 @@ class Membership(Rooms):
     """Layer: who is in which chat, and as what."""
 
     def join(self, actor: int, chat_id: int) -> Chat:
-        """Join a public chat. Raises CHANNEL_PRIVATE for others, USER_ALREADY_PARTICIPANT never: it is a no-op."""
+        """Join a public chat. Raises CHANNEL_PRIVATE for others, USER_ALREADY_PARTICIPANT never: it is a
+        no-op.
+        """
         chat = self.chat(chat_id)
         self._refuse_bot(actor)
         member = chat.member(actor)

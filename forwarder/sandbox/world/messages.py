@@ -149,6 +149,7 @@ class Options:
 
 
 PLAIN = Options()
+EMPTY = Content()
 
 
 def utf16_length(text: str) -> int:

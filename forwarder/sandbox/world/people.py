@@ -101,7 +101,9 @@ class People(State):
         return account if account and account.bot and account.bot.token == token else None
 
     def resolve_username(self, username: str) -> int:
-        """The marked id behind a name (with or without @). Raises USERNAME_INVALID or USERNAME_NOT_OCCUPIED."""
+        """The marked id behind a name (with or without @). Raises USERNAME_INVALID or
+        USERNAME_NOT_OCCUPIED.
+        """
         name = username.removeprefix("@")
         if not _USERNAME.fullmatch(name):
             raise TelegramError(400, "USERNAME_INVALID")
@@ -122,7 +124,9 @@ class People(State):
             self._emit(BotStopped(self.clock.now(), user, bot, blocked))
 
     def check_private(self, actor: int, other: int) -> None:
-        """Raises when ``actor`` may not write to ``other``: blocked, bot to bot, or a bot that writes first."""
+        """Raises when ``actor`` may not write to ``other``: blocked, bot to bot, or a bot that writes
+        first.
+        """
         sender, receiver = self.account(actor), self.account(other)
         if (other, actor) in self.memory.blocked:
             raise TelegramError(403 if sender.bot else 400, "USER_IS_BLOCKED")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from . import ids
 from .chats import Chat
 from .errors import TelegramError
-from .messages import PLAIN, Content, Forward, MadeFrom, Message, Options, Service
+from .messages import EMPTY, PLAIN, Content, Forward, MadeFrom, Message, Options, Service
 from .people import People
 
 
@@ -16,7 +16,7 @@ from .people import People
 class Draft:
     """A message before it has a number."""
 
-    content: Content = Content()
+    content: Content = EMPTY
     options: Options = PLAIN
     grouped_id: int | None = None
     forward: Forward | None = None

@@ -51,7 +51,9 @@ class Sending(Membership):
         random_ids: Sequence[int] | None = None,
         options: Options = PLAIN,
     ) -> list[Message]:
-        """Send 2-10 media as one album. Raises MULTI_MEDIA_TOO_LONG, MEDIA_GROUPED_INVALID and those of `send`."""
+        """Send 2-10 media as one album. Raises MULTI_MEDIA_TOO_LONG, MEDIA_GROUPED_INVALID and those of
+        `send`.
+        """
         if not 2 <= len(items) <= 10:
             raise TelegramError(400, "MULTI_MEDIA_TOO_LONG" if items else "MEDIA_EMPTY")
         keys: Sequence[int | None] = random_ids if random_ids is not None else [None] * len(items)
