@@ -1,0 +1,156 @@
+"""One job's call to Telegram, and what its answer means for the row.
+
+Nothing here touches the database: a job with all that it needs goes in, a :class:`Called` comes out. What an error means is decided in :mod:`forwarder.retry`; here the decision meets the mapping's settings.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+
+from forwarder.errors import OutcomeUnknown, TelegramError
+from forwarder.message import (
+    AccountKind,
+    DeleteOrder,
+    DeliveryKind,
+    EditOrder,
+    Kind,
+    Mode,
+    SendOrder,
+    State,
+)
+from forwarder.outbox import CopyOf, Job, LaneHeld, Part, Result
+from forwarder.retry import MAX_ATTEMPTS, Decision, Fallback, Verdict, back_off, decide
+from forwarder.seam import Sender
+
+CAPTIONED = frozenset({Kind.PHOTO, Kind.VIDEO, Kind.ANIMATION, Kind.VOICE, Kind.AUDIO, Kind.DOCUMENT})
+"""Kinds whose caption can be edited; a text is edited itself, the rest has nothing to edit."""
+
+UNSURE_LOOK = 2.0
+"""Seconds after a call of unknown outcome when its copies are looked for first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A result, and the decision behind it where Telegram refused."""
+
+    result: Result
+    decision: Decision | None = None
+    error: TelegramError | None = None
+
+
+@dataclass(slots=True)
+class Caller:
+    """Carries out jobs by one sender. ``rng`` gives the jitter of waits."""
+
+    sender: Sender
+    rng: random.Random = field(default_factory=random.Random)
+
+    async def send(self, job: Job, lane: LaneHeld, order: SendOrder) -> Called:
+        """Forward or copy; where the forward is refused and the mapping allows it, copy instead."""
+        try:
+            return Called(sent(order, order.mode, await self.sender.send(order)))
+        except TelegramError as error:
+            decision = decide(error, api=self.sender.kind)
+            if decision.verdict is not Verdict.FALL_BACK:
+                return self.refused(job, decision, error)
+            return await self._fall_back(job, lane, order, decision, error)
+
+    async def _fall_back(
+        self, job: Job, lane: LaneHeld, order: SendOrder, decision: Decision, refusal: TelegramError
+    ) -> Called:
+        try:
+            if decision.fallback is Fallback.COPY and order.mode is Mode.FORWARD and lane.copy_fallback:
+                return Called(sent(order, Mode.COPY, await self.sender.send(replace(order, mode=Mode.COPY))))
+            if decision.fallback is Fallback.SINGLY and len(order.message_ids) > 1:
+                return Called(sent(order, order.mode, await self._send_singly(order)))
+        except TelegramError as error:
+            second = decide(error, api=self.sender.kind)
+            return self.refused(job, second, error)
+        return self.refused(job, replace(decision, verdict=Verdict.FAIL), refusal)
+
+    async def _send_singly(self, order: SendOrder) -> tuple[int | None, ...]:
+        ids: list[int | None] = []
+        for index, message_id in enumerate(order.message_ids):
+            one = replace(
+                order,
+                message_ids=(message_id,),
+                random_ids=order.random_ids[index : index + 1],
+                album=False,
+            )
+            ids.extend(await self.sender.send(one))
+        return tuple(ids)
+
+    async def edit(
+        self, job: Job, lane: LaneHeld, parts: tuple[Part, ...], copies: tuple[CopyOf, ...]
+    ) -> Called:
+        """Give the copies of the edited messages the text that these have now."""
+        if any(copy.mode is Mode.FORWARD for copy in copies):
+            return Called(Result(State.FILTERED, "forward_cannot_be_edited"))
+        now = {part.message_id: part for part in parts}
+        for copy in copies:
+            part = now.get(copy.source_message_id)
+            if part is None or copy.source_message_id not in job.parts:
+                continue
+            if part.kind is not Kind.TEXT and part.kind not in CAPTIONED:
+                continue
+            order = EditOrder(lane.destination, copy.message_id, part.kind, part.text, part.entities)
+            try:
+                await self.sender.edit(order)
+            except TelegramError as error:
+                decision = decide(error, api=self.sender.kind, order="edit")
+                if decision.verdict is not Verdict.DONE:
+                    return self.refused(job, decision, error)
+        return Called(Result(State.SENT))
+
+    async def delete(self, job: Job, lane: LaneHeld, copies: tuple[CopyOf, ...]) -> Called:
+        ids = tuple(copy.message_id for copy in copies)
+        if ids:
+            try:
+                await self.sender.delete(DeleteOrder(lane.destination, ids))
+            except TelegramError as error:
+                decision = decide(error, api=self.sender.kind, order="delete")
+                if decision.verdict is not Verdict.DONE:
+                    return self.refused(job, decision, error)
+        return Called(Result(State.SENT))
+
+    def refused(self, job: Job, decision: Decision, error: TelegramError) -> Called:
+        return Called(result_of(job, decision, error, self.rng), decision, error)
+
+
+def sent(order: SendOrder, mode: Mode, ids: tuple[int | None, ...]) -> Result:
+    """All parts passed over means that there was nothing left to send at the source."""
+    if all(copy is None for copy in ids):
+        return Result(State.WITHDRAWN, "deleted_at_source")
+    return Result(State.SENT, message_ids=order.message_ids, sent_ids=ids, mode=mode)
+
+
+def result_of(job: Job, decision: Decision, error: TelegramError, rng: random.Random) -> Result:
+    """What a refusal makes of the row; side effects (a pause, a stop, a wait) are the carrier's."""
+    match decision.verdict:
+        case Verdict.WAIT:
+            return Result(State.QUEUED, decision.reason, wait=decision.seconds + rng.uniform(0.1, 0.6))
+        case Verdict.RETRY:
+            # Telegram out of reach is nobody's failed attempt: the post waits until it is back.
+            reached = error.name != "CONNECT_FAILED"
+            if reached and job.attempts + 1 >= MAX_ATTEMPTS:
+                return Result(State.FAILED, decision.reason, attempt=True)
+            unknown = job.kind is DeliveryKind.POST and isinstance(error, OutcomeUnknown)
+            reason = "outcome_unknown" if unknown else decision.reason
+            return Result(State.QUEUED, reason, wait=back_off(job.attempts + 1, rng), attempt=reached)
+        case Verdict.UNSURE:
+            return Result(State.UNSURE, "outcome_unknown", wait=UNSURE_LOOK)
+        case Verdict.MIGRATED:
+            return Result(State.QUEUED, decision.reason, attempt=True)
+        case Verdict.PAUSE_MAPPING:
+            return Result(State.HELD, "paused")
+        case Verdict.STOP_ACCOUNT:
+            return Result(State.QUEUED, decision.reason)
+        case Verdict.DONE:
+            return Result(State.SENT)
+        case _:
+            return Result(State.FAILED, decision.reason, attempt=True)
+
+
+def same_account(job: Job, kind: AccountKind, account_id: int) -> bool:
+    return job.route is kind and job.account_id == account_id

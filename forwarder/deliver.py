@@ -1,0 +1,485 @@
+"""A lane's work: claim, send, record, while it has work and time.
+
+No transaction is open while sending. A lane is held under a lease with a fence that is renewed for the whole
+process; before each call the carrier looks whether enough of the lease is left, by its own monotonic clock,
+so that a process that was stopped and wakes later finds out before it sends anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forwarder import outbox
+from forwarder.calls import Called, Caller, same_account
+from forwarder.db import Database
+from forwarder.errors import AccountNotReady, TelegramError
+from forwarder.message import AccountKind, DeliveryKind, FindOrder, Mode, SendOrder, State
+from forwarder.models import WhenUnsure
+from forwarder.outbox import Due, Job, LaneHeld, Nothing, Part, Result, Worker
+from forwarder.pace import HORIZON, Pace, Place, family_of
+from forwarder.retry import Decision, Scope, Side, Verdict
+from forwarder.seam import Finder, Sender
+
+log = structlog.get_logger(__name__)
+
+SLICE = 2.0
+"""Seconds a lane may go on before it lets others have the slot."""
+
+RENEW_EVERY = 3.0
+LEAST_LEASE = 4.0
+"""Seconds of lease that must be left when a call begins."""
+
+ABSENCE_PROVES = 30.0
+"""Seconds after a call when a copy that is not in the destination will not appear any more."""
+
+LOOK_AGAIN = 5.0
+LONGEST_RETRY = 60.0
+"""A wait up to this long is a Celery retry, so that admins see it; a longer one is left to the relay."""
+
+PROTECTED = Decision(Verdict.PAUSE_MAPPING, "protected_content", side=Side.SOURCE)
+
+PauseMapping = Callable[[AsyncSession, int, str], Awaitable[None]]
+Migrate = Callable[[AsyncSession, int, int], Awaitable[None]]
+FeedOwn = Callable[[AsyncSession, LaneHeld, int, Sequence[tuple[int, int]], Mode], Awaitable[list[Due]]]
+Ring = Callable[[Sequence[Due]], Awaitable[None]]
+Alert = Callable[[str, str, int | None], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the carrier asks of the rooms above it.
+
+    ``pause_mapping(session, mapping, reason)`` holds what is queued. ``migrate(session, old, new)`` follows a
+    group that became a supergroup. ``feed_own(session, lane, post, pairs, mode)`` hears our own copies in a
+    chat that is also a source. ``alert(kind, reason, mapping)`` tells people.
+    """
+
+    pause_mapping: PauseMapping
+    migrate: Migrate
+    feed_own: FeedOwn
+    ring: Ring
+    alert: Alert
+    clear_bell: Callable[[int], Awaitable[None]]
+    bell_again: Callable[[int], Awaitable[bool]]
+    leave_mark: Callable[[int], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a task did for one lane, in words that read well in Flower; no names, no texts."""
+
+    mapping_id: int
+    destination: int | None = None
+    by: str = ""
+    sent: list[int] = field(default_factory=list)
+    edited: int = 0
+    deleted: int = 0
+    other: dict[str, int] = field(default_factory=dict)
+    wait: float | None = None
+    note: str = ""
+
+    def __str__(self) -> str:
+        said: list[str] = []
+        if self.sent:
+            ids = (
+                str(self.sent[0])
+                if len(self.sent) == 1
+                else f"{len(self.sent)} messages ({self.sent[0]}…{self.sent[-1]})"
+            )
+            said.append(f"sent {ids} to {self.destination} by {self.by}")
+        if self.edited:
+            said.append(f"edited {self.edited} in {self.destination}")
+        if self.deleted:
+            said.append(f"deleted {self.deleted} in {self.destination}")
+        said += [f"{count} {what}" for what, count in self.other.items()]
+        if self.wait is not None:
+            said.append(f"waiting {self.wait:.0f} s")
+        if self.note:
+            said.append(self.note)
+        return f"lane {self.mapping_id}: " + ("; ".join(said) or "nothing to do")
+
+    @property
+    def retry_in(self) -> float | None:
+        """Seconds, where Celery is to show this wait as a retry."""
+        return self.wait if self.wait is not None and self.wait <= LONGEST_RETRY else None
+
+
+@dataclass(slots=True)
+class Lease:
+    lane: LaneHeld
+    until: float
+
+
+class Carrier:
+    """Carries lanes for one worker process and one account."""
+
+    def __init__(
+        self,
+        db: Database,
+        pace: Pace,
+        worker: Worker,
+        sender: Sender,
+        hooks: Hooks,
+        *,
+        finder: Finder | None = None,
+        concurrency: int = 10,
+    ) -> None:
+        self._db, self._pace, self._worker, self._hooks = db, pace, worker, hooks
+        self._caller = Caller(sender)
+        self._finder = finder
+        self._slots = asyncio.Semaphore(concurrency)
+        self._leases: dict[int, Lease] = {}
+        self._active: set[int] = set()
+        self._alarms: dict[int, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    @property
+    def held(self) -> int:
+        return len(self._active)
+
+    async def renew_forever(self) -> None:
+        """Keep the leases of all lanes that are being carried. Runs until cancelled."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY)
+            try:
+                await self._renew()
+            except Exception:
+                # The leases run out by themselves; every call looks at what is left of its own.
+                log.warning("lease_renewal_failed", exc_info=True)
+
+    async def _renew(self) -> None:
+        if not self._leases:
+            return
+        asked = time.monotonic()
+        async with self._db.begin() as session:
+            kept = await outbox.renew(session, list(self._leases), self._worker.holder)
+        for mapping_id in kept & self._leases.keys():
+            self._leases[mapping_id].until = asked + outbox.LEASE_SECONDS
+
+    async def stop(self, grace: float = 8.0) -> None:
+        """Take no more work; let the calls under way end, for at most ``grace`` seconds."""
+        self._stopping = True
+        for alarm in self._alarms.values():
+            alarm.cancel()
+        self._alarms.clear()
+        deadline = time.monotonic() + grace
+        while self._active and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+
+    async def carry(self, mapping_id: int) -> Outcome:
+        """Do what the lane has to do now. A bell for a lane that is already being carried here changes nothing:
+        its flag stays up, and is seen when the lane is let go."""
+        outcome = Outcome(mapping_id, by=self._worker.kind.value)
+        if mapping_id in self._active:
+            outcome.note = "already under way"
+            return outcome
+        if self._stopping:
+            outcome.note = "stopping; left for the next worker"
+            return outcome
+        self._active.add(mapping_id)
+        try:
+            async with self._slots:
+                with structlog.contextvars.bound_contextvars(lane=mapping_id):
+                    await self._carry(mapping_id, outcome)
+        finally:
+            self._active.discard(mapping_id)
+            self._leases.pop(mapping_id, None)
+        if not self._stopping and await self._hooks.bell_again(mapping_id):
+            await self._hooks.ring([self._own_bell(mapping_id)])
+        return outcome
+
+    def _own_bell(self, mapping_id: int) -> Due:
+        return Due(mapping_id, 0, self._worker.kind, outbox.LIVE, important=False)
+
+    async def _carry(self, mapping_id: int, outcome: Outcome) -> None:
+        await self._hooks.clear_bell(mapping_id)
+        asked = time.monotonic()
+        async with self._db.begin() as session:
+            lane = await outbox.take_lane(session, mapping_id, self._worker)
+            job = await self._next(session, lane) if lane else None
+        if lane is None:
+            await self._hooks.leave_mark(mapping_id)
+            outcome.note = "held elsewhere, paused, or for another account"
+            return
+        outcome.destination = lane.destination
+        self._leases[mapping_id] = Lease(lane, asked + outbox.LEASE_SECONDS)
+        ends = asked + SLICE
+        while isinstance(job, Job) and self._lease_lasts(lane):
+            with structlog.contextvars.bound_contextvars(delivery=job.delivery_id, mapping=mapping_id):
+                job = await self._one(lane, job, outcome, last=self._stopping or time.monotonic() >= ends)
+        if isinstance(job, Nothing):
+            self._set_alarm(lane, job, outcome)
+        elif job is None and not self._stopping:
+            await self._hooks.ring([self._own_bell(mapping_id)])
+
+    async def _next(self, session: AsyncSession, lane: LaneHeld) -> Job | Nothing:
+        job = await outbox.next_job(session, lane)
+        if isinstance(job, Nothing):
+            await outbox.release(session, lane, self._worker)
+        return job
+
+    def _set_alarm(self, lane: LaneHeld, nothing: Nothing, outcome: Outcome) -> None:
+        """A head that is due soon is rung from here; the relay would be up to two seconds late."""
+        if (
+            nothing.due_in is None
+            or nothing.due_in > LONGEST_RETRY
+            or outcome.wait is not None
+            or self._stopping
+        ):
+            return
+
+        def ring() -> None:
+            self._alarms.pop(lane.mapping_id, None)
+            task = asyncio.get_running_loop().create_task(self._ring_quietly(self._own_bell(lane.mapping_id)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        if (old := self._alarms.pop(lane.mapping_id, None)) is not None:
+            old.cancel()
+        delay = max(0.0, nothing.due_in)
+        self._alarms[lane.mapping_id] = asyncio.get_running_loop().call_later(delay, ring)
+
+    async def _ring_quietly(self, due: Due) -> None:
+        try:
+            await self._hooks.ring([due])
+        except Exception:
+            # A lost bell delays the lane by one turn of the relay and loses nothing.
+            log.warning("bell_lost", lane=due.mapping_id, exc_info=True)
+
+    async def _one(self, lane: LaneHeld, job: Job, outcome: Outcome, *, last: bool) -> Job | Nothing | None:
+        """Carry out one job, record it, and answer the next one; None when the time slice is over."""
+        async with self._db.begin() as session:
+            parts = await outbox.parts_of(session, job.post_id)
+        called = await self._do(lane, job, parts)
+        if called is None:
+            async with self._db.begin() as session:
+                return await self._next(session, lane)
+        async with self._db.begin() as session:
+            dues = await self._record(session, lane, job, called)
+            following: Job | Nothing | None = None
+            if last or called.result.wait is not None:
+                await outbox.release(session, lane, self._worker)
+            else:
+                following = await self._next(session, lane)
+        note(outcome, job, called)
+        if dues:
+            await self._hooks.ring(dues)
+        if called.result.wait is not None:
+            return self._after_wait(called, outcome)
+        return following
+
+    def _after_wait(self, called: Called, outcome: Outcome) -> Nothing:
+        if called.decision is not None and called.decision.verdict is Verdict.WAIT:
+            outcome.wait = called.result.wait
+        return Nothing(called.result.wait)
+
+    async def _do(self, lane: LaneHeld, job: Job, parts: tuple[Part, ...]) -> Called | None:
+        """Carry out a job; None when it turned out not to be ours to do any more."""
+        if job.kind is not DeliveryKind.POST:
+            return await self._fix(lane, job, parts)
+        unfinished = job.state in (State.SENDING, State.UNSURE)
+        if unfinished and not self._may_repeat(job):
+            return await self._look_up(lane, job)
+        if lane.source_protected or any(part.protected for part in parts):
+            return Called(Result(State.HELD, "paused"), PROTECTED)
+        repeat = unfinished or job.reason == "outcome_unknown"
+        ids = job.message_ids if repeat and job.message_ids else tuple(part.message_id for part in parts)
+        if not ids:
+            return Called(Result(State.WITHDRAWN, "deleted_at_source"))
+        if (put_off := await self._wait_for_slot(lane, job, len(ids))) is not None:
+            return put_off
+        order = SendOrder(
+            source=lane.source,
+            message_ids=ids,
+            destination=lane.destination,
+            mode=(job.mode if repeat else None) or lane.mode,
+            random_ids=tuple(
+                outbox.random_id(lane.mapping_id, lane.source, i, job.kind, job.epoch) for i in ids
+            ),
+            topic=lane.destination_topic,
+            silent=lane.silent,
+            album=len(ids) > 1,
+        )
+        async with self._db.begin() as session:
+            started = await outbox.start_sending(
+                session,
+                job,
+                lane,
+                self._worker,
+                mode=order.mode,
+                message_ids=order.message_ids,
+                random_ids=order.random_ids,
+            )
+        if not started or not self._lease_lasts(lane):
+            return None
+        return await self._caller.send(job, lane, order)
+
+    def _may_repeat(self, job: Job) -> bool:
+        """Over MTProto a repeated call with the stored random ids sends nothing twice, by the same account."""
+        return self._worker.kind is AccountKind.USER and same_account(
+            job, self._worker.kind, self._worker.account_id
+        )
+
+    async def _fix(self, lane: LaneHeld, job: Job, parts: tuple[Part, ...]) -> Called | None:
+        async with self._db.begin() as session:
+            copies = await outbox.copies_of(session, lane, job.parts)
+        if copies and (put_off := await self._wait_for_slot(lane, job, len(copies))) is not None:
+            return put_off
+        async with self._db.begin() as session:
+            started = await outbox.start_sending(session, job, lane, self._worker, mode=lane.mode)
+        if not started or not self._lease_lasts(lane):
+            return None
+        if job.kind is DeliveryKind.EDIT:
+            return await self._caller.edit(job, lane, parts, copies)
+        return await self._caller.delete(job, lane, copies)
+
+    def _lease_lasts(self, lane: LaneHeld) -> bool:
+        lease = self._leases.get(lane.mapping_id)
+        return lease is not None and lease.until - time.monotonic() >= LEAST_LEASE
+
+    async def _wait_for_slot(self, lane: LaneHeld, job: Job, messages: int) -> Called | None:
+        """Take a slot from the pace: sleep for a near one, put the row off until a later one."""
+        if job.place is Place.ALL:
+            held = await self._pace.waiting(self._worker.account_id, lane.destination, job.kind)
+            return Called(Result(State.QUEUED, wait=held)) if held > 0 else None
+        slot = await self._pace.reserve(
+            self._worker.kind,
+            self._worker.account_id,
+            lane.destination,
+            job.kind,
+            messages=messages,
+            held=job.place,
+        )
+        if slot.seconds > HORIZON:
+            return Called(Result(State.QUEUED, wait=slot.seconds, place=slot.taken))
+        if slot.seconds > 0:
+            await asyncio.sleep(slot.seconds)
+        return None
+
+    async def _look_up(self, lane: LaneHeld, job: Job) -> Called:
+        """Find out whether a send of unknown outcome was executed, before anything is sent again."""
+        async with self._db.begin() as session:
+            known = await outbox.known_copies(session, lane, job.seen_id)
+        order = FindOrder(
+            source=lane.source,
+            message_ids=job.message_ids,
+            destination=lane.destination,
+            mode=job.mode or lane.mode,
+            after_id=job.seen_id,
+            known_ids=known,
+        )
+        waiting = Result(
+            State.UNSURE, "outcome_unknown", wait=min(LOOK_AGAIN, max(0.5, ABSENCE_PROVES - job.age))
+        )
+        try:
+            if self._finder is None:
+                raise AccountNotReady("No account can look into the destination.")
+            found = await self._finder.find(order)
+        except (AccountNotReady, TelegramError) as error:
+            log.info("look_up_not_possible", reason=str(error))
+            if job.age < ABSENCE_PROVES:
+                return Called(waiting)
+            if lane.when_unsure is WhenUnsure.AGAIN:
+                return Called(Result(State.QUEUED, "sent_again", attempt=True, new_epoch=True))
+            return Called(Result(State.HELD, "unsure"))
+        if found is not None:
+            return Called(Result(State.SENT, message_ids=order.message_ids, sent_ids=found, mode=order.mode))
+        if job.age < ABSENCE_PROVES:
+            return Called(waiting)
+        return Called(Result(State.QUEUED, "proven_absent", attempt=True))
+
+    async def _record(self, session: AsyncSession, lane: LaneHeld, job: Job, called: Called) -> list[Due]:
+        decision, result = called.decision, called.result
+        if (
+            decision is not None
+            and (moved := await self._other_route(session, lane, job, decision)) is not None
+        ):
+            result = Result(State.QUEUED, decision.reason, attempt=True)
+            return [*await outbox.record(session, job, lane, self._worker, result), moved]
+        dues = await outbox.record(session, job, lane, self._worker, result)
+        if decision is not None:
+            await self._consequences(session, lane, job, called, decision)
+        fed = (
+            result.state is State.SENT
+            and job.kind is DeliveryKind.POST
+            and lane.destination_is_source
+            and self._worker.kind is AccountKind.BOT
+        )
+        if fed:
+            pairs = [
+                (s, c) for s, c in zip(result.message_ids, result.sent_ids, strict=True) if c is not None
+            ]
+            dues += await self._hooks.feed_own(session, lane, job.post_id, pairs, result.mode or lane.mode)
+        return dues
+
+    async def _other_route(
+        self, session: AsyncSession, lane: LaneHeld, job: Job, decision: Decision
+    ) -> Due | None:
+        """A definite refusal may move a lane of route ``auto`` to the other account."""
+        if decision.verdict is not Verdict.PAUSE_MAPPING or not lane.auto_route or decision is PROTECTED:
+            return None
+        if job.kind is not DeliveryKind.POST or decision.reason == PROTECTED.reason:
+            return None
+        if self._worker.kind is not AccountKind.BOT:
+            return None
+        return await outbox.switch_route(session, lane, AccountKind.USER)
+
+    async def _consequences(
+        self, session: AsyncSession, lane: LaneHeld, job: Job, called: Called, decision: Decision
+    ) -> None:
+        name = called.error.name if called.error else decision.reason
+        match decision.verdict:
+            case Verdict.WAIT:
+                seconds = called.result.wait or decision.seconds
+                whole = await outbox.note_wait(
+                    session,
+                    self._worker,
+                    lane,
+                    name,
+                    family_of(job.kind),
+                    seconds,
+                    whole=decision.scope is Scope.ACCOUNT,
+                )
+                await self._pace.wait(
+                    self._worker.account_id,
+                    seconds,
+                    chat_id=None if whole else lane.destination,
+                    delivery=job.kind,
+                )
+                log.info("telegram_asked_to_wait", name=name, seconds=round(seconds, 1), whole_account=whole)
+            case Verdict.PAUSE_MAPPING:
+                await self._hooks.pause_mapping(session, lane.mapping_id, decision.reason)
+                await self._hooks.alert("mapping_paused", decision.reason, lane.mapping_id)
+                log.warning("mapping_paused", name=name, reason=decision.reason)
+            case Verdict.STOP_ACCOUNT:
+                await outbox.stop_account(session, self._worker.account_id, decision.reason)
+                await self._hooks.alert("account_stopped", decision.reason, None)
+                log.error("account_stopped", name=name, reason=decision.reason)
+            case Verdict.MIGRATED if decision.migrate_to is not None:
+                await self._hooks.migrate(session, lane.destination, decision.migrate_to)
+                log.info("chat_migrated", chat=lane.destination, to=decision.migrate_to)
+            case _:
+                log.info(
+                    "telegram_refused", name=name, verdict=decision.verdict.value, reason=decision.reason
+                )
+
+
+def note(outcome: Outcome, job: Job, called: Called) -> None:
+    state = called.result.state
+    if state is State.SENT and job.kind is DeliveryKind.POST:
+        outcome.sent.extend(i for i in called.result.sent_ids if i)
+    elif state is State.SENT and job.kind is DeliveryKind.EDIT:
+        outcome.edited += 1
+    elif state is State.SENT:
+        outcome.deleted += 1
+    elif state is not State.QUEUED:
+        outcome.other[state.value] = outcome.other.get(state.value, 0) + 1
+    elif called.result.wait is not None and called.decision is None:
+        outcome.note = "the pace puts it off"

@@ -1,0 +1,153 @@
+"""Deduplication: a destination gets the same content once within a window.
+
+Two posts are the same when they have the same origin (one is a forward of the other, or both of a third)
+or the same normalised text with the same media. The first delivery to reserve a key keeps it until the
+window ends; a later one from another source (from any source, where the mapping says ``all``) becomes its
+``duplicate``. When the first ends without being sent, the outbox hands its keys to the first duplicate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forwarder.message import SourceMessage, content_hash
+from forwarder.models import Dedup
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A delivery that asks for its place in a destination. ``hours`` is its mapping's window."""
+
+    delivery_id: int
+    destination_id: int
+    topic: int
+    source_id: int
+    dedup: Dedup
+    hours: int
+    keys: tuple[bytes, ...]
+
+
+def keys_of(parts: tuple[SourceMessage, ...]) -> tuple[bytes, ...]:
+    """The keys under which a post is known in a destination: its origin, and its content if it has one.
+
+    An album's origin is its first part's.
+    """
+    first = parts[0]
+    chat, message = (
+        (first.origin.chat_id, first.origin.message_id) if first.origin else (first.chat_id, first.message_id)
+    )
+    keys = [hashlib.sha256(f"origin:{chat}:{message}".encode()).digest()]
+    content = content_hash(parts)
+    if content is not None:
+        keys.append(content)
+    return tuple(keys)
+
+
+class DeduplicationService:
+    """Reserves, confirms and releases keys; always inside the caller's transaction."""
+
+    async def reserve(self, session: AsyncSession, candidates: Sequence[Candidate]) -> dict[int, int]:
+        """Reserve the keys of each candidate, in the order given; answer ``{duplicate: first}`` delivery ids.
+
+        Keys are reserved in sorted order, so that two transactions that want the same keys wait for each
+        other instead of deadlocking.
+        """
+        wanted = sorted(
+            (
+                (c.destination_id, c.topic, key, c)
+                for c in candidates
+                if c.dedup is not Dedup.OFF
+                for key in c.keys
+            ),
+            key=lambda w: (w[0], w[1], w[2], w[3].delivery_id),
+        )
+        if not wanted:
+            return {}
+        await session.execute(
+            RESERVE,
+            {
+                "channels": [w[0] for w in wanted],
+                "topics": [w[1] for w in wanted],
+                "keys": [w[2] for w in wanted],
+                "sources": [w[3].source_id for w in wanted],
+                "deliveries": [w[3].delivery_id for w in wanted],
+                "hours": [w[3].hours for w in wanted],
+            },
+        )
+        owners = await self._owners(session, wanted)
+        duplicates: dict[int, int] = {}
+        for candidate in sorted(candidates, key=lambda c: c.delivery_id):
+            if candidate.dedup is Dedup.OFF:
+                continue
+            for key in candidate.keys:
+                owner, source = owners[(candidate.destination_id, candidate.topic, key)]
+                same_source = source == candidate.source_id
+                if owner != candidate.delivery_id and (candidate.dedup is Dedup.ALL or not same_source):
+                    # An owner that is a duplicate itself stands for the first copy, which is the one to wait for.
+                    duplicates[candidate.delivery_id] = duplicates.get(owner, owner)
+                    break
+        await self.release(session, list(duplicates))
+        return duplicates
+
+    async def _owners(
+        self, session: AsyncSession, wanted: Sequence[tuple[int, int, bytes, Candidate]]
+    ) -> dict[tuple[int, int, bytes], tuple[int, int]]:
+        rows = await session.execute(
+            text(
+                """
+                select channel_id, topic, key, delivery_id, source_id from fingerprints
+                 where (channel_id, topic, key) in (
+                    select * from unnest(cast(:channels as int[]), cast(:topics as int[]), cast(:keys as bytea[])))
+                """
+            ),
+            {
+                "channels": [w[0] for w in wanted],
+                "topics": [w[1] for w in wanted],
+                "keys": [w[2] for w in wanted],
+            },
+        )
+        return {(r.channel_id, r.topic, bytes(r.key)): (r.delivery_id, r.source_id) for r in rows}
+
+    async def confirm(self, session: AsyncSession, delivery_id: int, hours: int) -> None:
+        """The delivery was sent: its window begins now."""
+        await session.execute(
+            text(
+                "update fingerprints set until = clock_timestamp() + make_interval(hours => :hours)"
+                " where delivery_id = :id"
+            ),
+            {"id": delivery_id, "hours": hours},
+        )
+
+    async def release(self, session: AsyncSession, delivery_ids: Sequence[int]) -> None:
+        """The deliveries will not be sent: others may have their keys."""
+        if delivery_ids:
+            await session.execute(
+                text("delete from fingerprints where delivery_id = any(:ids)"), {"ids": list(delivery_ids)}
+            )
+
+    async def forget_old(self, session: AsyncSession) -> int:
+        """Drop keys whose window has ended; answer how many."""
+        result = await session.execute(text("delete from fingerprints where until < clock_timestamp()"))
+        return int(result.rowcount or 0)  # type: ignore[attr-defined]
+
+
+# The first of several candidates for one key within this call is the one with the lowest delivery id: the
+# sort above and "distinct on" see to it. A key whose window has ended is free.
+RESERVE = text(
+    """
+    insert into fingerprints as f (channel_id, topic, key, source_id, delivery_id, until)
+    select distinct on (channel, topic, key)
+           channel, topic, key, source, delivery, clock_timestamp() + make_interval(hours => hours)
+      from unnest(cast(:channels as int[]), cast(:topics as int[]), cast(:keys as bytea[]), cast(:sources as int[]),
+                  cast(:deliveries as bigint[]), cast(:hours as int[])) as w (channel, topic, key, source, delivery, hours)
+     order by channel, topic, key, delivery
+    on conflict (channel_id, topic, key) do update
+       set source_id = excluded.source_id, delivery_id = excluded.delivery_id, until = excluded.until
+     where f.until < clock_timestamp()
+    """
+)
