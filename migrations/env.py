@@ -19,7 +19,7 @@ config = context.config
 def database_url() -> str:
     url = config.attributes.get("url")
     if url is None:
-        from forwarder.settings import database_url_for_tools
+        from forwarder.servers import database_url_for_tools
 
         try:
             url = database_url_for_tools()

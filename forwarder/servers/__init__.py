@@ -4,9 +4,24 @@
 the process that asked for them, ``embedded`` is the door the rest of the program uses.
 """
 
-from forwarder.servers.embedded import ServerUrls, embedded, running_servers
+from forwarder.servers.embedded import (
+    ServerUrls,
+    database_url_for_tools,
+    embedded,
+    redis_url_for_tools,
+    running_servers,
+)
 from forwarder.servers.postgres import start_postgres
 from forwarder.servers.redis import start_redis
 from forwarder.servers.running import RunningServer
 
-__all__ = ["RunningServer", "ServerUrls", "embedded", "running_servers", "start_postgres", "start_redis"]
+__all__ = [
+    "RunningServer",
+    "ServerUrls",
+    "database_url_for_tools",
+    "embedded",
+    "redis_url_for_tools",
+    "running_servers",
+    "start_postgres",
+    "start_redis",
+]

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from forwarder.errors import ForwarderError
+from forwarder.errors import ForwarderError, SettingsError
 from forwarder.servers.postgres import start_postgres
 from forwarder.servers.redis import start_redis
 from forwarder.servers.running import STOP_GRACE_SECONDS, RunningServer
-from forwarder.settings import Settings
+from forwarder.settings import Settings, load_settings
 
 _LOCK_FILE = "servers.lock"
 _STATE_FILE = "servers.json"
@@ -66,26 +66,52 @@ def embedded(settings: Settings, *, throwaway: bool, join: bool = False) -> Iter
 
 def running_servers(settings: Settings) -> ServerUrls | None:
     """The servers that another process runs on the same DATA_DIR, or None."""
-    lock_file = settings.data_dir / _LOCK_FILE
-    try:
-        descriptor = os.open(lock_file, os.O_RDWR)
-    except OSError:
-        return None
-    try:
-        if _try_lock(descriptor):
-            return None
-    finally:
-        os.close(descriptor)
-    state = _read_state(settings.data_dir)
-    pid = state.get("pid")
-    if not isinstance(pid, int) or not _is_alive(pid):
-        return None
+    state = _running_state(settings.data_dir)
     database_url = _given(settings.database_url) or state.get("database_url")
     redis_url = _given(settings.redis_url) or state.get("redis_url")
-    if not isinstance(database_url, str) or not isinstance(redis_url, str):
+    if not (state and isinstance(database_url, str) and isinstance(redis_url, str)):
         return None
-    note = f"The embedded servers of the program that already runs here (process {pid}) are used."
+    note = f"The embedded servers of the program that already runs here (process {state['pid']}) are used."
     return ServerUrls(database_url, redis_url, (note,))
+
+
+def database_url_for_tools(settings: Settings | None = None) -> str:
+    """PostgreSQL's URL for a plain command (``alembic``, ``celery``), which starts no servers.
+
+    DATABASE_URL, else the embedded server of the program that runs on DATA_DIR. Raises SettingsError.
+    """
+    return _url_for_tools("database_url", "DATABASE_URL", settings or load_settings())
+
+
+def redis_url_for_tools(settings: Settings | None = None) -> str:
+    """Redis's URL for a plain command, found in the same way. Raises SettingsError."""
+    return _url_for_tools("redis_url", "REDIS_URL", settings or load_settings())
+
+
+def _url_for_tools(field_name: str, name: str, settings: Settings) -> str:
+    url = _given(getattr(settings, field_name)) or _running_state(settings.data_dir).get(field_name)
+    if not isinstance(url, str):
+        raise SettingsError(
+            f"{name} is missing and no program with embedded servers runs on {settings.data_dir}: "
+            f"set {name}, or start manage.py run first."
+        )
+    return url
+
+
+def _running_state(data_dir: Path) -> dict[str, object]:
+    """What the living owner of the data directory wrote down, or nothing."""
+    try:
+        descriptor = os.open(data_dir / _LOCK_FILE, os.O_RDWR)
+    except OSError:
+        return {}
+    try:
+        if _try_lock(descriptor):
+            return {}
+    finally:
+        os.close(descriptor)
+    state = _read_state(data_dir)
+    pid = state.get("pid")
+    return state if isinstance(pid, int) and _is_alive(pid) else {}
 
 
 def _start_missing(

@@ -56,7 +56,7 @@ def start_postgres(data_dir: Path | None, *, throwaway: bool, keep_open: Sequenc
         shutil.rmtree(run, ignore_errors=True)
         raise
     wait_until_ready(f"PostgreSQL {program.major}", warden, log_file, lambda: _answers(run))
-    server = RunningServer("postgres", _url(run), _note(program, home), log_file, warden)
+    server = RunningServer("postgres", _url(run), _note(program, home), log_file, warden, run)
     try:
         _make_database(run)
     except psycopg.Error as error:

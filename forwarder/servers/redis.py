@@ -66,7 +66,7 @@ def _start(data_dir: Path | None, port: int, *, throwaway: bool, keep_open: Sequ
     url = f"redis://:{password}@127.0.0.1:{port}/0"
     with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
         wait_until_ready(program.name, warden, log_file, lambda: _answers(client))
-    return RunningServer("redis", url, _note(program, home), log_file, warden)
+    return RunningServer("redis", url, _note(program, home), log_file, warden, run)
 
 
 def _note(program: Program, home: Path | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ class RunningServer:
     note: str
     log_file: Path
     _warden: subprocess.Popen[bytes] = field(repr=False)
+    _run_directory: Path = field(repr=False)
 
     @property
     def warden_pid(self) -> int:
@@ -47,6 +49,8 @@ class RunningServer:
         if self._warden.stdin is not None and not self._warden.stdin.closed:
             self._warden.stdin.close()
         self._warden.wait(STOP_GRACE_SECONDS + 5)
+        # The warden does this, unless it was killed itself.
+        shutil.rmtree(self._run_directory, ignore_errors=True)
 
 
 def start_under_warden(
