@@ -1,0 +1,76 @@
+"""What happens to a mapping's deliveries when a person or the program pauses, resumes or disables it.
+
+The functions run in the caller's transaction. They take the mapping's row first, as ingest does when it
+decides what a new delivery's first state is, so that none is left behind queued in a paused mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forwarder.outbox import ended_without_success
+
+PAUSED = "paused"
+"""The reason of a delivery that is held because its mapping is paused; ingest writes it too."""
+SKIPPED = "skipped"
+MAPPING_DISABLED = "mapping_disabled"
+
+HOLD = text(
+    "update deliveries set state = 'held', reason = 'paused' where mapping_id = :mapping and state = 'queued'"
+)
+LET_GO = text(
+    """
+    update deliveries set state = 'queued', reason = null
+     where mapping_id = :mapping and state = 'held' and reason = 'paused'
+    """
+)
+SKIP_POSTS = text(
+    """
+    update deliveries set state = 'withdrawn', reason = 'skipped', done_at = clock_timestamp()
+     where mapping_id = :mapping and kind = 'post' and state = 'held' and reason = 'paused'
+    returning id
+    """
+)
+WITHDRAW = text(
+    """
+    update deliveries set state = 'withdrawn', reason = 'mapping_disabled', done_at = clock_timestamp()
+     where mapping_id = :mapping and state in ('queued', 'held')
+    returning id, kind
+    """
+)
+
+
+async def hold(session: AsyncSession, mapping_id: int) -> int:
+    """Hold what is queued; what is being sent at this moment ends as it ends. Answer how many are held."""
+    held = await session.execute(HOLD, {"mapping": mapping_id})
+    return held.rowcount  # type: ignore[attr-defined, no-any-return]  # an UPDATE answers a CursorResult
+
+
+async def let_go(session: AsyncSession, mapping_id: int, *, send: bool) -> list[int]:
+    """Queue what was held by the pause, or skip its posts. Answer the lanes that have work now.
+
+    Edits and deletions of posts that were sent before the pause are applied either way: skipping news
+    does not mean leaving wrong text standing.
+    """
+    lanes = {mapping_id}
+    if not send:
+        skipped = (await session.scalars(SKIP_POSTS, {"mapping": mapping_id})).all()
+        lanes |= await _settle(session, skipped)
+    await session.execute(LET_GO, {"mapping": mapping_id})
+    return sorted(lanes)
+
+
+async def withdraw(session: AsyncSession, mapping_id: int) -> list[int]:
+    """Withdraw what is queued or held. Answer other lanes that have work now because of it."""
+    gone = (await session.execute(WITHDRAW, {"mapping": mapping_id})).all()
+    return sorted(await _settle(session, [row.id for row in gone if row.kind == "post"]))
+
+
+async def _settle(session: AsyncSession, ended: Sequence[int]) -> set[int]:
+    """Let the first duplicates of posts that ended unsent take their place."""
+    if not ended:
+        return set()
+    return {due.mapping_id for due in await ended_without_success(session, ended)}

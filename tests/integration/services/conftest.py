@@ -1,0 +1,47 @@
+"""A fresh database, and a house of services over it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from forwarder.db import Database
+from forwarder.message import AccountKind
+from forwarder.models import Base
+from forwarder.services.accounts import AccountService
+from forwarder.services.channels import ChannelService
+from forwarder.services.mappings import MappingService
+from tests.integration.services.house import FakeDirectory, House
+
+
+@pytest.fixture
+async def db(empty_database_url: str) -> AsyncIterator[Database]:
+    database = Database(empty_database_url, pool_size=2)
+    async with database.begin() as session:
+        connection = await session.connection()
+        await connection.run_sync(Base.metadata.create_all)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def house(db: Database) -> House:
+    accounts = AccountService(db)
+    bot, user = FakeDirectory(), FakeDirectory()
+    rung: list[int] = []
+
+    async def ring(lanes: Sequence[int]) -> None:
+        rung.extend(lanes)
+
+    return House(
+        db=db,
+        bot=bot,
+        user=user,
+        bot_id=await accounts.register(AccountKind.BOT, 700, "carrier_bot"),
+        user_id=await accounts.register(AccountKind.USER, 800, "carrier"),
+        accounts=accounts,
+        channels=ChannelService(db, bot, user),
+        mappings=MappingService(db, ring),
+        rung=rung,
+    )
