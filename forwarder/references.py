@@ -22,9 +22,11 @@ LONGEST = 512
 
 # First path words of t.me that are no usernames.
 RESERVED = frozenset(
-    "addemoji addlist addstickers addtheme bg boost confirmphone contact giftcode invoice iv login m msg "
-    "nft proxy setlanguage share socks".split()
-)
+    {
+        "addemoji", "addlist", "addstickers", "addtheme", "bg", "boost", "confirmphone", "contact",
+        "giftcode", "invoice", "iv", "login", "m", "msg", "nft", "proxy", "setlanguage", "share", "socks",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from typing import Any
 from telethon.tl import functions
 
 from forwarder.errors import AccountNotReady, OutcomeUnknown, TelegramError
-from forwarder.message import AccountKind, FindOrder, Heard, Mode, Origin, SourceMessage
+from forwarder.message import AccountKind, FindOrder, Heard, Kind, Mode, Origin, SourceMessage
 from forwarder.retry import Verdict, decide
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers, input_channel
 from forwarder.telegram.reader import fetch_raw
-from forwarder.telegram.telethon_values import forward_date, to_source
+from forwarder.telegram.telethon_values import forward_date, kind_of, to_source
 
 WINDOW = 100
 EMPTY_WINDOWS = 3
@@ -29,8 +29,9 @@ class MtprotoFinder:
         self._peers = Peers(client)
 
     async def find(self, order: FindOrder) -> tuple[int, ...] | None:
-        """See the seam. Raises :class:`~forwarder.errors.OutcomeUnknown` ``PARTIAL_ALBUM`` for some of several.
+        """The ids of the copies, or None.
 
+        Raises :class:`~forwarder.errors.OutcomeUnknown` ``PARTIAL_ALBUM`` where only some are there.
         Raises :class:`~forwarder.errors.AccountNotReady` also where the source cannot be compared any more.
         """
         candidates = await self._candidates(order)
@@ -78,18 +79,7 @@ class MtprotoFinder:
         found: list[Any] = []
         below = 0
         while len(found) < MOST_MESSAGES:
-            answer = await self._client.ask(
-                functions.messages.GetHistoryRequest(
-                    peer=peer,
-                    offset_id=below,
-                    offset_date=None,
-                    add_offset=0,
-                    limit=WINDOW,
-                    max_id=0,
-                    min_id=order.after_id,
-                    hash=0,
-                )  # fmt: skip
-            )
+            answer = await self._client.ask(history_request(peer, below, order.after_id))
             if not answer.messages:
                 break
             found.extend(answer.messages)
@@ -130,6 +120,19 @@ class MtprotoFinder:
         return matched
 
 
+def history_request(peer: Any, below: int, above: int) -> Any:
+    return functions.messages.GetHistoryRequest(
+        peer=peer,
+        offset_id=below,
+        offset_date=None,
+        add_offset=0,
+        limit=WINDOW,
+        max_id=0,
+        min_id=above,
+        hash=0,
+    )
+
+
 def not_readable(error: TelegramError, chat_id: int, side: str) -> Exception:
     """AccountNotReady for a chat lost to this account; every other error stays what it is."""
     if decide(error, api=AccountKind.USER, order="read").verdict is Verdict.PAUSE_MAPPING:
@@ -153,14 +156,14 @@ def match_from(order: FindOrder, sources: dict[int, Any], candidates: Sequence[A
     """Match the first source with the first candidate, the others after it; nothing if the first differs."""
     ids = sorted(order.message_ids)
     is_album = len(ids) > 1 and len({sources[message_id].grouped_id for message_id in ids} - {None}) == 1
-    album = candidates[0].grouped_id if is_album else None
+    album = getattr(candidates[0], "grouped_id", None) if is_album else None
     matched: dict[int, int] = {}
     position = 0
     for message_id in ids:
         while position < len(candidates):
             candidate = candidates[position]
             position += 1
-            if is_album and candidate.grouped_id != album:
+            if is_album and getattr(candidate, "grouped_id", None) != album:
                 continue
             if same_post(order.mode, sources[message_id], candidate):
                 matched[message_id] = candidate.id
@@ -179,7 +182,8 @@ def same_post(mode: Mode, source: Any, candidate: Any) -> bool:
         # People's posts are forwarded with a name and the date of the first appearance only.
         if header is None or header.date != (forward_date(source) or source.date):
             return False
-    elif header is not None:
+    elif header is not None and kind_of(source) is not Kind.DICE:
+        # Telegram forwards a dice also where a copy was asked for; nothing else of ours has a header.
         return False
     return same_content(to_source(source, Heard.POLL), to_source(candidate, Heard.POLL))
 
