@@ -46,9 +46,8 @@ PROTECTED = Decision(Verdict.PAUSE_MAPPING, "protected_content", side=Side.SOURC
 
 PauseMapping = Callable[[AsyncSession, int, str], Awaitable[None]]
 Migrate = Callable[[AsyncSession, int, int], Awaitable[None]]
-FeedOwn = Callable[[AsyncSession, LaneHeld, int, Sequence[tuple[int, int]], Mode], Awaitable[list[Due]]]
+FeedOwn = Callable[[AsyncSession, int, int, int, Sequence[tuple[int, int]], Mode], Awaitable[list[Due]]]
 Ring = Callable[[Sequence[Due]], Awaitable[None]]
-Alert = Callable[[str, str, int | None], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +55,15 @@ class Hooks:
     """What the carrier asks of the rooms above it.
 
     ``pause_mapping(session, mapping, reason)`` holds what is queued. ``migrate(session, old, new)`` follows a
-    group that became a supergroup. ``feed_own(session, lane, post, pairs, mode)`` hears our own copies in a
-    chat that is also a source. ``alert(kind, reason, mapping)`` tells people.
+    group that became a supergroup. ``feed_own(session, account, chat, post, pairs, mode)`` hears our own copies in a
+    chat that is also a source. ``ring`` rings lanes that got work; ``clear_bell``, ``bell_again`` and
+    ``leave_mark`` are the flags of this lane's own bell.
     """
 
     pause_mapping: PauseMapping
     migrate: Migrate
     feed_own: FeedOwn
     ring: Ring
-    alert: Alert
     clear_bell: Callable[[int], Awaitable[None]]
     bell_again: Callable[[int], Awaitable[bool]]
     leave_mark: Callable[[int], Awaitable[None]]
@@ -416,7 +415,14 @@ class Carrier:
             pairs = [
                 (s, c) for s, c in zip(result.message_ids, result.sent_ids, strict=True) if c is not None
             ]
-            dues += await self._hooks.feed_own(session, lane, job.post_id, pairs, result.mode or lane.mode)
+            dues += await self._hooks.feed_own(
+                session,
+                self._worker.account_id,
+                lane.destination,
+                job.post_id,
+                pairs,
+                result.mode or lane.mode,
+            )
         return dues
 
     async def _other_route(
@@ -456,11 +462,9 @@ class Carrier:
                 log.info("telegram_asked_to_wait", name=name, seconds=round(seconds, 1), whole_account=whole)
             case Verdict.PAUSE_MAPPING:
                 await self._hooks.pause_mapping(session, lane.mapping_id, decision.reason)
-                await self._hooks.alert("mapping_paused", decision.reason, lane.mapping_id)
                 log.warning("mapping_paused", name=name, reason=decision.reason)
             case Verdict.STOP_ACCOUNT:
                 await outbox.stop_account(session, self._worker.account_id, decision.reason)
-                await self._hooks.alert("account_stopped", decision.reason, None)
                 log.error("account_stopped", name=name, reason=decision.reason)
             case Verdict.MIGRATED if decision.migrate_to is not None:
                 await self._hooks.migrate(session, lane.destination, decision.migrate_to)

@@ -1,0 +1,45 @@
+"""The way onto the broker, for processes that ring bells without being workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from celery import Celery
+
+from forwarder.servers import redis_url_for_tools
+from forwarder.services.queue import Bell, Publish
+from forwarder.settings import load_settings
+
+FORWARD = "forward"
+"""The name of the task that carries lanes; ``tasks/forward.py`` defines it."""
+
+
+def broker_url() -> str:
+    """The Redis of the settings, or of a running ``manage.py run``. Raises SettingsError without either."""
+    return redis_url_for_tools(load_settings())
+
+
+def make_celery() -> Celery:
+    """An app with the settings of ``celeryconfig.py``."""
+    app = Celery("forwarder")
+    app.config_from_object("celeryconfig")
+    return app
+
+
+def publisher(app: Celery) -> Publish:
+    """A function that puts bells on the broker: in one pipeline where there are several. It blocks."""
+
+    def publish(bells: Sequence[Bell]) -> None:
+        with app.producer_pool.acquire(block=True, timeout=10) as producer:
+            if len(bells) == 1:
+                send(bells[0], producer)
+                return
+            with producer.batch(max_size=100):
+                for bell in bells:
+                    send(bell, producer)
+
+    def send(bell: Bell, producer: object) -> None:
+        lanes = [list(lane) for lane in bell.lanes]
+        app.send_task(FORWARD, args=[lanes], queue=bell.queue, priority=bell.priority, producer=producer)
+
+    return publish
