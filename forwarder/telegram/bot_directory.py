@@ -62,8 +62,8 @@ def chat_of(named: Reference, reference: str) -> int | str:
     if named.invite is not None:
         raise InvalidRequest(
             "bot_cannot_use_invite",
-            "A bot cannot open an invite link. Add the bot to the chat, then choose the chat with the button, "
-            "forward a post from it, or send its id.",
+            "A bot cannot open an invite link. Add the bot to the chat, then choose the chat with the "
+            "button, forward a post from it, or send its id.",
             reference=reference,
         )
     return named.chat_id if named.chat_id is not None else f"@{named.username}"

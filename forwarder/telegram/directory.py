@@ -171,8 +171,8 @@ def refused(error: TelegramError, reference: str) -> Exception:
         code = "chat_unreadable" if error.name == "CHANNEL_PRIVATE" else "chat_not_found"
         return InvalidRequest(
             code,
-            f"The user account cannot open {reference}: it is not a member there, or the chat does not exist. "
-            "Add the account to the chat, then try again.",
+            f"The user account cannot open {reference}: it is not a member there, or there is no such "
+            "chat. Add the account to the chat, then try again.",
             reference=reference,
         )
     return error

@@ -1,4 +1,4 @@
-"""Makes the logins: the listener's by phone and code, the sender's from it by a login token, the bot's by token.
+"""Makes the logins: the listener's by code, the sender's from it by a login token, the bot's by its token.
 
 Each process has a login of its own, because Telegram destroys a session that is used on two connections.
 Only the first one needs a code from a person.
@@ -218,10 +218,10 @@ def shown(me: Any) -> str:
 
 SENTENCES = {
     "PHONE_CODE_EXPIRED": "The code has expired. Run `manage.py login` again for a new one.",
-    "PHONE_NUMBER_BANNED": "Telegram has banned this number. Write to recover@telegram.org, or use another account.",
+    "PHONE_NUMBER_BANNED": "Telegram has banned this number. Write to recover@telegram.org.",
     "PHONE_NUMBER_UNOCCUPIED": "There is no account with this number. Make one in a Telegram app first.",
     "API_ID_INVALID": "Telegram refuses API_ID and API_HASH. Copy both again from https://my.telegram.org.",
-    "API_ID_PUBLISHED_FLOOD": "This API_ID is published somewhere and refused. Take your own from my.telegram.org.",
+    "API_ID_PUBLISHED_FLOOD": "This API_ID is published and refused. Take your own from my.telegram.org.",
     "ACCESS_TOKEN_INVALID": "Telegram refuses BOT_TOKEN. Take the current token from @BotFather.",
     "ACCESS_TOKEN_EXPIRED": "BOT_TOKEN was revoked. Take the current token from @BotFather.",
     "PHONE_PASSWORD_FLOOD": "Too many tries with this number. Wait a day, then run `manage.py login` again.",
