@@ -62,6 +62,7 @@ _REMEDY: Mapping[str, str] = {
     "admin_ids": "write Telegram ids as numbers separated by commas, such as 1234567,7654321; "
     "the bot tells everyone who writes to it their own id",
     "max_concurrent_forwards": "write a whole number from 1 to 200",
+    "pace_scale": "write a number above 0, at most 1000; 1 is Telegram's published pace",
     "encryption_key": 'make one with: python -c "from cryptography.fernet import Fernet; '
     'print(Fernet.generate_key().decode())" and keep it; without it the logins cannot be opened again',
     "debug_mode": "write true or false",
@@ -201,6 +202,7 @@ class Settings(BaseSettings):
     admin_ids: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_ids), _Given] = ()
     user_session_file_path: Path = Path("sessions/user.session")
     max_concurrent_forwards: Annotated[int, Field(ge=1, le=200)] = 10
+    pace_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
     encryption_key: _FernetKey | None = None
     debug_mode: bool = False
     log_level: Annotated[

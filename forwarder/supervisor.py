@@ -117,8 +117,9 @@ class Supervisor:
     def run(self) -> int:
         """Runs until SIGTERM or SIGINT, then stops everything in order. For the main thread.
 
-        Returns 0 after an ordered stop; 2 when no child is left that accepts its settings, 1 when
-        the supervision itself failed (its traceback is on standard error). Further signals while stopping change nothing: the children are already on their way, and their work is not cut short.
+        Returns 0 after an ordered stop; 2 when no child is left that accepts its settings; 1 when the
+        supervision itself failed (its traceback is on standard error). Further signals while stopping change
+        nothing: the children are already on their way, and their work is not cut short.
         """
 
         def asked(number: int, frame: FrameType | None) -> None:

@@ -1,9 +1,9 @@
 """Becomes another program that is sent SIGTERM when its parent dies, however the parent dies.
 
 Run as ``python -I -S tether.py <parent's pid> -- argv...``. PR_SET_PDEATHSIG (prctl(2)) must be set in the
-child itself and survives exec; setting it in a hook between fork and exec of a process with threads may deadlock,
-so this small program stands between. It fires when the *thread* that forked ends: the supervisor forks from
-one thread that lives until all children have ended. Elsewhere than on Linux it does nothing.
+child itself and survives exec; setting it in a hook between fork and exec of a process with threads may
+deadlock, so this small program stands between. It fires when the *thread* that forked ends: the supervisor
+forks from one thread that lives until all children have ended. Elsewhere than on Linux it does nothing.
 
 Standard library only, and no import of the forwarder: it starts in 30 ms and runs isolated.
 """
