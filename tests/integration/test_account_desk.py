@@ -1,0 +1,170 @@
+"""Questions to an account cross from one process to another and come back as values or as the same errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from sqlalchemy import func, select
+
+from forwarder.account_desk import AccountDesk, answer
+from forwarder.db import Database
+from forwarder.errors import AccountNotReady, ForwarderError, InvalidRequest, OutcomeUnknown, TelegramError
+from forwarder.message import AccountKind, ChatCard, ChatKind, FindOrder, Mode
+from forwarder.models import AccountRequest
+
+CARD = ChatCard(
+    chat_id=-1001234567890,
+    kind=ChatKind.SUPERGROUP,
+    title="Новости \U0001f4f0",
+    username="news",
+    forum=True,
+    slow_mode=10,
+    linked_chat_id=-1009876543210,
+    access_hash=-8_765_432_109_876_543_210,
+    top_id=77,
+    may_read=True,
+)
+ORDER = FindOrder(-1001, (5, 6), -1002, Mode.COPY, after_id=40, known_ids=frozenset({41, 43}))
+
+Look = Callable[[str], Awaitable[ChatCard]]
+
+
+class Account:
+    """Both sides of an account's answers, as told by the test."""
+
+    def __init__(self) -> None:
+        self.card: ChatCard | ForwarderError = CARD
+        self.found: tuple[int, ...] | None = (42, 44)
+        self.orders: list[FindOrder] = []
+        self.hold = asyncio.Event()
+        self.hold.set()
+
+    async def look_up(self, reference: str) -> ChatCard:
+        await self.hold.wait()
+        if isinstance(self.card, ForwarderError):
+            raise self.card
+        return self.card
+
+    async def find(self, order: FindOrder) -> tuple[int, ...] | None:
+        self.orders.append(order)
+        return self.found
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def account(db: Database) -> AsyncIterator[Account]:
+    account, stop = Account(), asyncio.Event()
+    answering = asyncio.create_task(answer(db, AccountKind.USER, account, account, stop))
+    yield account
+    stop.set()
+    account.hold.set()
+    await asyncio.wait_for(answering, 10)
+
+
+async def open_questions(db: Database) -> int:
+    async with db.begin() as session:
+        asked = select(func.count()).select_from(AccountRequest).where(AccountRequest.state == "asked")
+        return await session.scalar(asked) or 0
+
+
+async def a_question_is_open(db: Database) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            if await open_questions(db):
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_a_card_comes_back_as_it_was(db: Database, account: Account) -> None:
+    assert await AccountDesk(db).look_up("@news") == CARD
+
+
+async def test_an_order_crosses_whole_and_its_ids_come_back(db: Database, account: Account) -> None:
+    assert await AccountDesk(db).find(ORDER) == (42, 44)
+    assert account.orders == [ORDER]
+    account.found = None
+    assert await AccountDesk(db).find(ORDER) is None
+
+
+async def test_many_questions_at_once_each_get_their_own_answer(db: Database, account: Account) -> None:
+    desk = AccountDesk(db)
+    assert await asyncio.gather(*(desk.look_up(f"@news{n}") for n in range(8))) == [CARD] * 8
+
+
+async def test_a_refusal_keeps_its_code_and_fields(db: Database, account: Account) -> None:
+    account.card = InvalidRequest("not_a_member", "Join it first.", title="News", chat_id=-1001)
+    with pytest.raises(InvalidRequest, match="Join it first") as refusal:
+        await AccountDesk(db).look_up("t.me/+hash")
+    assert (refusal.value.code, refusal.value.fields) == ("not_a_member", {"title": "News", "chat_id": -1001})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TelegramError("FLOOD_WAIT", code=420, seconds=31),
+        OutcomeUnknown("PARTIAL_ALBUM"),
+        TelegramError("moved", migrate_to=-1003),
+    ],
+)
+async def test_telegrams_own_errors_cross_unchanged(
+    db: Database, account: Account, error: TelegramError
+) -> None:
+    account.card = error
+    with pytest.raises(TelegramError) as met:
+        await AccountDesk(db).look_up("@news")
+    assert type(met.value) is type(error)
+    assert (met.value.name, met.value.seconds, met.value.migrate_to) == (
+        error.name,
+        error.seconds,
+        error.migrate_to,
+    )
+
+
+async def test_a_question_nobody_answers_is_withdrawn_with_a_sentence(db: Database) -> None:
+    with pytest.raises(AccountNotReady, match="worker --user"):
+        await AccountDesk(db).look_up("@news", timeout=0.5)
+    assert await open_questions(db) == 0
+
+
+async def test_a_question_asked_before_the_login_was_held_is_answered_afterwards(db: Database) -> None:
+    asking = asyncio.create_task(AccountDesk(db).look_up("@news"))
+    await a_question_is_open(db)
+    stop = asyncio.Event()
+    answering = asyncio.create_task(answer(db, AccountKind.USER, Account(), None, stop))
+    assert await asking == CARD
+    stop.set()
+    await asyncio.wait_for(answering, 10)
+
+
+async def test_a_question_to_another_account_is_left_to_it(db: Database, account: Account) -> None:
+    with pytest.raises(AccountNotReady, match=r"manage\.py bot"):
+        await AccountDesk(db, AccountKind.BOT).look_up("@news", timeout=0.5)
+
+
+async def test_a_question_the_holder_cannot_answer_is_refused_at_once(db: Database) -> None:
+    stop = asyncio.Event()
+    answering = asyncio.create_task(answer(db, AccountKind.BOT, None, Account(), stop))
+    with pytest.raises(AccountNotReady, match="cannot answer"):
+        await AccountDesk(db, AccountKind.BOT).look_up("@news")
+    stop.set()
+    await asyncio.wait_for(answering, 10)
+
+
+async def test_stopping_does_not_wait_for_a_slow_answer(db: Database) -> None:
+    account, stop = Account(), asyncio.Event()
+    account.hold.clear()
+    answering = asyncio.create_task(answer(db, AccountKind.USER, account, None, stop))
+    asking = asyncio.create_task(AccountDesk(db).look_up("@news", timeout=2))
+    await a_question_is_open(db)
+    stop.set()
+    await asyncio.wait_for(answering, 1.5)
+    with pytest.raises(AccountNotReady):
+        await asking
