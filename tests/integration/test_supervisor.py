@@ -183,6 +183,8 @@ def test_a_signal_stops_all_in_order_and_a_second_one_changes_nothing(
 
 def test_children_end_with_a_killed_supervisor(owner: subprocess.Popen[str]) -> None:
     pids = started(owner)
+    # Only then is it the kernel's signal that ends them, and not the tether's look at its parent.
+    until(lambda: all(Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sleep") for pid in pids))
     owner.kill()
     until(lambda: not any(alive(pid) for pid in pids))
 
