@@ -21,7 +21,7 @@ event_serializer = "json"
 # multiplier of 1 a worker holds no more tasks than it has threads, so a late urgent one is not behind a pile.
 task_acks_late = True
 worker_prefetch_multiplier = 1
-# (Not worker_disable_prefetch: with the threads pool it can stall a worker at one task per thread and second.)
+# (Not worker_disable_prefetch: with the threads pool it can stall at one task per thread and second.)
 
 # A task waits for Telegram nearly all of its time, and all tasks of a process share one event loop and one
 # login; threads are cheap doors to it.

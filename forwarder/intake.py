@@ -1,0 +1,144 @@
+"""What one listener heard, brought to the rows: together when it came together, at once when it came alone.
+
+News wait in memory only until the next commit; whoever must confirm them to Telegram awaits ``store``. An
+item that cannot be stored is put into quarantine and holds up nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import sqlalchemy
+import structlog
+from sqlalchemy import text
+
+from forwarder.db import Database
+from forwarder.errors import Unavailable
+from forwarder.ingest import Ingest, Received, chat_of
+from forwarder.message import AccountKind, News
+from forwarder.outbox import Due
+
+log = structlog.get_logger(__name__)
+
+MOST_TOGETHER = 500
+LONGEST_PAUSE = 5.0
+
+
+class Intake:
+    """``ring`` is told of due lanes after each commit; ``on_holes(chat, ids)``, once set, of missing ids."""
+
+    def __init__(
+        self,
+        db: Database,
+        ingest: Ingest,
+        account_id: int,
+        kind: AccountKind,
+        ring: Callable[[Sequence[Due]], Awaitable[None]],
+    ) -> None:
+        self._db, self._ingest, self._ring = db, ingest, ring
+        self.on_holes: Callable[[int, Sequence[int]], None] | None = None
+        self._account_id, self._kind = account_id, kind
+        self._waiting: asyncio.Queue[tuple[Sequence[News], asyncio.Future[None] | None]] = asyncio.Queue()
+        self._albums: dict[int, asyncio.TimerHandle] = {}
+        self._settling: set[asyncio.Task[None]] = set()
+
+    def put(self, news: Sequence[News]) -> None:
+        """Hand over news that need no confirmation: a loss before the commit is found by reconciliation."""
+        self._waiting.put_nowait((news, None))
+
+    async def store(self, news: Sequence[News]) -> None:
+        """Return when these news are committed (or in quarantine). Waits as long as PostgreSQL is away."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait((news, done))
+        await done
+
+    async def run(self) -> None:
+        """Store what comes, until cancelled."""
+        while True:
+            batch = [await self._waiting.get()]
+            size = len(batch[0][0])
+            while size < MOST_TOGETHER and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+                size += len(batch[-1][0])
+            await self._store_surely([item for news, _ in batch for item in news])
+            for _, done in batch:
+                if done is not None and not done.done():
+                    done.set_result(None)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until everything handed over is stored, for at most ``seconds``."""
+        try:
+            await asyncio.wait_for(self.store(()), seconds)
+        except TimeoutError:
+            log.warning("intake_not_drained", waiting=self._waiting.qsize())
+        for timer in self._albums.values():
+            timer.cancel()
+
+    async def _store_surely(self, news: Sequence[News]) -> None:
+        pause = 0.2
+        while news:
+            try:
+                await self._store_once(news)
+            except Unavailable as error:
+                log.warning("posts_wait_for_postgresql", waiting=len(news), reason=str(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            except (sqlalchemy.exc.SQLAlchemyError, ValueError, TypeError, KeyError) as error:
+                await self._split(news, error)
+                return
+            else:
+                return
+
+    async def _store_once(self, news: Sequence[News]) -> None:
+        async with self._db.begin() as session:
+            received = await self._ingest.receive(session, self._account_id, self._kind, news)
+        await self._after(received)
+
+    async def _split(self, news: Sequence[News], error: Exception) -> None:
+        """One item is refused by the database or by our own code: find it, keep it raw, store the others."""
+        if len(news) > 1:
+            half = len(news) // 2
+            await self._store_surely(news[:half])
+            await self._store_surely(news[half:])
+            return
+        log.error("update_quarantined", chat=chat_of(news[0]), error=type(error).__name__)
+        await self.quarantine(repr(news[0]).encode("utf-8", "backslashreplace"), error)
+
+    async def quarantine(self, raw: bytes, error: Exception) -> None:
+        """Keep an update that could not be stored."""
+        async with self._db.begin() as session:
+            await session.execute(
+                text("insert into quarantine (account_id, raw, error) values (:account, :raw, :error)"),
+                {"account": self._account_id, "raw": raw, "error": f"{type(error).__name__}: {error}"[:500]},
+            )
+
+    async def _after(self, received: Received) -> None:
+        await self._ring(received.due)
+        if self.on_holes is not None:
+            for chat_id, ids in received.holes.items():
+                self.on_holes(chat_id, ids)
+        for chat_id, seconds in received.look_again.items():
+            self._look_again(chat_id, seconds)
+
+    def _look_again(self, chat_id: int, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if (old := self._albums.pop(chat_id, None)) is not None:
+            old.cancel()
+
+        def settle() -> None:
+            self._albums.pop(chat_id, None)
+            task = loop.create_task(self._settle(chat_id))
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
+
+        self._albums[chat_id] = loop.call_later(seconds + 0.02, settle)
+
+    async def _settle(self, chat_id: int) -> None:
+        try:
+            async with self._db.begin() as session:
+                received = await self._ingest.settle(session, [chat_id])
+        except Unavailable:
+            # The sweep closes the album when PostgreSQL is back.
+            return
+        await self._after(received)

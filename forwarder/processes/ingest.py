@@ -1,0 +1,78 @@
+"""``manage.py ingest``: the listening login. A second one beside it stands by until the first lets go."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from forwarder.errors import AccountNotReady
+from forwarder.intake import Intake
+from forwarder.message import AccountKind
+from forwarder.processes.life import GRACE, Hold, any_of, holding, lease_name, live_until, stop_on_signals
+from forwarder.reconcile import Reconciler
+from forwarder.settings import Settings
+from forwarder.telegram.listener import Listener
+from forwarder.telegram.login import whoami
+from forwarder.telegram.reader import MtprotoReader
+from forwarder.wiring import House, open_client, open_house
+
+log = structlog.get_logger(__name__)
+
+NEW_SOURCES = "sources_changed"
+"""The notification that says that a mapping was made: its source is compared at once."""
+
+
+async def run(settings: Settings) -> int:
+    stop = stop_on_signals()
+    async with open_house(settings, "ingest") as house:
+        beating = asyncio.create_task(house.heart.beat_forever())
+        try:
+            while not stop.is_set():
+                async with holding(
+                    house.db, lease_name(settings.listener_session), house.holder, stop
+                ) as hold:
+                    if hold is not None:
+                        await listen(house, hold, stop)
+        finally:
+            beating.cancel()
+            await house.heart.stop()
+    return 0
+
+
+async def listen(house: House, hold: Hold, stop: asyncio.Event) -> None:
+    """Hear posts while the lease of the session is ours."""
+    client = open_client(house.settings, house.settings.listener_session, listens=True)
+    await client.ready()
+    me = await whoami(client)
+    if me is None:
+        await client.close()
+        raise AccountNotReady(
+            f"{house.settings.listener_session} holds no login that Telegram knows. Run `manage.py login`; "
+            "posts that appear meanwhile are fetched afterwards."
+        )
+    account_id = await house.accounts.register(AccountKind.USER, me.id, me.username)
+    intake = Intake(house.db, house.ingest, account_id, AccountKind.USER, house.queue.ring)
+    reconciler = Reconciler(house.db, MtprotoReader(client, account_id), account_id, intake.store)
+    intake.on_holes = reconciler.fill
+
+    async def after_reconnect() -> None:
+        reconciler.look_at_all()
+
+    listener = Listener(client, intake.store, after_reconnect, intake.quarantine)
+    storing = asyncio.create_task(intake.run())
+    log.info("listening", account=account_id)
+    try:
+        await live_until(
+            any_of(stop, hold.lost), listener.run(), reconciler.run(), on_new_sources(house, reconciler)
+        )
+    finally:
+        await intake.drain(GRACE / 2)
+        storing.cancel()
+        await asyncio.gather(storing, return_exceptions=True)
+        await client.close()
+
+
+async def on_new_sources(house: House, reconciler: Reconciler) -> None:
+    async for _ in house.db.listen(NEW_SOURCES):
+        reconciler.look_at_all()

@@ -1,0 +1,132 @@
+"""What the processes share: being asked to stop, and holding what only one process may hold."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from forwarder.db import Database, Held, release_lease, take_lease
+from forwarder.errors import ForwarderError, Unavailable
+
+log = structlog.get_logger(__name__)
+
+LEASE_SECONDS = 15.0
+RENEW_EVERY = 4.0
+ASK_AGAIN = 1.0
+GRACE = 8.0
+"""Seconds for what is under way when a process is asked to stop; all of it must be over within ten."""
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set. A second one hurries nothing and loses nothing."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def any_of(*events: asyncio.Event) -> None:
+    """Return when one of the events is set."""
+    tasks = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def live_until(end: Coroutine[Any, Any, None], *lives: Coroutine[Any, Any, None]) -> None:
+    """Run these until ``end`` returns; one that ends by an error ends all of them with it."""
+    tasks = [asyncio.create_task(life) for life in (end, *lives)]
+    try:
+        await asyncio.wait(tasks[:1] if not lives else tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def lease_name(session: Path) -> str:
+    return f"session:{session.name}"
+
+
+class Hold:
+    """A lease that is kept by a task of its own; ``lost`` is set when it can no longer be relied on."""
+
+    def __init__(self, db: Database, held: Held, asked: float) -> None:
+        self._db, self.held, self._sure_until = db, held, asked + LEASE_SECONDS
+        self.lost = asyncio.Event()
+
+    async def keep(self) -> None:
+        """Renew until cancelled.
+
+        At two thirds of the lease without a renewal, by our own monotonic clock, the holder must let go by itself: soon somebody else may take what it holds."""
+        while not self.lost.is_set():
+            await asyncio.sleep(RENEW_EVERY)
+            asked = time.monotonic()
+            try:
+                async with asyncio.timeout(RENEW_EVERY):
+                    again = await take_lease(self._db, self.held.name, self.held.holder, LEASE_SECONDS)
+            except (Unavailable, TimeoutError) as error:
+                log.warning("lease_not_renewed", lease=self.held.name, reason=str(error))
+            else:
+                if again is None or again.fence != self.held.fence:
+                    log.error("lease_lost", lease=self.held.name)
+                    self.lost.set()
+                    return
+                self._sure_until = asked + LEASE_SECONDS
+            if time.monotonic() > self._sure_until - LEASE_SECONDS / 3:
+                log.error("lease_lost", lease=self.held.name)
+                self.lost.set()
+
+
+@asynccontextmanager
+async def holding(db: Database, name: str, holder: str, stop: asyncio.Event) -> AsyncIterator[Hold | None]:
+    """Wait for the lease and keep it for the length of the block; None when ``stop`` came first."""
+    hold = await _wait_for_lease(db, name, holder, stop)
+    if hold is None:
+        yield None
+        return
+    keeping = asyncio.create_task(hold.keep())
+    try:
+        yield hold
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        try:
+            await release_lease(db, hold.held)
+        except ForwarderError as error:
+            log.warning("lease_not_released", lease=name, reason=str(error))
+
+
+async def _wait_for_lease(db: Database, name: str, holder: str, stop: asyncio.Event) -> Hold | None:
+    told = False
+    while not stop.is_set():
+        asked = time.monotonic()
+        try:
+            held = await take_lease(db, name, holder, LEASE_SECONDS)
+        except Unavailable as error:
+            log.warning("lease_not_reachable", lease=name, reason=str(error))
+            held = None
+        if held is not None:
+            return Hold(db, held, asked)
+        if not told:
+            told = True
+            log.info("standing_by", lease=name)
+        try:
+            async with asyncio.timeout(ASK_AGAIN):
+                await stop.wait()
+        except TimeoutError:
+            continue
+    return None

@@ -1,0 +1,226 @@
+"""What a Celery worker process is behind its tasks: one event loop with the clients, and the account's lease.
+
+Tasks run in threads and hand their coroutine to the loop. A worker for the bot is ready at once; one for the
+user account takes its queues when it holds the lease of the session, and gives them up with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+from celery import Celery
+
+from forwarder.account_desk import AccountDesk, answer
+from forwarder.deliver import Carrier, Outcome
+from forwarder.errors import AccountNotReady, ForwarderError, SessionError, TelegramError, Unavailable
+from forwarder.message import AccountKind, FindOrder
+from forwarder.processes.life import Hold, any_of, holding, lease_name, live_until
+from forwarder.seam import Finder
+from forwarder.settings import Settings
+from forwarder.telegram.bot_sender import BotSender
+from forwarder.telegram.client import Client
+from forwarder.telegram.directory import UserDirectory
+from forwarder.telegram.errors import translated
+from forwarder.telegram.finder import MtprotoFinder
+from forwarder.telegram.login import whoami
+from forwarder.telegram.user_sender import UserSender
+from forwarder.upkeep import Upkeep
+from forwarder.wiring import House, make_carrier, open_bot, open_client, open_house
+
+log = structlog.get_logger(__name__)
+
+USER_QUEUES = ("user.live", "user.bulk")
+TRY_AGAIN = 3.0
+START_TIME = 10.0
+"""Seconds that a task waits for its worker to be ready; then it is tried again later."""
+
+T = TypeVar("T")
+
+TakeQueues = Callable[[Sequence[str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """How a worker takes and gives up queues; both may be called from the loop's thread."""
+
+    take: TakeQueues
+    give_up: TakeQueues
+
+
+class WorkerProcess:
+    """``run`` lives for as long as the process; the other methods are what the tasks call."""
+
+    def __init__(self, settings: Settings, kind: AccountKind, celery: Celery, queues: Queues) -> None:
+        self._settings, self._kind, self._celery, self._queues = settings, kind, celery, queues
+        self._stop = asyncio.Event()
+        self._house: asyncio.Future[House] = asyncio.Future()
+        self._carrier: asyncio.Future[Carrier] = asyncio.Future()
+
+    async def run(self) -> None:
+        """Open the house and keep the account at work until :meth:`stop`."""
+        name = "worker" if self._kind is AccountKind.BOT else "user-worker"
+        while not self._stop.is_set():
+            try:
+                async with open_house(self._settings, name, celery=self._celery, pool_size=10) as house:
+                    self._house.set_result(house)
+                    beating = asyncio.create_task(house.heart.beat_forever())
+                    try:
+                        await (self._be_bot(house) if self._kind is AccountKind.BOT else self._be_user(house))
+                    finally:
+                        self._house = asyncio.Future()
+                        beating.cancel()
+                        await house.heart.stop()
+            except Unavailable as error:
+                log.error("worker_waits", reason=str(error))
+                await self._pause(TRY_AGAIN)
+
+    async def stop(self) -> None:
+        """Take no more work and let what is under way end."""
+        if self._carrier.done():
+            await self._carrier.result().stop()
+        self._stop.set()
+
+    async def carry(self, lanes: Sequence[int]) -> list[Outcome]:
+        """Carry these lanes side by side. Raises Unavailable or AccountNotReady; the rows wait."""
+        carrier = await self._wait_for(self._carrier)
+        return list(await asyncio.gather(*(carrier.carry(lane) for lane in lanes)))
+
+    async def relay(self) -> int:
+        return await (await self._wait_for(self._house)).queue.relay()
+
+    async def sweep(self) -> str:
+        return await (await self._upkeep()).sweep()
+
+    async def retention(self) -> str:
+        return await (await self._upkeep()).retention()
+
+    async def _upkeep(self) -> Upkeep:
+        house = await self._wait_for(self._house)
+        return Upkeep(house.db, house.redis, house.ingest, house.queue, house.pace)
+
+    async def _wait_for(self, part: asyncio.Future[T]) -> T:
+        try:
+            return await asyncio.wait_for(asyncio.shield(part), START_TIME)
+        except TimeoutError:
+            raise AccountNotReady("This worker has not got its account yet; the posts wait.") from None
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            return
+
+    async def _at_work(self, carrier: Carrier, end: Awaitable[None]) -> None:
+        self._carrier.set_result(carrier)
+        renewing = asyncio.create_task(carrier.renew_forever())
+        try:
+            await end
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+            self._carrier = asyncio.Future()
+
+    async def _be_bot(self, house: House) -> None:
+        bot = open_bot(self._settings)
+        while not self._stop.is_set():
+            try:
+                async with translated():
+                    await bot.initialize()
+                account_id = await house.accounts.register(AccountKind.BOT, bot.id, bot.username)
+                break
+            except TelegramError as error:
+                log.error("bot_not_ready", reason=error.name)
+                await self._pause(TRY_AGAIN)
+        else:
+            return
+        try:
+            finder = AccountDesk(house.db) if self._settings.has_user else None
+            carrier = make_carrier(house, BotSender(bot, account_id), finder)
+            log.info("sending", account=account_id, route="bot")
+            await self._at_work(carrier, any_of(self._stop))
+        finally:
+            await bot.shutdown()
+
+    async def _be_user(self, house: House) -> None:
+        while not self._stop.is_set():
+            name = lease_name(self._settings.sender_session)
+            async with holding(house.db, name, house.holder, self._stop) as hold:
+                if hold is None:
+                    return
+                try:
+                    await self._use_login(house, hold)
+                except (AccountNotReady, SessionError, TelegramError, Unavailable) as error:
+                    log.error("account_not_ready", reason=str(error))
+                    await self._pause(TRY_AGAIN)
+
+    async def _use_login(self, house: House, hold: Hold) -> None:
+        user = open_client(self._settings, self._settings.sender_session)
+        bot = await self._bots_own_login()
+        try:
+            await user.ready()
+            me = await whoami(user)
+            account_id = (
+                None if me is None else await house.accounts.register(AccountKind.USER, me.id, me.username)
+            )
+            finder: Finder | None = either(
+                MtprotoFinder(user) if me else None, MtprotoFinder(bot) if bot else None
+            )
+            answering = answer(
+                house.db, AccountKind.USER, UserDirectory(user) if me else None, finder, self._stop
+            )
+            end = any_of(self._stop, hold.lost)
+            if account_id is None:
+                log.warning("user_not_signed_in", remedy="Run `manage.py login`.")
+                await live_until(end, answering)
+                return
+            carrier = make_carrier(house, UserSender(user, account_id), finder)
+            self._queues.take(USER_QUEUES)
+            log.info("sending", account=account_id, route="user")
+            try:
+                await self._at_work(carrier, live_until(end, answering))
+            finally:
+                self._queues.give_up(USER_QUEUES)
+        finally:
+            await user.close()
+            if bot is not None:
+                await bot.close()
+
+    async def _bots_own_login(self) -> Client | None:
+        """The bot's second login, over MTProto, for looking up what it sent; made here when it is missing."""
+        if self._settings.bot_token is None:
+            return None
+        client = open_client(self._settings, self._settings.bot_session)
+        try:
+            await client.ready()
+            if await whoami(client) is None:
+                async with translated():
+                    await client.sign_in(bot_token=self._settings.bot_token.get_secret_value())
+            return client
+        except ForwarderError as error:
+            log.warning("bot_login_over_mtproto_failed", reason=str(error))
+            await client.close()
+            return None
+
+
+def either(first: Finder | None, second: Finder | None) -> Finder | None:
+    """Look by the first login, and by the second where the first cannot read the chats."""
+    if first is None or second is None:
+        return first or second
+    return FirstThenSecond(first, second)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstThenSecond:
+    first: Finder
+    second: Finder
+
+    async def find(self, order: FindOrder) -> tuple[int, ...] | None:
+        try:
+            return await self.first.find(order)
+        except AccountNotReady:
+            return await self.second.find(order)

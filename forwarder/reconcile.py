@@ -1,0 +1,154 @@
+"""Updates are hints: this room makes sure that nothing between a source's mark and its top is missing.
+
+At start, after every reconnect and on a timer the newest id of each source is compared with its mark, many in
+one call, and only what differs is fetched. An id that is empty and was first asked for less than ten seconds
+ago may still become visible: it is asked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+from sqlalchemy import text
+
+from forwarder.collect import Progress
+from forwarder.db import Database
+from forwarder.errors import TelegramError, Unavailable
+from forwarder.message import Empty, News
+from forwarder.seam import Reader
+
+log = structlog.get_logger(__name__)
+
+YOUNG = 10.0
+ASK_AGAIN = 2.0
+PAGE = 200
+"""Ids in one ``channels.getMessages`` (the most that Telegram answers, core.telegram.org/api/updates)."""
+
+EVERY = 60.0
+
+
+class Reconciler:
+    """For the sources that one user account listens to. ``store`` returns when news are committed."""
+
+    def __init__(
+        self,
+        db: Database,
+        reader: Reader,
+        account_id: int,
+        store: Callable[[Sequence[News]], Awaitable[None]],
+    ) -> None:
+        self._db, self._reader, self._account_id, self._store = db, reader, account_id, store
+        self._asked: dict[int, dict[int, float]] = defaultdict(dict)
+        self._wake = asyncio.Event()
+        self._holes: dict[int, set[int]] = defaultdict(set)
+        self._all = True
+
+    def look_at_all(self) -> None:
+        """Compare every source soon: after a reconnect, or when a mapping was made."""
+        self._all = True
+        self._wake.set()
+
+    def fill(self, chat_id: int, ids: Sequence[int]) -> None:
+        """Fetch these missing ids soon."""
+        self._holes[chat_id] |= set(ids)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Fill holes as they are named and compare all sources once a minute, until cancelled."""
+        looked = 0.0
+        while True:
+            timeout = ASK_AGAIN if self._holes else EVERY
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._wake.wait()
+            except TimeoutError:
+                self._all = self._all or time.monotonic() - looked >= EVERY
+            self._wake.clear()
+            try:
+                if self._all:
+                    self._all = False
+                    looked = time.monotonic()
+                    await self.compare()
+                await self._fill_holes()
+            except (TelegramError, Unavailable) as error:
+                log.warning("reconciliation_put_off", reason=str(error))
+                self._all = True
+                await asyncio.sleep(
+                    error.seconds or ASK_AGAIN if isinstance(error, TelegramError) else ASK_AGAIN
+                )
+                self._wake.set()
+
+    async def compare(self) -> int:
+        """Compare the top of every source with its mark; fetch what differs. Answers how many."""
+        marks = await self._marks()
+        if not marks:
+            return 0
+        tops = await self._reader.tops(list(marks))
+        fetched = 0
+        for chat_id, top in tops.items():
+            progress = marks[chat_id]
+            missing = [i for i in range(progress.mark + 1, top + 1) if not known(progress, i)]
+            for start in range(0, len(missing), PAGE):
+                fetched += await self._fetch(chat_id, missing[start : start + PAGE])
+        if fetched:
+            log.info("reconciled", ids=fetched, sources=len(marks))
+        return fetched
+
+    async def _marks(self) -> dict[int, Progress]:
+        """The progress of each source this account listens to; one not heard yet begins at its mapping."""
+        async with self._db.begin() as session:
+            rows = await session.execute(
+                text(
+                    """
+                    select c.telegram_id, k.mark, k.known,
+                           (select min(m.start_after) from mappings m
+                             where m.source_id = c.id and m.state <> 'disabled') as start
+                      from channels c
+                      join channel_access a on a.channel_id = c.id and a.account_id = :account and a.may_read
+                      left join marks k on k.channel_id = c.id and k.account_id = :account
+                     where c.is_source and c.migrated_to is null
+                       and exists (select 1 from mappings m
+                                    where m.source_id = c.id and m.state <> 'disabled')
+                     order by c.id
+                    """
+                ),
+                {"account": self._account_id},
+            )
+            return {
+                row.telegram_id: Progress(row.mark, tuple((s.lower, s.upper) for s in row.known))
+                if row.mark is not None
+                else Progress(row.start or 0)
+                for row in rows
+            }
+
+    async def _fill_holes(self) -> None:
+        holes, self._holes = self._holes, defaultdict(set)
+        for chat_id, ids in holes.items():
+            ordered = sorted(ids)
+            for start in range(0, len(ordered), PAGE):
+                await self._fetch(chat_id, ordered[start : start + PAGE])
+
+    async def _fetch(self, chat_id: int, ids: Sequence[int]) -> int:
+        fetched = await self._reader.fetch(chat_id, ids)
+        now = time.monotonic()
+        asked = self._asked[chat_id]
+        proven = [i for i in fetched.empty if now - asked.setdefault(i, now) >= YOUNG]
+        young = set(fetched.empty) - set(proven)
+        if young:
+            self._holes[chat_id] |= young
+        for i in (*proven, *(m.message_id for m in fetched.messages)):
+            asked.pop(i, None)
+        news: list[News] = [*fetched.messages]
+        if proven:
+            news.append(Empty(chat_id, tuple(proven)))
+        if news:
+            await self._store(news)
+        return len(ids) - len(young)
+
+
+def known(progress: Progress, message_id: int) -> bool:
+    return any(low <= message_id < high for low, high in progress.known)

@@ -1,0 +1,89 @@
+"""What beat has done every few seconds: every state that can stick has its sweep here."""
+
+from __future__ import annotations
+
+import structlog
+from redis.asyncio import Redis
+from sqlalchemy import text
+
+from forwarder.db import Database
+from forwarder.ingest import Ingest
+from forwarder.pace import Pace, Wait
+from forwarder.services.queue import QueueManager
+
+log = structlog.get_logger(__name__)
+
+OLD_ALBUM = 3.0
+"""Seconds of silence after which an album that its listener has not closed is closed by the sweep."""
+
+BATCH = 5000
+
+
+class Upkeep:
+    def __init__(self, db: Database, redis: Redis, ingest: Ingest, queue: QueueManager, pace: Pace) -> None:
+        self._db, self._redis, self._ingest, self._queue, self._pace = db, redis, ingest, queue, pace
+
+    async def sweep(self) -> str:
+        """Close forgotten albums, and bring running waits back after Redis was emptied."""
+        restored = await self._restore_waits()
+        async with self._db.begin() as session:
+            chats = await session.scalars(
+                text(
+                    """
+                    select distinct c.telegram_id from posts p join channels c on c.id = p.channel_id
+                     where p.state = 'collecting'
+                       and p.last_part_at < clock_timestamp() - make_interval(secs => :age)
+                    """
+                ),
+                {"age": OLD_ALBUM},
+            )
+            received = await self._ingest.settle(session, list(chats))
+        await self._queue.ring(received.due)
+        return f"closed posts for {len(received.due)} lanes, restored {restored} waits"
+
+    async def _restore_waits(self) -> int:
+        """A key marks that the waits are in Redis; where it is missing Redis was emptied."""
+        if not await self._redis.set("waits:loaded", 1, nx=True):
+            return 0
+        async with self._db.begin() as session:
+            rows = await session.execute(
+                text(
+                    """
+                    select account_id, chat_id, method,
+                           extract(epoch from until - clock_timestamp())::float8 as left
+                      from flood_waits where until > clock_timestamp()
+                    """
+                )
+            )
+            waits = [
+                Wait(r.account_id, r.chat_id, r.method if r.chat_id is not None else None, r.left)
+                for r in rows
+            ]
+        await self._pace.restore(waits)
+        return len(waits)
+
+    async def retention(self) -> str:
+        """Forget, in batches, what no one will ask for again."""
+        said = []
+        for what, condition in (
+            ("fingerprints", "until < clock_timestamp()"),
+            ("flood_waits", "until < clock_timestamp() - interval '30 days'"),
+            ("account_requests", "asked_at < clock_timestamp() - interval '1 day'"),
+        ):
+            said.append(f"{await self._purge(what, condition)} {what}")
+        return "forgot " + ", ".join(said)
+
+    async def _purge(self, table: str, condition: str) -> int:
+        total = 0
+        while True:
+            async with self._db.begin() as session:
+                gone = await session.execute(
+                    text(
+                        f"delete from {table} where ctid = any(array("  # noqa: S608 - both are literals above
+                        f"select ctid from {table} where {condition} limit {BATCH}))"
+                    )
+                )
+                count: int = gone.rowcount  # type: ignore[attr-defined]  # a DELETE answers a CursorResult
+            total += count
+            if count < BATCH:
+                return total

@@ -1,0 +1,181 @@
+"""The only place where real parts are joined. Each process takes from here what it needs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import telegram
+from celery import Celery
+from cryptography.fernet import Fernet
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.exceptions import RedisError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forwarder.broker import make_celery, publisher
+from forwarder.db import Database
+from forwarder.deliver import Carrier, Hooks
+from forwarder.errors import ForwarderError, Unavailable
+from forwarder.health import Heart
+from forwarder.ingest import Ingest
+from forwarder.models import Mapping
+from forwarder.outbox import Worker
+from forwarder.pace import BOT_LIMITS, USER_LIMITS, Pace
+from forwarder.seam import Finder, Sender
+from forwarder.servers import database_url_for_tools, redis_url_for_tools
+from forwarder.services.accounts import AccountService
+from forwarder.services.dedup import DeduplicationService
+from forwarder.services.mappings import pause_in
+from forwarder.services.migration import move
+from forwarder.services.queue import QueueManager
+from forwarder.settings import Settings, public_url
+from forwarder.telegram.bot_sender import make_bot
+from forwarder.telegram.client import Client, MtprotoServer, make_client
+from forwarder.telegram.sessions import EncryptedSession, SessionFile
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every process has: the database, Redis, and the services that need no account."""
+
+    settings: Settings
+    name: str
+    db: Database
+    redis: Redis
+    queue: QueueManager
+    dedup: DeduplicationService
+    ingest: Ingest
+    accounts: AccountService
+    pace: Pace
+    heart: Heart
+
+    @property
+    def holder(self) -> str:
+        """The name under which this process holds leases: never the same twice."""
+        return self.heart.process_id
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings, name: str, *, celery: Celery | None = None, pool_size: int = 5
+) -> AsyncIterator[House]:
+    """Join the parts for one process. Raises Unavailable when PostgreSQL or Redis does not answer."""
+    db = Database(database_url_for_tools(settings), pool_size=pool_size, name=f"forwarder {name}")
+    redis_url = redis_url_for_tools(settings)
+    redis = open_redis(redis_url)
+    try:
+        await db.check()
+        await check_redis(redis, redis_url)
+        dedup = DeduplicationService()
+        process_id = f"{name}:{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        yield House(
+            settings=settings,
+            name=name,
+            db=db,
+            redis=redis,
+            queue=QueueManager(db, redis, publisher(celery or make_celery())),
+            dedup=dedup,
+            ingest=Ingest(dedup),
+            accounts=AccountService(db),
+            pace=Pace(
+                redis,
+                bot=BOT_LIMITS.scaled(settings.pace_scale),
+                user=USER_LIMITS.scaled(settings.pace_scale),
+            ),
+            heart=Heart(redis, process_id),
+        )
+    finally:
+        await redis.aclose()
+        await db.close()
+
+
+def open_redis(url: str) -> Redis:
+    # A blocking pool: redis-py's plain one refuses the connection after its last instead of waiting for one.
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=20,
+        timeout=5,
+        socket_timeout=5,
+        socket_connect_timeout=5,
+        health_check_interval=10,
+    )
+    return Redis.from_pool(pool)
+
+
+async def check_redis(redis: Redis, url: str) -> None:
+    try:
+        async with asyncio.timeout(6):
+            await redis.ping()
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unavailable(
+            f"Redis at {public_url(url)} does not answer ({type(error).__name__}). "
+            "Start it, or correct REDIS_URL; nothing is lost, waiting posts go on when it is back."
+        ) from error
+
+
+def open_bot(settings: Settings) -> telegram.Bot:
+    if settings.bot_token is None:
+        raise AssertionError("the settings were checked for BOT_TOKEN at start")
+    return make_bot(settings.bot_token.get_secret_value(), settings.telegram_bot_api_url)
+
+
+def mtproto_server(settings: Settings) -> MtprotoServer | None:
+    if settings.telegram_mtproto_address is None:
+        return None
+    key = settings.telegram_mtproto_key
+    return MtprotoServer.parse(settings.telegram_mtproto_address, key.read_text() if key else None)
+
+
+def open_client(settings: Settings, session: Path, *, listens: bool = False) -> Client:
+    """A client on an encrypted session file. Raises SessionError for a wrong key or a damaged file."""
+    if settings.api_id is None or settings.api_hash is None or settings.encryption_key is None:
+        raise AssertionError("the settings were checked for API_ID, API_HASH and ENCRYPTION_KEY at start")
+    fernet = Fernet(settings.encryption_key.get_secret_value())
+    return make_client(
+        settings.api_id,
+        settings.api_hash.get_secret_value(),
+        EncryptedSession(SessionFile(session, fernet)),
+        mtproto_server(settings),
+        listens=listens,
+    )
+
+
+def make_carrier(house: House, sender: Sender, finder: Finder | None) -> Carrier:
+    return Carrier(
+        house.db,
+        house.pace,
+        Worker(house.holder, sender.kind, sender.account_id),
+        sender,
+        Hooks(
+            pause_mapping=pause_mapping,
+            migrate=migrate,
+            feed_own=house.ingest.feed_own,
+            ring=house.queue.ring,
+            clear_bell=house.queue.clear_bell,
+            bell_again=house.queue.bell_again,
+            leave_mark=house.queue.leave_mark,
+        ),
+        finder=finder,
+        concurrency=house.settings.max_concurrent_forwards,
+    )
+
+
+async def pause_mapping(session: AsyncSession, mapping_id: int, reason: str) -> None:
+    mapping = await session.get(Mapping, mapping_id, with_for_update={"key_share": True})
+    if mapping is not None:
+        await pause_in(session, mapping, reason, None)
+
+
+async def migrate(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> None:
+    await move(session, old_chat_id, new_chat_id)
+
+
+def sentence_of(error: Exception) -> str:
+    """What to tell a person about an error of ours; others keep their own words."""
+    return str(error) if isinstance(error, ForwarderError) else f"{type(error).__name__}: {error}"
