@@ -28,7 +28,9 @@ class Files(Buttons):
 
     def add_photo(self, content: bytes, *, width: int = 640, height: int = 480) -> Photo:
         """A picture, ready to be sent."""
-        return Photo(self.add_file(content, name="photo.jpg", mime_type="image/jpeg").id, width, height)
+        photo = Photo(self.add_file(content, name="photo.jpg", mime_type="image/jpeg").id, width, height)
+        self.remember_media(photo)
+        return photo
 
     def add_document(
         self,
@@ -41,7 +43,16 @@ class Files(Buttons):
     ) -> Document:
         """A file of any other kind, ready to be sent."""
         file = self.add_file(content, name=name, mime_type=mime_type)
-        return Document(file.id, kind, name, mime_type, duration=duration)
+        document = Document(file.id, kind, name, mime_type, duration=duration)
+        self.remember_media(document)
+        return document
+
+    def remember_media(self, media: Photo | Document) -> None:
+        """What a file is shown as, so that it can be sent again by naming the file alone."""
+        self.memory.media[media.file] = media
+
+    def media_of_file(self, file_id: int) -> Photo | Document | None:
+        return self.memory.media.get(file_id)
 
     def file(self, file_id: int) -> File:
         """Raises FILE_ID_INVALID."""

@@ -16,7 +16,7 @@ from .chats import Chat
 from .clock import Clock, SystemClock
 from .errors import TelegramError
 from .events import Event
-from .media import File
+from .media import Document, File, Photo
 from .messages import Message
 
 Observer = Callable[[Event], None]
@@ -78,6 +78,7 @@ class Memory:
     chats: dict[int, Chat] = field(default_factory=dict)
     boxes: dict[int, Box] = field(default_factory=dict)
     files: dict[int, File] = field(default_factory=dict)
+    media: dict[int, Photo | Document] = field(default_factory=dict)
     usernames: dict[str, int] = field(default_factory=dict)
     random_ids: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict)
     twins: dict[int, dict[int, int]] = field(default_factory=dict)
