@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import telegram
 from celery import Celery
 from cryptography.fernet import Fernet
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -35,7 +34,7 @@ from forwarder.services.mappings import pause_in
 from forwarder.services.migration import move
 from forwarder.services.queue import QueueManager
 from forwarder.settings import Settings, public_url
-from forwarder.telegram.bot_sender import make_bot
+from forwarder.telegram.bot_sender import Bot, make_bot
 from forwarder.telegram.client import Client, MtprotoServer, make_client
 from forwarder.telegram.sessions import EncryptedSession, SessionFile
 
@@ -119,7 +118,7 @@ async def check_redis(redis: Redis, url: str) -> None:
         ) from error
 
 
-def open_bot(settings: Settings) -> telegram.Bot:
+def open_bot(settings: Settings) -> Bot:
     if settings.bot_token is None:
         raise AssertionError("the settings were checked for BOT_TOKEN at start")
     return make_bot(settings.bot_token.get_secret_value(), settings.telegram_bot_api_url)

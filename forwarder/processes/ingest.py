@@ -11,6 +11,7 @@ from forwarder.intake import Intake
 from forwarder.message import AccountKind
 from forwarder.processes.life import GRACE, Hold, any_of, holding, lease_name, live_until, stop_on_signals
 from forwarder.reconcile import Reconciler
+from forwarder.services.mappings import SOURCES_CHANGED
 from forwarder.settings import Settings
 from forwarder.telegram.listener import Listener
 from forwarder.telegram.login import whoami
@@ -18,9 +19,6 @@ from forwarder.telegram.reader import MtprotoReader
 from forwarder.wiring import House, open_client, open_house
 
 log = structlog.get_logger(__name__)
-
-NEW_SOURCES = "sources_changed"
-"""The notification that says that a mapping was made: its source is compared at once."""
 
 
 async def run(settings: Settings) -> int:
@@ -74,5 +72,6 @@ async def listen(house: House, hold: Hold, stop: asyncio.Event) -> None:
 
 
 async def on_new_sources(house: House, reconciler: Reconciler) -> None:
-    async for _ in house.db.listen(NEW_SOURCES):
+    """A mapping was made: its source is compared at once, and not only at the next minute."""
+    async for _ in house.db.listen(SOURCES_CHANGED):
         reconciler.look_at_all()

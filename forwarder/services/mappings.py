@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.db import Database
+from forwarder.db import Database, notify
 from forwarder.message import Mode, Route
 from forwarder.models import Lane, Mapping, MappingState
 from forwarder.services import audit, mapping_checks, mapping_rows, mapping_work
@@ -24,6 +24,9 @@ from forwarder.services.values import (
 
 Ring = Callable[[Sequence[int]], Awaitable[None]]
 """Ring the lanes of these mappings: a hint after commit that work is due; the relay finds what it misses."""
+
+SOURCES_CHANGED = "sources_changed"
+"""The notification that tells the listener to look at its sources: one of them is new."""
 
 BY_PERSON = "paused"
 NO_ROUTE = "no_route"
@@ -110,6 +113,7 @@ class MappingService:
                 lane.route = chosen
             await session.flush()
             await mapping_checks.follow(session, source, start_after)
+            await notify(session, SOURCES_CHANGED)
             await audit.record(
                 session, actor, "mapping.create", f"mapping:{mapping.id}",
                 source=source_id, destination=destination_id, mode=mode, route=route, start_after=start_after,

@@ -11,6 +11,8 @@ from forwarder.retry import Verdict, decide
 from forwarder.telegram.bot_values import to_bot
 from forwarder.telegram.errors import translated
 
+Bot = telegram.Bot
+
 READ_TIMEOUT = 30.0
 """The official server sits out up to 8 s of Telegram's own flood waits inside a call."""
 CONNECT_TIMEOUT = 10.0

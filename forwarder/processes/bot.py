@@ -1,0 +1,113 @@
+"""``manage.py bot``: the only getUpdates loop. Posts are stored before they are confirmed; the rest is the control
+bot's, which answers in a queue of its own so that a slow answer never holds up a post."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from forwarder.account_desk import AccountDesk
+from forwarder.bot.app import build_application, start_commands
+from forwarder.bot.visit import BotServices
+from forwarder.errors import AccountNotReady, TelegramError
+from forwarder.health import Health
+from forwarder.intake import Intake
+from forwarder.message import AccountKind
+from forwarder.processes.life import GRACE, Hold, any_of, holding, live_until, stop_on_signals
+from forwarder.services.channels import ChannelService
+from forwarder.services.mappings import MappingService
+from forwarder.services.users import UserService
+from forwarder.services.why import explain
+from forwarder.settings import Settings
+from forwarder.telegram.bot_directory import BotDirectory
+from forwarder.telegram.bot_sender import Bot
+from forwarder.telegram.bot_updates import BotPoller
+from forwarder.telegram.errors import translated
+from forwarder.wiring import House, open_bot, open_house
+
+log = structlog.get_logger(__name__)
+
+TRY_AGAIN = 3.0
+
+
+async def run(settings: Settings) -> int:
+    stop = stop_on_signals()
+    async with open_house(settings, "bot") as house:
+        beating = asyncio.create_task(house.heart.beat_forever())
+        try:
+            while not stop.is_set():
+                async with holding(house.db, "bot:updates", house.holder, stop) as hold:
+                    if hold is not None:
+                        await poll(house, hold, stop)
+        finally:
+            beating.cancel()
+            await house.heart.stop()
+    return 0
+
+
+async def poll(house: House, hold: Hold, stop: asyncio.Event) -> None:
+    """Poll and answer while the lease is ours: Telegram serves one poller of a token only."""
+    bot = open_bot(house.settings)
+    account_id = await introduce(house, bot, stop)
+    if account_id is None:
+        return
+    intake = Intake(house.db, house.ingest, account_id, AccountKind.BOT, house.queue.ring)
+    application = build_application(bot, services_of(house, bot))
+    poller = BotPoller(bot, intake.store, application.update_queue.put, intake.quarantine)
+    storing = asyncio.create_task(intake.run())
+    await application.initialize()
+    await application.start()
+    await start_commands(bot, house.settings.admin_ids)
+    log.info("polling", account=account_id)
+    try:
+        await live_until(stop_polling(poller, stop, hold), poller.run())
+    finally:
+        await application.stop()
+        await application.shutdown()
+        await intake.drain(GRACE / 2)
+        storing.cancel()
+        await asyncio.gather(storing, return_exceptions=True)
+
+
+async def introduce(house: House, bot: Bot, stop: asyncio.Event) -> int | None:
+    """Ask Telegram who the bot is, again while it does not answer; None when asked to stop meanwhile.
+
+    Raises AccountNotReady for a token that Telegram refuses.
+    """
+    while not stop.is_set():
+        try:
+            async with translated():
+                await bot.initialize()
+            return await house.accounts.register(AccountKind.BOT, bot.id, bot.username)
+        except TelegramError as error:
+            if error.code in (401, 404):
+                raise AccountNotReady(
+                    "Telegram refuses BOT_TOKEN. Copy the token again from @BotFather and start anew."
+                ) from error
+            log.error("bot_api_does_not_answer", reason=error.name)
+            try:
+                async with asyncio.timeout(TRY_AGAIN):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+    return None
+
+
+async def stop_polling(poller: BotPoller, stop: asyncio.Event, hold: Hold) -> None:
+    """Ask the poller to end by itself, so that what came is stored and confirmed."""
+    await any_of(stop, hold.lost)
+    poller.stop()
+    await asyncio.sleep(GRACE / 2)
+
+
+def services_of(house: House, bot: Bot) -> BotServices:
+    desk = AccountDesk(house.db) if house.settings.has_user else None
+    return BotServices(
+        users=UserService(house.db, house.settings.admin_ids),
+        accounts=house.accounts,
+        channels=ChannelService(house.db, BotDirectory(bot), desk),
+        mappings=MappingService(house.db, house.queue.ring_lanes),
+        status=Health(house.db, house.redis, house.queue),
+        explain=lambda link: explain(house.db, link),
+    )
