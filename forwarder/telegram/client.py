@@ -54,6 +54,7 @@ class Client(TelegramClient):
         self._where = str(server) if server is not None else "Telegram's servers"
         self._connecting = asyncio.Lock()
         self._connected_once = False
+        self.call_timeout = CALL_TIMEOUT
         self.on_reconnect: Callable[[], Awaitable[None]] | None = None
 
     async def ready(self) -> None:
@@ -81,19 +82,27 @@ class Client(TelegramClient):
                     "TELEGRAM_MTPROTO_ADDRESS; nothing is lost, waiting posts go on when it is back."
                 ) from error
 
-    async def ask(self, request: Any, timeout: float = CALL_TIMEOUT) -> Any:
+    async def reconnected(self) -> None:
+        """Connect unless connected, in the middle of work: an outage is a call that was never made.
+
+        Raises :class:`~forwarder.errors.TelegramError` ``CONNECT_FAILED``.
+        """
+        if self.is_connected():
+            return
+        try:
+            await self.ready()
+        except Unavailable as error:
+            raise TelegramError("CONNECT_FAILED") from error
+
+    async def ask(self, request: Any, timeout: float | None = None) -> Any:
         """The server's answer to one raw request.
 
-        Raises :class:`~forwarder.errors.OutcomeUnknown` after ``timeout`` seconds without an answer: Telethon
-        would wait for ever, and may still send the request after a reconnection.
+        Raises :class:`~forwarder.errors.OutcomeUnknown` after ``timeout`` seconds (20 by default) without an
+        answer: Telethon would wait for ever, and may still send the request after a reconnection.
         """
-        if not self.is_connected():
-            try:
-                await self.ready()
-            except Unavailable as error:
-                raise TelegramError("CONNECT_FAILED") from error
+        await self.reconnected()
         try:
-            async with translated(), asyncio.timeout(timeout):
+            async with translated(), asyncio.timeout(timeout or self.call_timeout):
                 return await self(request)
         finally:
             # Telethon applies one chat's flood wait to the method everywhere; our own pace knows better.
@@ -136,7 +145,7 @@ def make_client(
         use_ipv6=server is not None and ":" in server.host,
         timeout=10,
         # One try: what follows from an error is decided in forwarder.retry.
-        request_retries=1,
+        request_retries=0,
         raise_last_call_error=True,
         flood_sleep_threshold=0,
         connection_retries=3,

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from telethon.tl import functions, types
@@ -81,11 +82,22 @@ async def make_bot_login(open_client: OpenClient, token: str) -> LoggedIn:
         if known is not None:
             return facts(LoginName.BOT, known, fresh=False)
         try:
-            async with translated():
-                me = await client.sign_in(bot_token=token)
+            me = await at_home(partial(client.sign_in, bot_token=token))
         except TelegramError as error:
             raise AccountNotReady(sentence(error)) from error
         return facts(LoginName.BOT, me, fresh=True)
+
+
+async def at_home(call: Callable[[], Awaitable[Any]]) -> Any:
+    """Make a call again where Telegram named another data centre; Telethon has moved there meanwhile."""
+    try:
+        async with translated():
+            return await call()
+    except TelegramError as error:
+        if not error.name.endswith("_MIGRATE"):
+            raise
+    async with translated():
+        return await call()
 
 
 class Password:
@@ -152,8 +164,7 @@ async def send_code(client: Client, ask: Ask, tell: Tell) -> str:
     for _ in range(TRIES):
         phone = (await ask(Question.PHONE)).strip()
         try:
-            async with translated():
-                await client.send_code_request(phone)
+            await at_home(partial(client.send_code_request, phone))
         except TelegramError as error:
             if error.name != "PHONE_NUMBER_INVALID":
                 raise AccountNotReady(sentence(error)) from error

@@ -58,8 +58,7 @@ class Peers:
         return types.InputUser(peer.user_id, peer.access_hash) if peer is not None else None
 
     async def is_bot(self) -> bool:
-        if not self._client.is_connected():
-            await self._client.ready()
+        await self._client.reconnected()
         async with translated(), asyncio.timeout(REFRESH_TIMEOUT):
             return bool(await self._client.is_bot())
 
@@ -92,8 +91,7 @@ class Peers:
 
 async def read_dialogs(client: Client) -> None:
     """Fill the session with every dialog's access hash, and give a listener each channel's pts."""
-    if not client.is_connected():
-        await client.ready()
+    await client.reconnected()
     async with translated(), asyncio.timeout(REFRESH_TIMEOUT):
         async for _ in client.iter_dialogs(limit=DIALOGS_AT_MOST):
             pass

@@ -1,0 +1,225 @@
+"""Both senders against a Telegram that enforces its rules."""
+
+from __future__ import annotations
+
+import pytest
+
+from forwarder.errors import OutcomeUnknown, TelegramError
+from forwarder.message import AccountKind, DeleteOrder, EditOrder, Entity, FindOrder, Kind, Mode, SendOrder
+from forwarder.retry import Verdict, decide
+from forwarder.sandbox.faults import FaultRule
+from forwarder.sandbox.world import Content
+from forwarder.telegram.bot_sender import BotSender
+from forwarder.telegram.finder import MtprotoFinder
+from forwarder.telegram.user_sender import UserSender
+
+from .conftest import Town
+
+
+def order(town: Town, ids: list[int], mode: Mode = Mode.COPY, first_random: int = 1000) -> SendOrder:
+    randoms = tuple(range(first_random, first_random + len(ids)))
+    return SendOrder(town.source, tuple(ids), town.target, mode, randoms, album=len(ids) > 1)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+async def test_a_user_sends_many_in_one_call_and_learns_each_id(town: Town, mode: Mode) -> None:
+    ids = [town.post(f"post {number}") for number in range(5)]
+    async with town.client("sender", town.user) as client:
+        sent = await UserSender(client, 1).send(order(town, ids, mode))
+    assert [town.texts(town.target)[copy or 0] for copy in sent] == [f"post {number}" for number in range(5)]
+    made = [town.world.message(town.owner, town.target, copy or 0) for copy in sent]
+    assert {message is not None and message.forward is not None for message in made} == {mode is Mode.FORWARD}
+
+
+async def test_a_user_repeating_an_order_sends_nothing_and_learns_the_same_ids(town: Town) -> None:
+    ids = [town.post("one"), town.post("two")]
+    async with town.client("sender", town.user) as client:
+        first = await UserSender(client, 1).send(order(town, ids))
+    async with town.client("another-login", town.user) as client:
+        assert await UserSender(client, 1).send(order(town, ids)) == first
+    assert list(town.texts(town.target).values()) == ["one", "two"]
+
+
+async def test_a_message_that_was_deleted_is_passed_over_in_its_own_place(town: Town) -> None:
+    ids = [town.post("one"), town.post("two"), town.post("three")]
+    town.world.delete(town.owner, town.source, [ids[1]])
+    async with town.client("sender", town.user) as client:
+        sent = await UserSender(client, 1).send(order(town, ids))
+    assert sent[1] is None
+    assert list(town.texts(town.target).values()) == ["one", "three"]
+
+
+async def test_a_lost_answer_is_an_unknown_outcome_and_the_repeat_is_safe(
+    town: Town,
+) -> None:
+    ids = [town.post("one")]
+    async with town.client("sender", town.user) as client:
+        sender = UserSender(client, 1)
+        await client.ready()
+        client.call_timeout = 0.5
+        town.fault(FaultRule("drop", "after", method="messages.forwardMessages"))
+        with pytest.raises(OutcomeUnknown):
+            await sender.send(order(town, ids))
+        assert await sender.send(order(town, ids)) == (max(town.texts(town.target)),)
+    assert list(town.texts(town.target).values()) == ["one"]
+
+
+async def test_a_flood_wait_says_how_long_and_does_not_spread_to_other_chats(town: Town) -> None:
+    other = town.world.create_channel(town.owner, "Other").id
+    town.world.add_member(town.owner, other, town.user)
+    town.world.promote(town.owner, other, town.user, frozenset({"post_messages"}))
+    ids = [town.post("one")]
+    town.fault(
+        FaultRule(
+            "error", method="messages.forwardMessages", chat=town.target, error="FLOOD_WAIT_X", seconds=77
+        )
+    )
+    async with town.client("sender", town.user) as client:
+        sender = UserSender(client, 1)
+        with pytest.raises(TelegramError) as met:
+            await sender.send(order(town, ids))
+        assert (met.value.name, met.value.seconds) == ("FLOOD_WAIT", 77)
+        elsewhere = SendOrder(town.source, tuple(ids), other, Mode.COPY, (5000,))
+        assert (await sender.send(elsewhere))[0] is not None
+
+
+async def test_a_500_of_a_used_random_id_is_a_retry(town: Town) -> None:
+    ids = [town.post("one")]
+    town.fault(FaultRule("error", method="messages.forwardMessages", error="RANDOM_ID_DUPLICATE"))
+    async with town.client("sender", town.user) as client:
+        with pytest.raises(TelegramError) as met:
+            await UserSender(client, 1).send(order(town, ids))
+    assert decide(met.value, api=AccountKind.USER).reason == "random_id_busy"
+
+
+async def test_protected_content_is_refused_by_name(town: Town) -> None:
+    ids = [town.post("secret")]
+    town.world.change_chat(town.owner, town.source, protected=True)
+    async with town.client("sender", town.user) as client:
+        with pytest.raises(TelegramError) as met:
+            await UserSender(client, 1).send(order(town, ids))
+    assert decide(met.value, api=AccountKind.USER).reason == "protected_content"
+
+
+async def test_a_user_edits_and_deletes_its_copies_and_repeats_do_no_harm(town: Town) -> None:
+    ids = [town.post("one"), town.post("two")]
+    async with town.client("sender", town.user) as client:
+        sender = UserSender(client, 1)
+        first, second = await sender.send(order(town, ids))
+        assert first
+        assert second
+        edit = EditOrder(town.target, first, Kind.TEXT, "newer", (Entity("bold", 0, 5),))
+        await sender.edit(edit)
+        await sender.edit(edit)
+        await sender.delete(DeleteOrder(town.target, (second,)))
+        await sender.delete(DeleteOrder(town.target, (second,)))
+    assert town.texts(town.target) == {first: "newer"}
+    kept = town.world.message(town.owner, town.target, first)
+    assert kept is not None
+    assert [entity.kind for entity in kept.entities] == ["bold"]
+
+
+async def test_an_unknown_chat_is_refused_after_one_look_at_the_dialogs(town: Town) -> None:
+    stranger = town.world.create_channel(town.owner, "Private").id
+    async with town.client("sender", town.user) as client:
+        sender = UserSender(client, 1)
+        for _ in range(3):
+            with pytest.raises(TelegramError, match="CHANNEL_INVALID"):
+                await sender.delete(DeleteOrder(stranger, (5,)))
+    assert len(list(town.guard.record.calls(method="messages.getDialogs"))) == 1
+
+
+async def test_a_dead_telegram_is_a_call_that_never_left(town: Town) -> None:
+    ids = [town.post("one")]
+    async with town.client("sender", town.user) as client:
+        await town.mtproto.stop()
+        with pytest.raises(TelegramError, match="CONNECT_FAILED"):
+            await UserSender(client, 1).send(order(town, ids))
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+async def test_a_bot_sends_a_post(town: Town, mode: Mode) -> None:
+    message_id = town.post("hello")
+    async with town.bot() as bot:
+        (copy,) = await BotSender(bot, 2).send(order(town, [message_id], mode))
+    assert town.texts(town.target) == {copy: "hello"}
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("route", ["bot", "user"])
+async def test_an_album_stays_one_album_in_its_order(town: Town, mode: Mode, route: str) -> None:
+    ids = town.album(["a", "b", "c"])
+    if route == "bot":
+        async with town.bot() as bot:
+            sent = await BotSender(bot, 2).send(order(town, ids, mode))
+    else:
+        async with town.client("sender", town.user) as client:
+            sent = await UserSender(client, 1).send(order(town, ids, mode))
+    assert [town.texts(town.target)[copy or 0] for copy in sent] == ["a", "b", "c"]
+    made = [town.world.message(town.owner, town.target, copy or 0) for copy in sent]
+    albums = {message.grouped_id for message in made if message is not None}
+    assert len(albums) == 1
+    assert None not in albums
+
+
+async def test_a_bots_album_with_a_gap_is_an_unknown_outcome(town: Town) -> None:
+    ids = town.album(["a", "b", "c"])
+    town.world.delete(town.owner, town.source, [ids[1]])
+    async with town.bot() as bot:
+        with pytest.raises(OutcomeUnknown, match="PARTIAL_ALBUM"):
+            await BotSender(bot, 2).send(order(town, ids))
+
+
+async def test_a_bot_edits_texts_and_captions_and_repeats_do_no_harm(town: Town) -> None:
+    text = town.post("old")
+    photo = town.post(Content("old caption", media=town.world.add_photo(b"picture")))
+    async with town.bot() as bot:
+        sender = BotSender(bot, 2)
+        (first,) = await sender.send(order(town, [text]))
+        (second,) = await sender.send(order(town, [photo]))
+        assert first
+        assert second
+        for _ in range(2):
+            await sender.edit(EditOrder(town.target, first, Kind.TEXT, "new", (Entity("italic", 0, 3),)))
+            await sender.edit(EditOrder(town.target, second, Kind.PHOTO, "new caption"))
+        assert town.texts(town.target) == {first: "new", second: "new caption"}
+        for _ in range(2):
+            await sender.delete(DeleteOrder(town.target, (first, second)))
+            await sender.delete(DeleteOrder(town.target, (first,)))
+    assert town.texts(town.target) == {}
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [
+        (FaultRule("http", "after", method="copyMessage", status=502), "SERVER_ERROR"),
+        (FaultRule("cut", "after", method="copyMessage"), "DISCONNECTED"),
+    ],
+)
+async def test_a_bots_lost_answer_is_an_unknown_outcome(town: Town, rule: FaultRule, name: str) -> None:
+    message_id = town.post("hello")
+    town.fault(rule)
+    async with town.bot() as bot:
+        with pytest.raises(OutcomeUnknown, match=name) as met:
+            await BotSender(bot, 2).send(order(town, [message_id]))
+    assert decide(met.value, api=AccountKind.BOT).verdict is Verdict.UNSURE
+    assert list(town.texts(town.target).values()) == ["hello"]
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("who", ["user", "robot"])
+@pytest.mark.parametrize("album", [False, True])
+async def test_a_copy_whose_answer_was_lost_is_found(town: Town, mode: Mode, who: str, album: bool) -> None:
+    ids = town.album(["a", "b"]) if album else [town.post("hello")]
+    before = town.post("noise before", town.target)
+    async with town.bot() as bot, town.client("reader", getattr(town, who)) as client:
+        finder = MtprotoFinder(client)
+        wanted = FindOrder(town.source, tuple(ids), town.target, mode, after_id=before)
+        assert await finder.find(wanted) is None
+        town.post("noise after", town.target)
+        assert await finder.find(wanted) is None
+        sent = await BotSender(bot, 2).send(order(town, ids, mode))
+        assert await finder.find(wanted) == sent
+        known = frozenset(copy for copy in sent if copy)
+        again = FindOrder(town.source, tuple(ids), town.target, mode, after_id=before, known_ids=known)
+        assert await finder.find(again) is None
