@@ -14,6 +14,9 @@ from forwarder.services.values import Rights
 KNOWN_BUT_CLOSED = frozenset({"chat_unreadable", "not_a_member"})
 """Refusals of a directory that say: the chat exists, this account is not in it."""
 
+CANNOT_OPEN_INVITE = "bot_cannot_use_invite"
+"""What a bot says to an invite link: it tells nothing about the chat."""
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -61,6 +64,9 @@ async def ask_accounts(directories: Mapping[AccountKind, Directory], reference: 
     """
     findings = await _ask(directories, reference)
     if not findings.cards:
+        for error in findings.refused.values():
+            if error.code == "chat_migrated" and reference != str(error.fields.get("chat_id")):
+                return await ask_accounts(directories, str(error.fields.get("chat_id")))
         raise _nobody(findings, reference)
     card = findings.card
     if card.migrated_to:
@@ -101,12 +107,15 @@ def _nobody(findings: Findings, reference: str) -> ForwarderError:
         if findings.silent:
             return next(iter(findings.silent.values()))
         return AccountNotReady("No account can be asked: set BOT_TOKEN, or log in with `manage.py login`.")
-    for error in findings.refused.values():
-        if error.code not in KNOWN_BUT_CLOSED and error.code != "chat_not_found":
+    by_code = {error.code: error for error in findings.refused.values()}
+    for code, error in by_code.items():
+        if code not in KNOWN_BUT_CLOSED | {"chat_not_found", CANNOT_OPEN_INVITE}:
             return error  # the reference itself is wrong; every account says the same
-    for error in findings.refused.values():
-        if error.code in KNOWN_BUT_CLOSED:
-            return error
+    for code in sorted(KNOWN_BUT_CLOSED):
+        if code in by_code:
+            return by_code[code]
+    if set(by_code) == {CANNOT_OPEN_INVITE}:
+        return by_code[CANNOT_OPEN_INVITE]
     if findings.silent:
         return InvalidRequest(
             "chat_not_found_now",

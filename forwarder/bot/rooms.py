@@ -1,0 +1,51 @@
+"""Which room each press opens. A test holds that no press is left without one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from forwarder.bot import cb
+from forwarder.bot.cb import Press
+from forwarder.bot.screens import adding, admin, channels, mappings, menu, new_mapping
+from forwarder.bot.visit import Visit
+
+# Each room takes its own kind of press, which the table below pairs with it.
+Room = Callable[[Visit, Any], Awaitable[None]]
+
+ROOMS: dict[type[Press], Room] = {
+    cb.OpenMenu: menu.open_menu,
+    cb.OpenHelp: menu.open_help,
+    cb.OpenSettings: menu.open_settings,
+    cb.SetLanguage: menu.set_language,
+    cb.Cancel: menu.cancel,
+    cb.Nothing: menu.nothing,
+    cb.OpenAdmin: admin.open_admin,
+    cb.OpenChannels: channels.open_channels,
+    cb.OpenChannel: channels.open_channel,
+    cb.CheckChannel: channels.check_channel,
+    cb.RemoveChannel: channels.remove_channel,
+    cb.AddChannel: adding.ask,
+    cb.OpenMappings: mappings.open_mappings,
+    cb.OpenMapping: mappings.open_mapping,
+    cb.PauseMapping: mappings.pause,
+    cb.ResumeMapping: mappings.resume,
+    cb.DisableMapping: mappings.disable,
+    cb.NewMapping: new_mapping.begin,
+    cb.ToggleChoice: new_mapping.toggle,
+    cb.TurnChoices: new_mapping.turn,
+    cb.ChoicesDone: new_mapping.choices_done,
+    cb.ChooseMode: new_mapping.choose_mode,
+    cb.StepBack: new_mapping.back,
+    cb.ConfirmMappings: new_mapping.confirm,
+}
+"""Every press and its room."""
+
+
+async def open_room(visit: Visit, data: str) -> None:
+    """Open the room that the pressed button leads to; an unknown button says that it is out of date."""
+    press = cb.decode(data)
+    if press is None:
+        visit.alert(visit.texts.plain("stale"), loud=True)
+        return
+    await ROOMS[type(press)](visit, press)

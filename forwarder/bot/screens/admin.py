@@ -1,0 +1,136 @@
+"""``/admin``, for administrators: is all well, and who may use the bot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from forwarder.bot.cb import OpenAdmin, OpenMenu
+from forwarder.bot.keyboards import rows
+from forwarder.bot.screens.mappings import trouble_line
+from forwarder.bot.texts import Html, Texts
+from forwarder.bot.visit import Screen, Visit
+from forwarder.models import AccountState, Role
+from forwarder.services.status import AccountStatus, ProcessStatus, QueueStatus, Status, WaitStatus
+
+SHOWN_WAITS = 10
+SHOWN_TROUBLES = 5
+LARGEST_ID = 2**52
+"""Telegram's ids of people have at most 52 significant bits (core.telegram.org/bots/api#user)."""
+
+
+async def open_admin(visit: Visit, press: OpenAdmin) -> None:
+    visit.must_administrate()
+    texts = visit.texts
+    status = await visit.services.status.status()
+    await visit.show(
+        Screen(
+            status_text(texts, status),
+            rows(
+                [
+                    (texts.plain("button.refresh"), OpenAdmin()),
+                    (texts.plain("button.menu"), OpenMenu()),
+                ]
+            ),
+        )
+    )
+
+
+def status_text(texts: Texts, status: Status) -> Html:
+    return texts.lines(
+        texts("admin", when=f"{status.at:%H:%M:%S} UTC"),
+        "",
+        texts("admin.processes"),
+        *(process_lines(texts, status.processes)),
+        "",
+        texts("admin.accounts") if status.accounts else None,
+        *(account_line(texts, account) for account in status.accounts),
+        "" if status.accounts else None,
+        texts("admin.queues", total=sum(queue.waiting for queue in status.queues)),
+        *(queue_line(texts, queue) for queue in status.queues if queue.waiting),
+        "",
+        texts("admin.waits") if status.waits else texts("admin.no_waits"),
+        *(wait_line(texts, wait) for wait in status.waits[:SHOWN_WAITS]),
+        texts("new.more", n=len(status.waits) - SHOWN_WAITS) if len(status.waits) > SHOWN_WAITS else None,
+        "",
+        texts(
+            "admin.deliveries",
+            failed=status.failed,
+            unsure=status.unsure,
+            held=status.held,
+            quarantined=status.quarantined,
+        ),
+        *(trouble_line(texts, trouble, with_mapping=True) for trouble in status.troubles[:SHOWN_TROUBLES]),
+        "",
+        texts("admin.people"),
+    )
+
+
+def process_lines(texts: Texts, processes: Iterable[ProcessStatus]) -> list[Html]:
+    lines = [
+        texts(
+            "admin.process.alive" if process.alive else "admin.process.dead",
+            name=process.name,
+            when=texts.when(process.seen_at),
+        )
+        for process in processes
+    ]
+    return lines or [texts("admin.process.none")]
+
+
+def account_line(texts: Texts, account: AccountStatus) -> Html:
+    kind = texts(f"account.{account.kind}")
+    name = f"@{account.username}" if account.username else ""
+    if account.state == AccountState.ACTIVE and account.wait_until is not None:
+        return texts("admin.account.waits", kind=kind, name=name, when=texts.when(account.wait_until))
+    if account.state == AccountState.ACTIVE:
+        return texts("admin.account.active", kind=kind, name=name)
+    state = "signed_out" if account.state == AccountState.SIGNED_OUT else "stopped"
+    return texts(f"admin.account.{state}", kind=kind, name=name, reason=texts.reason(account.reason))
+
+
+def queue_line(texts: Texts, queue: QueueStatus) -> Html:
+    if queue.oldest_seconds is None or queue.oldest_seconds < 60:
+        return texts("admin.queue", name=queue.name, waiting=queue.waiting)
+    minutes = round(queue.oldest_seconds / 60)
+    return texts("admin.queue.age", name=queue.name, waiting=queue.waiting, minutes=minutes)
+
+
+def wait_line(texts: Texts, wait: WaitStatus) -> Html:
+    return texts(
+        "admin.wait",
+        account=texts(f"account.{wait.account}"),
+        chat=wait.chat or texts("admin.wait.everywhere"),
+        name=wait.name,
+        until=texts.when(wait.until),
+        n=wait.waiting,
+    )
+
+
+async def allow(visit: Visit, words: list[str]) -> None:
+    """``/allow ID [viewer]``"""
+    visit.must_administrate()
+    person = person_id(words)
+    role = Role.VIEWER if words[1:] == [Role.VIEWER.value] else Role.OPERATOR
+    if person is None or (words[1:] and words[1:] not in ([Role.VIEWER.value], [Role.OPERATOR.value])):
+        await visit.say(visit.texts("admin.allow.usage"))
+        return
+    await visit.services.users.allow(person, role, actor=visit.actor, language=visit.person.language)
+    await visit.say(visit.texts("admin.allowed", telegram_id=person))
+
+
+async def deny(visit: Visit, words: list[str]) -> None:
+    """``/deny ID``"""
+    visit.must_administrate()
+    person = person_id(words)
+    if person is None or len(words) > 1:
+        await visit.say(visit.texts("admin.deny.usage"))
+        return
+    await visit.services.users.deny(person, actor=visit.actor)
+    await visit.say(visit.texts("admin.denied", telegram_id=person))
+
+
+def person_id(words: list[str]) -> int | None:
+    if not words or not words[0].isdecimal() or len(words[0]) > 16:
+        return None
+    number = int(words[0])
+    return number if 0 < number < LARGEST_ID else None

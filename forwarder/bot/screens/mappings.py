@@ -1,0 +1,205 @@
+"""The list of mappings, and the card of one: pause, resume, disable."""
+
+from __future__ import annotations
+
+from forwarder.bot.cb import (
+    DisableMapping,
+    Held,
+    NewMapping,
+    OpenMapping,
+    OpenMappings,
+    OpenMenu,
+    PauseMapping,
+    Press,
+    ResumeMapping,
+)
+from forwarder.bot.keyboards import LABEL, listed, pager, rows
+from forwarder.bot.texts import Html, Texts, shortened
+from forwarder.bot.visit import Screen, Visit
+from forwarder.message import Route
+from forwarder.models import MappingState
+from forwarder.services.values import ChannelName, MappingCounts, MappingView, Trouble
+
+PAGE = 8
+TROUBLES = 3
+MARKS = {MappingState.ACTIVE: "▶️", MappingState.PAUSED: "⏸", MappingState.DISABLED: "⏹"}
+
+
+async def open_mappings(visit: Visit, press: OpenMappings) -> None:
+    texts = visit.texts
+    of = press.channel_id or None
+    found = await visit.services.mappings.list(press.page, PAGE, channel_id=of)
+    title = texts("mappings", total=found.total) if found.total else texts("mappings.none")
+    if of is not None:
+        channel = await visit.services.channels.get(of)
+        title = texts("mappings.of", title=channel.title, total=found.total)
+    await visit.show(
+        Screen(
+            title,
+            rows(
+                *listed(found, label, lambda mapping: OpenMapping(mapping.id, found.page)),
+                pager(found.page, found.pages, lambda page: OpenMappings(page, press.channel_id)),
+                [(texts.plain("button.new_mapping"), NewMapping())] if visit.person.may_change else None,
+                [(texts.plain("button.menu"), OpenMenu())],
+            ),
+        )
+    )
+
+
+def label(mapping: MappingView) -> str:
+    half = (LABEL - 8) // 2
+    source, destination = shortened(mapping.source.title, half), shortened(mapping.destination.title, half)
+    return f"{MARKS[mapping.state]} {source} → {destination}"
+
+
+async def open_mapping(visit: Visit, press: OpenMapping) -> None:
+    await show(visit, await visit.services.mappings.get(press.mapping_id), press.page)
+
+
+async def pause(visit: Visit, press: PauseMapping) -> None:
+    visit.must_change()
+    mapping = await visit.services.mappings.pause(press.mapping_id, actor=visit.actor)
+    visit.alert(visit.texts.plain("mapping.paused"))
+    await show(visit, mapping, press.page)
+
+
+async def resume(visit: Visit, press: ResumeMapping) -> None:
+    """Resume; where something was held meanwhile, ask first what to do with it."""
+    visit.must_change()
+    texts = visit.texts
+    if press.held is Held.ASK:
+        counts = await visit.services.mappings.counts(press.mapping_id)
+        if counts.held:
+            await visit.show(ask_what_to_do(texts, press, counts))
+            return
+    send = press.held is not Held.SKIP
+    mapping = await visit.services.mappings.resume(press.mapping_id, send=send, actor=visit.actor)
+    visit.alert(texts.plain("mapping.resumed"))
+    await show(visit, mapping, press.page)
+
+
+def ask_what_to_do(texts: Texts, press: ResumeMapping, counts: MappingCounts) -> Screen:
+    number, page = press.mapping_id, press.page
+    return Screen(
+        texts("mapping.resume.ask", number=number, n=counts.held),
+        rows(
+            [
+                (texts.plain("button.send_held"), ResumeMapping(number, page, Held.SEND)),
+                (texts.plain("button.skip_held"), ResumeMapping(number, page, Held.SKIP)),
+            ],
+            [(texts.plain("button.back"), OpenMapping(number, page))],
+        ),
+    )
+
+
+async def disable(visit: Visit, press: DisableMapping) -> None:
+    visit.must_change()
+    texts = visit.texts
+    if press.sure:
+        mapping = await visit.services.mappings.disable(press.mapping_id, actor=visit.actor)
+        visit.alert(texts.plain("mapping.disabled"))
+        await show(visit, mapping, press.page)
+        return
+    mapping = await visit.services.mappings.get(press.mapping_id)
+    counts = await visit.services.mappings.counts(press.mapping_id)
+    await visit.show(
+        Screen(
+            texts(
+                "mapping.disable.ask",
+                number=mapping.id,
+                source=mapping.source.title,
+                destination=mapping.destination.title,
+                n=counts.queued + counts.held,
+            ),
+            rows(
+                [(texts.plain("button.disable_sure"), DisableMapping(mapping.id, press.page, sure=True))],
+                [(texts.plain("button.back"), OpenMapping(mapping.id, press.page))],
+            ),
+        )
+    )
+
+
+async def show(visit: Visit, mapping: MappingView, page: int) -> None:
+    counts = await visit.services.mappings.counts(mapping.id)
+    troubles = await visit.services.mappings.troubles(mapping.id, TROUBLES)
+    texts, change = visit.texts, visit.person.may_change
+    buttons: list[tuple[str, Press]] = []
+    if change and mapping.state is MappingState.ACTIVE:
+        buttons.append((texts.plain("button.pause"), PauseMapping(mapping.id, page)))
+    if change and mapping.state is MappingState.PAUSED:
+        buttons.append((texts.plain("button.resume"), ResumeMapping(mapping.id, page)))
+    if change and mapping.state is not MappingState.DISABLED:
+        buttons.append((texts.plain("button.disable"), DisableMapping(mapping.id, page)))
+    await visit.show(
+        Screen(
+            card_text(texts, mapping, counts, troubles),
+            rows(
+                buttons,
+                [(texts.plain("button.refresh"), OpenMapping(mapping.id, page))],
+                [
+                    (texts.plain("button.back"), OpenMappings(page)),
+                    (texts.plain("button.menu"), OpenMenu()),
+                ],
+            ),
+        )
+    )
+
+
+def card_text(
+    texts: Texts, mapping: MappingView, counts: MappingCounts, troubles: tuple[Trouble, ...]
+) -> Html:
+    state = texts(f"mapping.state.{mapping.state}", reason=texts.reason(mapping.reason))
+    chosen = "mapping.route.auto" if mapping.route is Route.AUTO else "mapping.route"
+    more = counts.duplicate or counts.filtered or counts.withdrawn or counts.unsure
+    return texts.lines(
+        texts(
+            "mapping.title",
+            number=mapping.id,
+            source=place(texts, mapping.source, mapping.source_topic),
+            destination=place(texts, mapping.destination, mapping.destination_topic),
+        ),
+        "",
+        state,
+        texts("mapping.mode", mode=texts(f"mode.{mapping.mode}")),
+        texts(chosen, route=texts(f"route.{mapping.lane_route}")),
+        "",
+        texts(
+            "mapping.counts",
+            sent=counts.sent,
+            waiting=counts.waiting,
+            held=counts.held,
+            failed=counts.failed,
+        ),
+        texts(
+            "mapping.counts.more",
+            duplicate=counts.duplicate,
+            filtered=counts.filtered,
+            withdrawn=counts.withdrawn,
+            unsure=counts.unsure,
+        )
+        if more
+        else None,
+        texts("mapping.last_sent", when=texts.when(counts.last_sent_at)),
+        texts("mapping.next_try", n=counts.queued, when=texts.when(counts.next_try_at))
+        if counts.next_try_at
+        else None,
+        texts("mapping.troubles") if troubles else None,
+        *(trouble_line(texts, trouble) for trouble in troubles),
+    )
+
+
+def place(texts: Texts, channel: ChannelName, topic: int) -> str:
+    return texts.plain("mapping.topic", title=channel.title, topic=topic) if topic else channel.title
+
+
+def trouble_line(texts: Texts, trouble: Trouble, *, with_mapping: bool = False) -> Html:
+    return texts(
+        "trouble.line.mapping" if with_mapping else "trouble.line",
+        when=texts.when(trouble.at),
+        mapping=trouble.mapping_id,
+        source=trouble.source.title,
+        destination=trouble.destination.title,
+        message=trouble.message_id,
+        state=texts(f"state.{trouble.state}"),
+        reason=texts.reason(trouble.reason),
+    )

@@ -1,0 +1,232 @@
+"""New mappings in four steps: sources, destinations, mode, confirmation. Every pair becomes a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from forwarder.bot.cb import (
+    AddChannel,
+    Cancel,
+    ChoicesDone,
+    ChooseMode,
+    ConfirmMappings,
+    NewMapping,
+    OpenMappings,
+    OpenMenu,
+    Side,
+    StepBack,
+    ToggleChoice,
+    TurnChoices,
+)
+from forwarder.bot.dialog import Draft, Step
+from forwarder.bot.keyboards import checklist, pager, rows
+from forwarder.bot.screens.channels import label
+from forwarder.bot.texts import Html
+from forwarder.bot.visit import Screen, Visit
+from forwarder.errors import ForwarderError
+from forwarder.message import Mode
+
+PAGE = 8
+MOST_PAIRS = 50
+"""Mappings that one confirmation makes; more would not fit one message."""
+SHOWN_PAIRS = 15
+
+SIDES = {Step.SOURCES: Side.SOURCE, Step.DESTINATIONS: Side.DESTINATION}
+BACK = {Step.DESTINATIONS: Step.SOURCES, Step.MODE: Step.DESTINATIONS, Step.CONFIRM: Step.MODE}
+
+
+async def begin(visit: Visit, press: NewMapping) -> None:
+    visit.must_change()
+    for side, missing in ((Side.SOURCE, "new.no_sources"), (Side.DESTINATION, "new.no_destinations")):
+        if not (await visit.services.channels.list(0, 1, side)).total:
+            texts = visit.texts
+            await visit.show(
+                Screen(
+                    texts(missing),
+                    rows(
+                        [(texts.plain(f"button.add.{side}"), AddChannel(side))],
+                        [(texts.plain("button.menu"), OpenMenu())],
+                    ),
+                )
+            )
+            return
+    if press.source_id:
+        await go_on(visit, Draft(Step.DESTINATIONS, sources=(press.source_id,)))
+    else:
+        await go_on(visit, Draft())
+
+
+async def toggle(visit: Visit, press: ToggleChoice) -> None:
+    draft = await current(visit)
+    if draft is None or draft.step not in SIDES:
+        return
+    chosen = draft.chosen
+    if press.channel_id in chosen:
+        chosen = tuple(one for one in chosen if one != press.channel_id)
+    else:
+        chosen = (*chosen, press.channel_id)
+    if draft.step is Step.SOURCES:
+        await go_on(visit, replace(draft, sources=chosen))
+    else:
+        await go_on(visit, replace(draft, destinations=chosen))
+
+
+async def turn(visit: Visit, press: TurnChoices) -> None:
+    draft = await current(visit)
+    if draft is not None:
+        await go_on(visit, replace(draft, page=press.page))
+
+
+async def choices_done(visit: Visit, press: ChoicesDone) -> None:
+    draft = await current(visit)
+    if draft is None or draft.step not in SIDES:
+        return
+    if not draft.chosen:
+        visit.alert(visit.texts.plain("new.choose_first"))
+    elif len(draft.pairs) > MOST_PAIRS:
+        visit.alert(visit.texts.plain("new.too_many", n=len(draft.pairs), limit=MOST_PAIRS), loud=True)
+    else:
+        step = Step.DESTINATIONS if draft.step is Step.SOURCES else Step.MODE
+        await go_on(visit, replace(draft, step=step, page=0))
+
+
+async def choose_mode(visit: Visit, press: ChooseMode) -> None:
+    draft = await current(visit)
+    if draft is not None and draft.pairs:
+        await go_on(visit, replace(draft, step=Step.CONFIRM, mode=press.mode))
+
+
+async def back(visit: Visit, press: StepBack) -> None:
+    draft = await current(visit)
+    if draft is not None:
+        await go_on(visit, replace(draft, step=BACK.get(draft.step, Step.SOURCES), page=0))
+
+
+async def current(visit: Visit) -> Draft | None:
+    """The draft that the pressed button belongs to; says so when there is none any more."""
+    visit.must_change()
+    draft = await visit.dialog()
+    if isinstance(draft, Draft):
+        return draft
+    visit.alert(visit.texts.plain("stale"), loud=True)
+    return None
+
+
+async def go_on(visit: Visit, draft: Draft) -> None:
+    await visit.remember(draft)
+    if draft.step in SIDES:
+        await visit.show(await choice(visit, draft))
+    elif draft.step is Step.MODE:
+        await visit.show(mode_screen(visit))
+    else:
+        await visit.show(await confirmation(visit, draft))
+
+
+async def choice(visit: Visit, draft: Draft) -> Screen:
+    texts = visit.texts
+    found = await visit.services.channels.list(draft.page, PAGE, SIDES[draft.step])
+    done = (
+        texts.plain("button.next_chosen", n=len(draft.chosen)) if draft.chosen else texts.plain("button.next")
+    )
+    steps = [(texts.plain("button.back"), StepBack())] if draft.step is Step.DESTINATIONS else []
+    return Screen(
+        texts(f"new.{draft.step}"),
+        rows(
+            *checklist(found, draft.chosen, lambda channel: channel.id, label, ToggleChoice),
+            pager(found.page, found.pages, TurnChoices),
+            [*steps, (done, ChoicesDone())],
+            [(texts.plain("button.cancel"), Cancel())],
+        ),
+    )
+
+
+def mode_screen(visit: Visit) -> Screen:
+    texts = visit.texts
+    return Screen(
+        texts("new.mode"),
+        rows(
+            [(texts.plain(f"button.mode.{mode}"), ChooseMode(mode)) for mode in Mode],
+            [(texts.plain("button.back"), StepBack()), (texts.plain("button.cancel"), Cancel())],
+        ),
+    )
+
+
+async def confirmation(visit: Visit, draft: Draft) -> Screen:
+    texts = visit.texts
+    titles = await titles_of(visit, (*draft.sources, *draft.destinations))
+    lines = [
+        texts("new.pair", source=titles[source], destination=titles[destination])
+        for source, destination in draft.pairs[:SHOWN_PAIRS]
+    ]
+    rest = len(draft.pairs) - len(lines)
+    return Screen(
+        texts.lines(
+            texts("new.confirm", n=len(draft.pairs), mode=texts(f"mode.{draft.mode}")),
+            *lines,
+            texts("new.more", n=rest) if rest else None,
+        ),
+        rows(
+            [(texts.plain("button.create"), ConfirmMappings())],
+            [(texts.plain("button.back"), StepBack()), (texts.plain("button.cancel"), Cancel())],
+        ),
+    )
+
+
+async def titles_of(visit: Visit, channels: Iterable[int]) -> dict[int, str]:
+    return {number: (await visit.services.channels.get(number)).title for number in set(channels)}
+
+
+async def confirm(visit: Visit, press: ConfirmMappings) -> None:
+    """Create every pair; what can't be created is said pair by pair."""
+    draft = await current(visit)
+    if draft is None or draft.step is not Step.CONFIRM:
+        return
+    texts = visit.texts
+    await visit.answer()
+    await visit.show(Screen(texts("new.working")))
+    titles = await titles_of(visit, (*draft.sources, *draft.destinations))
+    starts = await start_ids(visit, draft.sources)
+    created, failures = 0, list[Html]()
+    for source, destination in draft.pairs:
+        try:
+            start = starts[source]
+            if isinstance(start, ForwarderError):
+                raise start
+            await visit.services.mappings.create(
+                source, destination, mode=draft.mode, start_after=start, actor=visit.actor
+            )
+            created += 1
+        except ForwarderError as error:
+            why = texts.error(error)
+            failures.append(
+                texts("new.failure", source=titles[source], destination=titles[destination], why=why)
+            )
+    await visit.remember(None)
+    await visit.show(
+        Screen(
+            texts.lines(
+                texts("new.done", n=created) if created else None,
+                texts("new.failed", n=len(failures)) if failures else None,
+                *failures[:SHOWN_PAIRS],
+            ),
+            rows(
+                [
+                    (texts.plain("button.mappings"), OpenMappings()),
+                    (texts.plain("button.new_mapping"), NewMapping()),
+                ],
+                [(texts.plain("button.menu"), OpenMenu())],
+            ),
+        )
+    )
+
+
+async def start_ids(visit: Visit, sources: Iterable[int]) -> dict[int, int | ForwarderError]:
+    """Where each source stands now, asked once for each, or why that can't be told."""
+    starts: dict[int, int | ForwarderError] = {}
+    for source in sources:
+        try:
+            starts[source] = await visit.services.channels.start_id(source)
+        except ForwarderError as error:
+            starts[source] = error
+    return starts

@@ -1,0 +1,91 @@
+"""``/why LINK``: the story of one post."""
+
+from __future__ import annotations
+
+from forwarder.bot.texts import Html, Texts
+from forwarder.bot.visit import Visit
+from forwarder.services.values import ChannelName
+from forwarder.services.why import DeliveryStory, Explanation
+
+SHOWN_DELIVERIES = 15
+
+
+async def tell(visit: Visit, link: str) -> None:
+    if not link:
+        await visit.say(visit.texts("why.usage"))
+        return
+    await visit.say(story(visit.texts, await visit.services.explain(link)))
+
+
+def story(texts: Texts, told: Explanation) -> Html:
+    """The explanation as HTML; :func:`forwarder.bot.texts.plain` makes it plain for a terminal."""
+    copy = texts("why.copy", copy=told.copy_in.title) if told.copy_in is not None else None
+    heard = None
+    if told.heard is not None:
+        heard = texts("why.heard", when=texts.when(told.heard_at), how=texts(f"why.heard.{told.heard}"))
+    lines: list[str | None] = [
+        copy,
+        texts("why.title", title=told.source.title, message=told.message_id),
+        heard,
+        texts("why.album", n=len(told.album)) if told.album else None,
+        texts("why.edited", when=texts.when(told.edited_at)) if told.edited_at else None,
+        texts("why.deleted", when=texts.when(told.deleted_at)) if told.deleted_at else None,
+        texts(f"why.note.{told.note}") if told.note else None,
+    ]
+    for delivery in told.deliveries[:SHOWN_DELIVERIES]:
+        lines += ["", delivery_text(texts, delivery)]
+    if len(told.deliveries) > SHOWN_DELIVERIES:
+        lines.append(texts("new.more", n=len(told.deliveries) - SHOWN_DELIVERIES))
+    for mapping in told.without[:SHOWN_DELIVERIES]:
+        lines.append(
+            texts(
+                "why.without",
+                destination=mapping.destination.title,
+                mapping=mapping.mapping_id,
+                reason=texts.reason(mapping.reason),
+            )
+        )
+    if told.note is None and not told.deliveries and not told.without:
+        lines.append(texts("why.no_mapping"))
+    return texts.lines(*lines)
+
+
+def delivery_text(texts: Texts, delivery: DeliveryStory) -> Html:
+    by = None
+    if delivery.route is not None and delivery.mode is not None:
+        by = texts(
+            "why.delivery.by",
+            mode=texts(f"mode.{delivery.mode}"),
+            route=texts(f"route.{delivery.route}"),
+            account=delivery.account or "",
+        )
+    copies = Html(", ".join(link(delivery.destination, sent) for sent in delivery.copies))
+    return texts.lines(
+        texts(
+            "why.delivery",
+            what=texts(f"why.kind.{delivery.kind}"),
+            destination=delivery.destination.title,
+            mapping=delivery.mapping_id,
+            state=texts(f"state.{delivery.state}"),
+        ),
+        texts("why.delivery.reason", reason=texts.reason(delivery.reason)) if delivery.reason else None,
+        by,
+        texts(
+            "why.delivery.times",
+            queued=texts.when(delivery.queued_at),
+            done=texts.when(delivery.done_at) if delivery.done_at else "—",
+        ),
+        texts("why.delivery.next", when=texts.when(delivery.not_before)) if delivery.not_before else None,
+        texts("why.delivery.attempts", n=delivery.attempts) if delivery.attempts else None,
+        texts("why.delivery.copies", copies=copies) if copies else None,
+    )
+
+
+def link(channel: ChannelName, message_id: int) -> str:
+    """A link to a message, as Telegram makes it (core.telegram.org/api/links#message-links)."""
+    if channel.username:
+        return f'<a href="https://t.me/{channel.username}/{message_id}">{message_id}</a>'
+    if channel.telegram_id < -1_000_000_000_000:
+        own_id = -1_000_000_000_000 - channel.telegram_id
+        return f'<a href="https://t.me/c/{own_id}/{message_id}">{message_id}</a>'
+    return str(message_id)
