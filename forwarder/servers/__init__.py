@@ -10,6 +10,7 @@ from forwarder.servers.embedded import (
     embedded,
     redis_url_for_tools,
     running_servers,
+    service_urls,
 )
 from forwarder.servers.postgres import start_postgres
 from forwarder.servers.redis import start_redis
@@ -22,6 +23,7 @@ __all__ = [
     "embedded",
     "redis_url_for_tools",
     "running_servers",
+    "service_urls",
     "start_postgres",
     "start_redis",
 ]

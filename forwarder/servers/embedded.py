@@ -88,6 +88,19 @@ def redis_url_for_tools(settings: Settings | None = None) -> str:
     return _url_for_tools("redis_url", "REDIS_URL", settings or load_settings())
 
 
+def service_urls(settings: Settings) -> tuple[str, str]:
+    """PostgreSQL's and Redis's URL, each found in the same way. Raises SettingsError naming all that miss."""
+    found, problems = [], []
+    for find in (database_url_for_tools, redis_url_for_tools):
+        try:
+            found.append(find(settings))
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return found[0], found[1]
+
+
 def _url_for_tools(field_name: str, name: str, settings: Settings) -> str:
     url = _given(getattr(settings, field_name)) or _running_state(settings.data_dir).get(field_name)
     if not isinstance(url, str):

@@ -1,0 +1,168 @@
+"""``mapping``: whose posts travel to whom."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import click
+
+from forwarder.cli.channels import channel_service
+from forwarder.cli.ground import tool_settings, with_database
+from forwarder.cli.ids import ChatReference
+from forwarder.cli.show import table
+from forwarder.cli.why import called
+from forwarder.db import Database
+from forwarder.message import Mode, Route
+from forwarder.models import Dedup, MappingState, WhenUnsure
+from forwarder.services.mappings import DEFAULTS, MappingService
+from forwarder.services.values import MappingCounts, MappingView
+
+PAGE = 200
+
+
+@click.group()
+def mapping() -> None:
+    """Mappings: one source to one destination each."""
+
+
+@mapping.command(cls=ChatReference)
+@click.argument("source")
+@click.argument("destination")
+@click.option("--mode", type=click.Choice([m.value for m in Mode]), default="forward", show_default=True,
+              help="forward keeps the author, copy hides it.")  # fmt: skip
+@click.option("--route", type=click.Choice([r.value for r in Route]), default="auto", show_default=True,
+              help="Who sends; auto is the bot where it can, else the user account.")  # fmt: skip
+@click.option("--dedup", type=click.Choice([d.value for d in Dedup]), default=DEFAULTS.dedup.value,
+              show_default=True, help="Whether what the destination has already is sent again.")  # fmt: skip
+@click.option("--when-unsure", type=click.Choice([w.value for w in WhenUnsure]),
+              default=DEFAULTS.when_unsure.value, show_default=True,
+              help="What to do where nobody can see whether a send arrived.")  # fmt: skip
+@click.option("--important", is_flag=True, help="Its live posts go before those of others.")
+@click.option("--silent", is_flag=True, help="Copies make no sound.")
+@click.option("--no-copy-fallback", is_flag=True, help="Never copy where forwarding is refused.")
+@click.option("--no-edits", is_flag=True, help="Leave copies as they are when the source is edited.")
+@click.option("--no-deletions", is_flag=True, help="Leave copies where the source is deleted.")
+def add(
+    source: str,
+    destination: str,
+    mode: str,
+    route: str,
+    dedup: str,
+    when_unsure: str,
+    important: bool,
+    silent: bool,
+    no_copy_fallback: bool,
+    no_edits: bool,
+    no_deletions: bool,
+) -> None:
+    """Let posts travel from SOURCE to DESTINATION from now on.
+
+    Both are channels of `manage.py channel list`: by number, @name or id.
+    """
+    settings = tool_settings()
+    chosen = replace(
+        DEFAULTS,
+        dedup=Dedup(dedup),
+        when_unsure=WhenUnsure(when_unsure),
+        important=important,
+        silent=silent,
+        copy_fallback=not no_copy_fallback,
+        edit_sync=not no_edits,
+        delete_sync=not no_deletions,
+    )
+
+    async def work(db: Database) -> MappingView:
+        async with channel_service(settings, db) as channels:
+            begins, ends = await channels.get(source), await channels.get(destination)
+            return await MappingService(db).create(
+                begins.id,
+                ends.id,
+                mode=Mode(mode),
+                route=Route(route),
+                start_after=await channels.start_id(begins.id),
+                settings=chosen,
+            )
+
+    made = with_database(settings, work)
+    click.echo(
+        f"Mapping {made.id}: {called(made.source)} -> {called(made.destination)}, "
+        f"{made.mode} by the {made.lane_route}."
+    )
+
+
+@mapping.command("list")
+@click.option("--state", type=click.Choice([s.value for s in MappingState]), help="[all but disabled]")
+@click.option("--query", default="", help="Only those with this in a channel's title or name.")
+def list_(state: str | None, query: str) -> None:
+    """All mappings with their counts."""
+    wanted = MappingState(state) if state else None
+
+    async def work(db: Database) -> list[tuple[MappingView, MappingCounts]]:
+        mappings, found, page, pages = MappingService(db), list[tuple[MappingView, MappingCounts]](), 0, 1
+        while page < pages:
+            part = await mappings.list(page, PAGE, state=wanted, query=query)
+            found += [(view, await mappings.counts(view.id)) for view in part.items]
+            page, pages = page + 1, part.pages
+        return found
+
+    table(
+        ("id", "from", "to", "mode", "route", "state", "sent", "waiting", "held", "failed"),
+        [_row(view, counts) for view, counts in with_database(tool_settings(), work)],
+        empty="No mappings here yet: make one with `manage.py mapping add`, or in the control bot.",
+    )
+
+
+@mapping.command()
+@click.argument("number", type=int)
+def pause(number: int) -> None:
+    """Hold the posts of mapping NUMBER until it is resumed."""
+    paused = with_database(tool_settings(), lambda db: MappingService(db).pause(number))
+    click.echo(f"Mapping {number} ({_pair(paused)}) is paused; its posts are held.")
+
+
+@mapping.command()
+@click.argument("number", type=int)
+@click.option("--send/--skip", "send", default=None, help="What was held meanwhile: send it, or skip it.")
+def resume(number: int, send: bool | None) -> None:
+    """Let the posts of mapping NUMBER travel again."""
+
+    async def work(db: Database) -> MappingView:
+        mappings = MappingService(db)
+        held = (await mappings.counts(number)).held
+        return await mappings.resume(number, send=_decided(send, held))
+
+    resumed = with_database(tool_settings(), work)
+    click.echo(f"Mapping {number} ({_pair(resumed)}) is active.")
+
+
+@mapping.command()
+@click.argument("number", type=int)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def disable(number: int, yes: bool) -> None:
+    """End mapping NUMBER; what waits or is held is withdrawn."""
+    if not yes:
+        click.confirm(f"End mapping {number}? What waits or is held will not be sent", abort=True)
+    ended = with_database(tool_settings(), lambda db: MappingService(db).disable(number))
+    click.echo(f"Mapping {number} ({_pair(ended)}) is disabled.")
+
+
+def _decided(send: bool | None, held: int) -> bool:
+    if send is not None or not held:
+        return bool(send)
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{held} posts are held: say --send or --skip.")
+    return click.confirm(f"{held} posts were held meanwhile. Send them now", default=True)
+
+
+def _pair(view: MappingView) -> str:
+    return f"{view.source.title} -> {view.destination.title}"
+
+
+def _row(view: MappingView, counts: MappingCounts) -> tuple[object, ...]:
+    state = f"{view.state} ({view.reason.replace('_', ' ')})" if view.reason else view.state
+    return (
+        view.id, called(view.source), called(view.destination), view.mode,
+        view.lane_route if view.route is Route.AUTO else view.route,
+        state, counts.sent, counts.waiting, counts.held, counts.failed + counts.unsure,
+    )  # fmt: skip

@@ -1,0 +1,135 @@
+"""The processes, one command each. The Celery ones become Celery, with defaults filled in, nothing hidden."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import NoReturn
+
+import click
+
+from forwarder.cli.ground import ROOT, process_settings
+from forwarder.errors import SettingsError
+from forwarder.settings import Need, Settings
+
+USER_WORKER = "user"
+WORKER_KIND = "FORWARDER_WORKER_KIND"
+"""Tells ``tasks`` which kind of worker it runs in: one for the user takes its queues with its session."""
+
+
+@click.command()
+def bot() -> int:
+    """The control bot, and the posts that only the bot can read."""
+    settings = process_settings("bot", Need.BOT)
+    from forwarder.processes import bot as process
+
+    return asyncio.run(process.run(settings))
+
+
+@click.command()
+def ingest() -> int:
+    """Hears the posts of all sources that the user account can read."""
+    settings = process_settings("ingest", Need.USER)
+    from forwarder.processes import ingest as process
+
+    return asyncio.run(process.run(settings))
+
+
+@click.command()
+@click.option("--user", is_flag=True, help="Send as the user account; it holds that account's login.")
+@click.option(
+    "--concurrency", "-c", type=click.IntRange(1, 200), help="Sends at a time [MAX_CONCURRENT_FORWARDS]."
+)
+@click.option("--name", help="The worker's name in Flower [by kind and process id].")
+def worker(user: bool, concurrency: int | None, name: str | None) -> NoReturn:
+    """Carries deliveries out. Start as many as you like, on any number of machines."""
+    process = "user-worker" if user else "worker"
+    settings = process_settings(process, Need.USER if user else Need.BOT)
+    kind = USER_WORKER if user else "bot"
+    celery(
+        settings,
+        process,
+        *("worker", "-P", "threads", "-c", str(concurrency or settings.max_concurrent_forwards)),
+        *("-Q", "upkeep" if user else "bot.live,bot.bulk,upkeep"),
+        *("-E", "--without-gossip", "--without-mingle"),
+        *("-n", f"{name or f'{kind}-{os.getpid()}'}@%h", "-l", settings.log_level),
+        env={WORKER_KIND: kind},
+    )
+
+
+@click.command()
+def beat() -> NoReturn:
+    """The clock: relay of what is due, sweeps, retention. One is enough; more do no harm."""
+    settings = process_settings("beat")
+    kept = settings.data_dir / "beat"
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"The clock cannot keep its schedule in {kept} ({error.strerror}): "
+            "set DATA_DIR to a directory that this user may write to."
+        ) from None
+    celery(settings, "beat", "beat", "-s", str(kept / "schedule"), "--pidfile=", "-l", settings.log_level)
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="[FLOWER_PORT, 5555]")
+@click.option("--address", help="Listen here [all addresses with FLOWER_BASIC_AUTH, else this machine only].")
+@click.option(
+    "--wait", type=click.FloatRange(0), default=0.0, help="Wait so many seconds for the first worker."
+)
+def flower(port: int | None, address: str | None, wait: float) -> NoReturn:
+    """The administrators' window on tasks and workers."""
+    settings = process_settings("flower")
+    if wait:
+        wait_for_workers(settings, wait)
+    guarded = settings.flower_basic_auth
+    env = {"FLOWER_TASKS_COLUMNS": "name,uuid,state,args,result,routing_key,received,started,runtime,worker"}
+    if guarded is not None:
+        # By the environment, because everybody on the machine can read a command line.
+        env["FLOWER_BASIC_AUTH"] = guarded.get_secret_value()
+    listen = address if address is not None else "" if guarded else "127.0.0.1"
+    celery(
+        settings,
+        "flower",
+        *("flower", f"--port={port or settings.flower_port}", f"--address={listen}"),
+        "--purge_offline_workers=300",
+        env=env,
+    )
+
+
+def celery(
+    settings: Settings, process: str, *arguments: str, env: Mapping[str, str] | None = None
+) -> NoReturn:
+    """Become ``celery -A tasks …``: the same process, so that signals and the supervisor's tether hold."""
+    assert settings.database_url is not None
+    assert settings.redis_url is not None
+    environment = os.environ | {
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "REDIS_URL": settings.redis_url.get_secret_value(),
+        # .env is read from the current directory, which need not be the checkout.
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+    }
+    environment |= {"FORWARDER_PROCESS": process} | dict(env or {})
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, [sys.executable, "-m", "celery", "-A", "tasks", *arguments], environment)
+
+
+def wait_for_workers(settings: Settings, seconds: float) -> None:
+    """Flower asks the workers about themselves once, at its start: those that come later have empty pages."""
+    from celery import Celery
+
+    assert settings.redis_url is not None
+    app = Celery(broker=settings.redis_url.get_secret_value(), set_as_current=False)
+    app.conf.broker_transport_options = {"socket_timeout": 5, "socket_connect_timeout": 5}
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if app.control.ping(timeout=0.5):
+                return
+        except OSError:  # kombu's OperationalError is one: no broker yet
+            time.sleep(0.5)

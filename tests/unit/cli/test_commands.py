@@ -1,0 +1,204 @@
+"""What bad input gets: a sentence on stderr and an exit status, never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from forwarder.cli.root import cli
+from forwarder.cli.run import limits_of, processes
+from forwarder.cli.why import lines
+from forwarder.errors import OutcomeUnknown, TelegramError, Unavailable
+from forwarder.message import DeliveryKind, Heard, Kind, Mode, Route, State
+from forwarder.models import MappingState
+from forwarder.services.values import ChannelName
+from forwarder.services.why import DeliveryStory, Explanation, MappingStory
+from forwarder.settings import Settings, load_settings
+
+TOKEN = "424242:AAF3Jv8zQm5LrT1xYw7KpN0bUc2HdSe9gRo"
+HASH = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+DEAD_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
+DEAD_REDIS = "redis://127.0.0.1:1/0"
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Runs a command with these settings and no others, in an empty directory."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, **settings: str) -> Result:
+        for name, value in settings.items():
+            monkeypatch.setenv(name.upper(), value)
+        return CliRunner().invoke(cli, list(arguments))
+
+    return run
+
+
+def refused(result: Result, status: int, *words: str) -> None:
+    assert result.exit_code == status, result.output
+    assert "Traceback" not in result.output
+    for word in words:
+        assert word in result.stderr
+
+
+def test_help_names_every_command(run: Run) -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for name in ("run", "demo", "login", "bot", "ingest", "worker", "beat", "flower", "sandbox", "db", "why"):
+        assert f"\n  {name} " in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["walk"], ["run", "--fast"], ["channel", "add"], ["mapping", "pause", "x"], ["demo", "--kill", "cat@2"],
+     ["worker", "--concurrency", "0"], ["why"], ["channel", "add", "@name"]],
+)  # fmt: skip
+def test_wrong_usage_is_explained_with_status_2(run: Run, arguments: list[str]) -> None:
+    refused(run(*arguments), 2, "Usage:")
+
+
+def test_missing_settings_are_all_named_at_once(run: Run) -> None:
+    refused(run("run"), 2, "BOT_TOKEN is missing")
+    refused(run("ingest"), 2, "API_ID is missing", "API_HASH is missing", "ENCRYPTION_KEY is missing")
+
+
+def test_a_malformed_setting_is_named_without_its_value(run: Run) -> None:
+    result = run("bot", bot_token="not-a-token")
+    refused(result, 2, "BOT_TOKEN")
+    assert "not-a-token" not in result.output
+
+
+def test_login_without_a_key_offers_a_fresh_one_to_paste(run: Run) -> None:
+    result = run("login", api_id="12345", api_hash=HASH)
+    refused(result, 2, "ENCRYPTION_KEY is missing")
+    offered = next(line for line in result.stderr.splitlines() if line.startswith("ENCRYPTION_KEY="))
+    assert load_settings(encryption_key=offered.removeprefix("ENCRYPTION_KEY=")).encryption_key is not None
+
+
+def test_processes_without_servers_say_what_to_set(run: Run) -> None:
+    for command in ("bot", "worker", "beat", "flower"):
+        refused(run(command, bot_token=TOKEN), 2, "DATABASE_URL is missing", "REDIS_URL is missing")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["db", "upgrade"], ["channel", "list"], ["mapping", "list"], ["why", "https://t.me/name/1"], ["run"]],
+)
+def test_a_dead_database_is_a_sentence(run: Run, arguments: list[str]) -> None:
+    result = run(*arguments, bot_token=TOKEN, database_url=DEAD_DATABASE, redis_url=DEAD_REDIS)
+    refused(result, 1, "PostgreSQL", "does not answer", "DATABASE_URL")
+
+
+def test_a_dead_redis_is_a_sentence(run: Run, database_url: str) -> None:
+    result = run("bot", bot_token=TOKEN, database_url=database_url, redis_url=DEAD_REDIS)
+    refused(result, 1, "Redis", "does not answer", "REDIS_URL")
+
+
+def test_tables_that_are_not_there_are_a_sentence(run: Run, empty_database_url: str) -> None:
+    refused(run("channel", "list", database_url=empty_database_url, redis_url=DEAD_REDIS), 1, "db upgrade")
+
+
+def test_debug_mode_shows_where_an_error_came_from(run: Run) -> None:
+    result = run("channel", "list", database_url=DEAD_DATABASE, redis_url=DEAD_REDIS, debug_mode="true")
+    assert result.exit_code == 1
+    assert "Traceback" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (Unavailable("Telegram does not answer."), "Telegram does not answer."),
+        (TelegramError("FLOOD_WAIT_X", code=420, seconds=30), "Telegram refused: FLOOD_WAIT_X (30 s)"),
+        (OutcomeUnknown("Timed out"), "Telegram refused: Timed out"),
+    ],
+)
+def test_errors_of_telegram_are_sentences(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("forwarder.cli.why.with_database", fails)
+    refused(run("why", "https://t.me/name/1"), 1, words)
+
+
+def test_an_error_of_the_programs_own_is_recorded_and_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("forwarder.cli.why.with_database", fails)
+    result = run("why", "https://t.me/name/1", log_file="manage.log")
+    assert result.exit_code == 1
+    assert "an error of its own (ZeroDivisionError)" in result.stderr
+    assert "by zero" in Path("manage.log").read_text()
+
+
+def test_a_chat_id_is_an_argument_and_no_option(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    class Service:
+        async def add(self, reference: str, **_: object) -> None:
+            seen.append(reference)
+            raise Unavailable("enough")
+
+    class Opened:
+        async def __aenter__(self) -> Service:
+            return Service()
+
+        async def __aexit__(self, *_: object) -> None:
+            return None
+
+    monkeypatch.setattr("forwarder.cli.channels.channel_service", lambda *_: Opened())
+    monkeypatch.setattr("forwarder.cli.channels.with_database", lambda _, work: asyncio.run(work(None)))
+    assert run("channel", "add", "-1001234567890", "--source").exit_code == 1
+    assert seen == ["-1001234567890"]
+
+
+def test_run_starts_what_the_settings_allow_and_says_what_is_missing(tmp_path: Path) -> None:
+    alone = load_settings(bot_token=TOKEN)
+    assert [spec.name for spec in processes(alone, {})] == ["bot", "worker", "beat", "flower"]
+    assert "Without API_ID" in limits_of(alone)[0]
+    path = tmp_path / "user.session"
+    user = load_settings(bot_token=TOKEN, api_id=12345, api_hash=HASH, user_session_file_path=path)
+    assert "manage.py login" in limits_of(user)[0]
+    path.touch()
+    assert "ingest" in [spec.name for spec in processes(user, {})]
+    assert "only listens" in limits_of(user)[0]
+    user.sender_session.touch()
+    assert limits_of(user) == []
+    groups = {spec.name: spec.stop_group for spec in processes(user, {})}
+    assert groups["bot"] == groups["ingest"] < groups["beat"] < groups["worker"] == groups["user-worker"]
+    assert groups["worker"] < groups["flower"]
+
+
+def test_no_secret_is_on_a_command_line() -> None:
+    specs = processes(load_settings(bot_token=TOKEN), {"DATABASE_URL": "postgresql://u:secretword@h/d"})
+    for spec in specs:
+        assert not any("secretword" in word or TOKEN in word for word in spec.argv)
+
+
+def test_why_tells_the_story_in_lines() -> None:
+    from datetime import UTC, datetime
+
+    at = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+    there, here = ChannelName(2, -1002, "Digest", "digest"), ChannelName(1, -1001, "City", None)
+    delivery = DeliveryStory(
+        5, 3, DeliveryKind.POST, there, State.FAILED, "no_right_to_post", Mode.COPY, Route.BOT, "@my_bot", 1,
+        at, at, at, None, (), None,
+    )  # fmt: skip
+    story = Explanation(
+        here, 42, kind=Kind.TEXT, heard=Heard.PUSH, heard_at=at, posted_at=at,
+        deliveries=(delivery,), without=(MappingStory(4, there, MappingState.ACTIVE, "before_start"),),
+    )  # fmt: skip
+    told = "\n".join(lines(story))
+    assert "Post 42 of City (-1001), text" in told
+    assert "Digest (@digest), mapping 3: failed because no right to post" in told
+    assert "mapping 4: not sent, the post is older than the mapping" in told
