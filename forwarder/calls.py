@@ -6,6 +6,7 @@ Nothing here touches the database: a job with all that it needs goes in, a :clas
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from forwarder.errors import OutcomeUnknown, TelegramError
@@ -30,6 +31,10 @@ UNSURE_LOOK = 2.0
 """Seconds after a call of unknown outcome when its copies are looked for first."""
 
 
+Announce = Callable[[SendOrder], Awaitable[bool]]
+"""Stores what a further call of the same job will carry; False when the job is not ours to do any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Called:
     """A result, and the decision behind it where Telegram refused."""
@@ -46,39 +51,60 @@ class Caller:
     sender: Sender
     rng: random.Random = field(default_factory=random.Random)
 
-    async def send(self, job: Job, lane: LaneHeld, order: SendOrder) -> Called:
-        """Forward or copy; where the forward is refused and the mapping allows it, copy instead."""
+    async def send(self, job: Job, lane: LaneHeld, order: SendOrder, announce: Announce) -> Called | None:
+        """Forward or copy; where the forward is refused and the mapping allows it, copy instead.
+
+        None when ``announce`` stopped a second call: whoever has the job now goes on with it.
+        """
         try:
             return Called(sent(order, order.mode, await self.sender.send(order)))
         except TelegramError as error:
             decision = decide(error, api=self.sender.kind)
             if decision.verdict is not Verdict.FALL_BACK:
                 return self.refused(job, decision, error)
-            return await self._fall_back(job, lane, order, decision, error)
+            return await self._fall_back(job, lane, order, decision, error, announce)
 
     async def _fall_back(
-        self, job: Job, lane: LaneHeld, order: SendOrder, decision: Decision, refusal: TelegramError
-    ) -> Called:
+        self,
+        job: Job,
+        lane: LaneHeld,
+        order: SendOrder,
+        decision: Decision,
+        refusal: TelegramError,
+        announce: Announce,
+    ) -> Called | None:
         try:
             if decision.fallback is Fallback.COPY and order.mode is Mode.FORWARD and lane.copy_fallback:
-                return Called(sent(order, Mode.COPY, await self.sender.send(replace(order, mode=Mode.COPY))))
+                copy = replace(order, mode=Mode.COPY)
+                # Stored first: a look-up after a lost answer must not search for forwards.
+                if not await announce(copy):
+                    return None
+                return Called(sent(copy, Mode.COPY, await self.sender.send(copy)))
             if decision.fallback is Fallback.SINGLY and len(order.message_ids) > 1:
-                return Called(sent(order, order.mode, await self._send_singly(order)))
+                return Called(sent(order, order.mode, await self._send_singly(order, announce)))
         except TelegramError as error:
             second = decide(error, api=self.sender.kind)
             return self.refused(job, second, error)
         return self.refused(job, replace(decision, verdict=Verdict.FAIL), refusal)
 
-    async def _send_singly(self, order: SendOrder) -> tuple[int | None, ...]:
+    async def _send_singly(self, order: SendOrder, announce: Announce) -> tuple[int | None, ...]:
+        """Part by part. A refusal after the first part is an unknown outcome: some parts are there, some not."""
         ids: list[int | None] = []
         for index, message_id in enumerate(order.message_ids):
+            if not await announce(order):
+                raise OutcomeUnknown("PARTLY_SENT")
             one = replace(
                 order,
                 message_ids=(message_id,),
                 random_ids=order.random_ids[index : index + 1],
                 album=False,
             )
-            ids.extend(await self.sender.send(one))
+            try:
+                ids.extend(await self.sender.send(one))
+            except TelegramError as error:
+                if isinstance(error, OutcomeUnknown) or not any(ids):
+                    raise
+                raise OutcomeUnknown(error.name, code=error.code, seconds=error.seconds) from error
         return tuple(ids)
 
     async def edit(
@@ -137,7 +163,9 @@ def result_of(job: Job, decision: Decision, error: TelegramError, rng: random.Ra
                 return Result(State.FAILED, decision.reason, attempt=True)
             unknown = job.kind is DeliveryKind.POST and isinstance(error, OutcomeUnknown)
             reason = "outcome_unknown" if unknown else decision.reason
-            return Result(State.QUEUED, reason, wait=back_off(job.attempts + 1, rng), attempt=reached)
+            # After some parts the server may have asked for a wait before the next.
+            wait = max(back_off(job.attempts + 1, rng), error.seconds or 0.0)
+            return Result(State.QUEUED, reason, wait=wait, attempt=reached)
         case Verdict.UNSURE:
             return Result(State.UNSURE, "outcome_unknown", wait=UNSURE_LOOK)
         case Verdict.MIGRATED:

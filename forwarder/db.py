@@ -70,7 +70,8 @@ class Database:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(
-                    self.url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+                    self.url.set(drivername="postgresql").render_as_string(hide_password=False),
+                    autocommit=True,
                 ) as connection:
                     await connection.execute(f"listen {channel}")
                     pause = 0.2
@@ -87,7 +88,9 @@ class Database:
 
 async def notify(session: AsyncSession, channel: str, payload: str = "") -> None:
     """Wake the listeners of ``channel`` when this transaction commits."""
-    await session.execute(text("select pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
+    await session.execute(
+        text("select pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload}
+    )
 
 
 def unavailable_sentence(where: str, error: Exception) -> str:
@@ -130,6 +133,8 @@ async def take_lease(db: Database, name: str, holder: str, seconds: float) -> He
 async def release_lease(db: Database, held: Held) -> None:
     async with db.begin() as session:
         await session.execute(
-            text("update leases set until = clock_timestamp() where name = :name and holder = :holder and fence = :fence"),
+            text(
+                "update leases set until = clock_timestamp() where name = :name and holder = :holder and fence = :fence"
+            ),
             {"name": held.name, "holder": held.holder, "fence": held.fence},
         )

@@ -10,20 +10,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
+from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder import outbox
 from forwarder.calls import Called, Caller, same_account
 from forwarder.db import Database
-from forwarder.errors import AccountNotReady, TelegramError
+from forwarder.errors import AccountNotReady, OutcomeUnknown, TelegramError, Unavailable
 from forwarder.message import AccountKind, DeliveryKind, FindOrder, Mode, SendOrder, State
 from forwarder.models import WhenUnsure
-from forwarder.outbox import Due, Job, LaneHeld, Nothing, Part, Result, Worker
+from forwarder.outbox import Due, Job, LaneHeld, Nothing, Result, Worker
 from forwarder.pace import HORIZON, Pace, Place, family_of
-from forwarder.retry import Decision, Scope, Side, Verdict
+from forwarder.retry import MAX_ATTEMPTS, Decision, Scope, Side, Verdict
 from forwarder.seam import Finder, Sender
 
 log = structlog.get_logger(__name__)
@@ -39,10 +40,17 @@ ABSENCE_PROVES = 30.0
 """Seconds after a call when a copy that is not in the destination will not appear any more."""
 
 LOOK_AGAIN = 5.0
+
+RECORD_FOR = 15.0
+"""Seconds to go on trying to record a result while PostgreSQL restarts: only this process knows it."""
+
 LONGEST_RETRY = 60.0
 """A wait up to this long is a Celery retry, so that admins see it; a longer one is left to the relay."""
 
 PROTECTED = Decision(Verdict.PAUSE_MAPPING, "protected_content", side=Side.SOURCE)
+
+LANE_ENDS = frozenset({Verdict.PAUSE_MAPPING, Verdict.STOP_ACCOUNT, Verdict.MIGRATED})
+"""After these the lane is not what it was when it was taken: it is let go."""
 
 PauseMapping = Callable[[AsyncSession, int, str], Awaitable[None]]
 Migrate = Callable[[AsyncSession, int, int], Awaitable[None]]
@@ -55,8 +63,8 @@ class Hooks:
     """What the carrier asks of the rooms above it.
 
     ``pause_mapping(session, mapping, reason)`` holds what is queued. ``migrate(session, old, new)`` follows a
-    group that became a supergroup. ``feed_own(session, account, chat, post, pairs, mode)`` hears our own copies in a
-    chat that is also a source. ``ring`` rings lanes that got work; ``clear_bell``, ``bell_again`` and
+    group that became a supergroup. ``feed_own(session, account, chat, post, pairs, mode)`` hears our own copies
+    in a chat that is also a source. ``ring`` rings lanes that got work; ``clear_bell``, ``bell_again`` and
     ``leave_mark`` are the flags of this lane's own bell.
     """
 
@@ -186,37 +194,67 @@ class Carrier:
         try:
             async with self._slots:
                 with structlog.contextvars.bound_contextvars(lane=mapping_id):
-                    await self._carry(mapping_id, outcome)
+                    held = await self._carry(mapping_id, outcome)
         finally:
             self._active.discard(mapping_id)
             self._leases.pop(mapping_id, None)
-        if not self._stopping and await self._hooks.bell_again(mapping_id):
+        # Marks are for the holder to read; one who did not get the lane would only wake himself for ever.
+        if held and not self._stopping and await self._hooks.bell_again(mapping_id):
             await self._hooks.ring([self._own_bell(mapping_id)])
         return outcome
 
     def _own_bell(self, mapping_id: int) -> Due:
         return Due(mapping_id, 0, self._worker.kind, outbox.LIVE, important=False)
 
-    async def _carry(self, mapping_id: int, outcome: Outcome) -> None:
+    async def _carry(self, mapping_id: int, outcome: Outcome) -> bool:
+        """Carry the lane for its slice; answer whether we held it."""
         await self._hooks.clear_bell(mapping_id)
+        taken = await self._take(mapping_id)
+        if taken is None:
+            await self._hooks.leave_mark(mapping_id)
+            # Who held it may have looked for marks and let go just before this one was left.
+            taken = await self._take(mapping_id)
+        if taken is None:
+            outcome.note = "held elsewhere, paused, or for another account"
+            return False
+        lane, job = taken
+        outcome.destination = lane.destination
+        try:
+            left = await self._work(lane, job, outcome)
+        except Unavailable:
+            await self._let_go_quietly(lane)
+            raise
+        if isinstance(left, Nothing):
+            self._set_alarm(lane, left, outcome)
+        elif left is None and not self._stopping:
+            await self._hooks.ring([self._own_bell(mapping_id)])
+        return True
+
+    async def _take(self, mapping_id: int) -> tuple[LaneHeld, Job | Nothing] | None:
         asked = time.monotonic()
         async with self._db.begin() as session:
             lane = await outbox.take_lane(session, mapping_id, self._worker)
-            job = await self._next(session, lane) if lane else None
-        if lane is None:
-            await self._hooks.leave_mark(mapping_id)
-            outcome.note = "held elsewhere, paused, or for another account"
-            return
-        outcome.destination = lane.destination
+            if lane is None:
+                return None
+            job = await self._next(session, lane)
         self._leases[mapping_id] = Lease(lane, asked + outbox.LEASE_SECONDS)
-        ends = asked + SLICE
+        return lane, job
+
+    async def _work(
+        self, lane: LaneHeld, job: Job | Nothing | None, outcome: Outcome
+    ) -> Job | Nothing | None:
+        ends = time.monotonic() + SLICE
         while isinstance(job, Job) and self._lease_lasts(lane):
-            with structlog.contextvars.bound_contextvars(delivery=job.delivery_id, mapping=mapping_id):
+            with structlog.contextvars.bound_contextvars(delivery=job.delivery_id, mapping=lane.mapping_id):
                 job = await self._one(lane, job, outcome, last=self._stopping or time.monotonic() >= ends)
-        if isinstance(job, Nothing):
-            self._set_alarm(lane, job, outcome)
-        elif job is None and not self._stopping:
-            await self._hooks.ring([self._own_bell(mapping_id)])
+        return job
+
+    async def _let_go_quietly(self, lane: LaneHeld) -> None:
+        try:
+            async with self._db.begin() as session:
+                await outbox.release(session, lane, self._worker)
+        except Unavailable:
+            log.info("lane_left_to_its_lease", lane=lane.mapping_id)
 
     async def _next(self, session: AsyncSession, lane: LaneHeld) -> Job | Nothing:
         job = await outbox.next_job(session, lane)
@@ -253,52 +291,76 @@ class Carrier:
             log.warning("bell_lost", lane=due.mapping_id, exc_info=True)
 
     async def _one(self, lane: LaneHeld, job: Job, outcome: Outcome, *, last: bool) -> Job | Nothing | None:
-        """Carry out one job, record it, and answer the next one; None when the time slice is over."""
-        async with self._db.begin() as session:
-            parts = await outbox.parts_of(session, job.post_id)
-        called = await self._do(lane, job, parts)
+        """Carry out one job, record it, and answer the next one; None when the lane was let go with work left."""
+        called = await self._do(lane, job)
         if called is None:
             async with self._db.begin() as session:
-                return await self._next(session, lane)
-        async with self._db.begin() as session:
-            dues = await self._record(session, lane, job, called)
-            following: Job | Nothing | None = None
-            if last or called.result.wait is not None:
-                await outbox.release(session, lane, self._worker)
-            else:
-                following = await self._next(session, lane)
+                ours = await outbox.still_ours(session, lane, self._worker)
+                return await self._next(session, lane) if ours else None
+        dues, following = await self._record_and_next(lane, job, called, last=last)
         note(outcome, job, called)
-        if dues:
-            await self._hooks.ring(dues)
-        if called.result.wait is not None:
-            return self._after_wait(called, outcome)
-        return following
-
-    def _after_wait(self, called: Called, outcome: Outcome) -> Nothing:
         if called.decision is not None and called.decision.verdict is Verdict.WAIT:
             outcome.wait = called.result.wait
-        return Nothing(called.result.wait)
+        if dues:
+            await self._hooks.ring(dues)
+        return following
 
-    async def _do(self, lane: LaneHeld, job: Job, parts: tuple[Part, ...]) -> Called | None:
+    async def _record_and_next(
+        self, lane: LaneHeld, job: Job, called: Called, *, last: bool
+    ) -> tuple[list[Due], Job | Nothing | None]:
+        """Record a result and take the next job in one transaction, through a restart of PostgreSQL."""
+        give_up = time.monotonic() + RECORD_FOR
+        while True:
+            try:
+                async with self._db.begin() as session:
+                    dues = await self._record(session, lane, job, called)
+                    return dues, await self._following(session, lane, called, last=last)
+            except Unavailable:
+                if time.monotonic() >= give_up:
+                    raise
+                await asyncio.sleep(0.3)
+
+    async def _following(
+        self, session: AsyncSession, lane: LaneHeld, called: Called, *, last: bool
+    ) -> Job | Nothing | None:
+        ends = called.decision.verdict if called.decision is not None else None
+        if not last and ends not in LANE_ENDS:
+            return await self._next(session, lane)
+        await outbox.release(session, lane, self._worker)
+        # A paused mapping or a stopped account has nothing to ring for; a chat that moved goes on elsewhere.
+        return Nothing(None) if ends in (Verdict.PAUSE_MAPPING, Verdict.STOP_ACCOUNT) else None
+
+    async def _do(self, lane: LaneHeld, job: Job) -> Called | None:
         """Carry out a job; None when it turned out not to be ours to do any more."""
         if job.kind is not DeliveryKind.POST:
-            return await self._fix(lane, job, parts)
-        unfinished = job.state in (State.SENDING, State.UNSURE)
-        if unfinished and not self._may_repeat(job):
+            return await self._fix(lane, job)
+        if job.maybe_sent and not self._may_repeat(job):
             return await self._look_up(lane, job)
+        async with self._db.begin() as session:
+            parts = await outbox.parts_of(session, job.post_id)
         if lane.source_protected or any(part.protected for part in parts):
             return Called(Result(State.HELD, "paused"), PROTECTED)
-        repeat = unfinished or job.reason == "outcome_unknown"
-        ids = job.message_ids if repeat and job.message_ids else tuple(part.message_id for part in parts)
+        pinned = job.maybe_sent and bool(job.message_ids)
+        ids = job.message_ids if pinned else tuple(part.message_id for part in parts)
         if not ids:
             return Called(Result(State.WITHDRAWN, "deleted_at_source"))
         if (put_off := await self._wait_for_slot(lane, job, len(ids))) is not None:
             return put_off
-        order = SendOrder(
+        order = self._order(lane, job, ids, (job.mode if pinned else None) or lane.mode)
+        if not self._lease_lasts(lane) or not await self._announce(lane, job, order):
+            return None
+        started = replace(job, state=State.SENDING)
+        called = await self._caller.send(
+            job, lane, order, lambda further: self._announce(lane, started, further)
+        )
+        return called and settled(called, repeated=job.maybe_sent)
+
+    def _order(self, lane: LaneHeld, job: Job, ids: tuple[int, ...], mode: Mode) -> SendOrder:
+        return SendOrder(
             source=lane.source,
             message_ids=ids,
             destination=lane.destination,
-            mode=(job.mode if repeat else None) or lane.mode,
+            mode=mode,
             random_ids=tuple(
                 outbox.random_id(lane.mapping_id, lane.source, i, job.kind, job.epoch) for i in ids
             ),
@@ -306,6 +368,9 @@ class Carrier:
             silent=lane.silent,
             album=len(ids) > 1,
         )
+
+    async def _announce(self, lane: LaneHeld, job: Job, order: SendOrder) -> bool:
+        """Store what a call will carry; answer whether it may be made: the job is ours and the lease lasts."""
         async with self._db.begin() as session:
             started = await outbox.start_sending(
                 session,
@@ -316,9 +381,7 @@ class Carrier:
                 message_ids=order.message_ids,
                 random_ids=order.random_ids,
             )
-        if not started or not self._lease_lasts(lane):
-            return None
-        return await self._caller.send(job, lane, order)
+        return started is not None and self._lease_lasts(lane)
 
     def _may_repeat(self, job: Job) -> bool:
         """Over MTProto a repeated call with the stored random ids sends nothing twice, by the same account."""
@@ -326,38 +389,55 @@ class Carrier:
             job, self._worker.kind, self._worker.account_id
         )
 
-    async def _fix(self, lane: LaneHeld, job: Job, parts: tuple[Part, ...]) -> Called | None:
+    async def _fix(self, lane: LaneHeld, job: Job) -> Called | None:
         async with self._db.begin() as session:
             copies = await outbox.copies_of(session, lane, job.parts)
         if copies and (put_off := await self._wait_for_slot(lane, job, len(copies))) is not None:
             return put_off
+        if not self._lease_lasts(lane):
+            return None
         async with self._db.begin() as session:
             started = await outbox.start_sending(session, job, lane, self._worker, mode=lane.mode)
-        if not started or not self._lease_lasts(lane):
+            if started is None:
+                return None
+            # Read after the row was set sending: whatever changes from now on is applied again.
+            copies = await outbox.copies_of(session, lane, started.parts)
+            parts = await outbox.parts_of(session, job.post_id)
+        if not self._lease_lasts(lane):
             return None
         if job.kind is DeliveryKind.EDIT:
-            return await self._caller.edit(job, lane, parts, copies)
-        return await self._caller.delete(job, lane, copies)
+            return await self._caller.edit(started, lane, parts, copies)
+        return await self._caller.delete(started, lane, copies)
 
     def _lease_lasts(self, lane: LaneHeld) -> bool:
         lease = self._leases.get(lane.mapping_id)
         return lease is not None and lease.until - time.monotonic() >= LEAST_LEASE
 
     async def _wait_for_slot(self, lane: LaneHeld, job: Job, messages: int) -> Called | None:
-        """Take a slot from the pace: sleep for a near one, put the row off until a later one."""
-        if job.place is Place.ALL:
-            held = await self._pace.waiting(self._worker.account_id, lane.destination, job.kind)
-            return Called(Result(State.QUEUED, wait=held)) if held > 0 else None
-        slot = await self._pace.reserve(
-            self._worker.kind,
-            self._worker.account_id,
-            lane.destination,
-            job.kind,
-            messages=messages,
-            held=job.place,
-        )
+        """Take a slot from the pace: sleep for a near one, put the row off until a later one.
+
+        Raises :class:`~forwarder.errors.Unavailable` when Redis does not answer; nothing was sent then.
+        """
+        try:
+            if job.place is Place.ALL and job.late <= HORIZON:
+                held = await self._pace.waiting(self._worker.account_id, lane.destination, job.kind)
+                return Called(Result(State.QUEUED, job.reason, wait=held)) if held > 0 else None
+            slot = await self._pace.reserve(
+                self._worker.kind,
+                self._worker.account_id,
+                lane.destination,
+                job.kind,
+                messages=messages,
+                held=job.place,
+                late=job.late,
+            )
+        except (RedisError, OSError) as error:
+            raise Unavailable(
+                f"Redis does not answer ({error}). Start it, or correct REDIS_URL; nothing is lost, waiting posts "
+                "go on when it is back."
+            ) from error
         if slot.seconds > HORIZON:
-            return Called(Result(State.QUEUED, wait=slot.seconds, place=slot.taken))
+            return Called(Result(State.QUEUED, job.reason, wait=slot.seconds, place=slot.taken))
         if slot.seconds > 0:
             await asyncio.sleep(slot.seconds)
         return None
@@ -385,14 +465,19 @@ class Carrier:
             log.info("look_up_not_possible", reason=str(error))
             if job.age < ABSENCE_PROVES:
                 return Called(waiting)
-            if lane.when_unsure is WhenUnsure.AGAIN:
-                return Called(Result(State.QUEUED, "sent_again", attempt=True, new_epoch=True))
+            partly = isinstance(error, OutcomeUnknown)
+            if lane.when_unsure is WhenUnsure.AGAIN and not partly and job.attempts + 1 < MAX_ATTEMPTS:
+                return Called(
+                    Result(State.QUEUED, "sent_again", attempt=True, new_epoch=True, unsettled=False)
+                )
             return Called(Result(State.HELD, "unsure"))
         if found is not None:
             return Called(Result(State.SENT, message_ids=order.message_ids, sent_ids=found, mode=order.mode))
         if job.age < ABSENCE_PROVES:
             return Called(waiting)
-        return Called(Result(State.QUEUED, "proven_absent", attempt=True))
+        if job.attempts + 1 >= MAX_ATTEMPTS:
+            return Called(Result(State.FAILED, "proven_absent", attempt=True, unsettled=False))
+        return Called(Result(State.QUEUED, "proven_absent", attempt=True, unsettled=False))
 
     async def _record(self, session: AsyncSession, lane: LaneHeld, job: Job, called: Called) -> list[Due]:
         decision, result = called.decision, called.result
@@ -400,30 +485,26 @@ class Carrier:
             decision is not None
             and (moved := await self._other_route(session, lane, job, decision)) is not None
         ):
-            result = Result(State.QUEUED, decision.reason, attempt=True)
+            result = Result(State.QUEUED, decision.reason, attempt=True, unsettled=result.unsettled)
             return [*await outbox.record(session, job, lane, self._worker, result), moved]
-        dues = await outbox.record(session, job, lane, self._worker, result)
         if decision is not None:
+            # First: these take the mapping's row, which everybody takes before lanes and deliveries.
             await self._consequences(session, lane, job, called, decision)
-        fed = (
+        dues = await outbox.record(session, job, lane, self._worker, result)
+        if (
             result.state is State.SENT
             and job.kind is DeliveryKind.POST
             and lane.destination_is_source
             and self._worker.kind is AccountKind.BOT
-        )
-        if fed:
-            pairs = [
-                (s, c) for s, c in zip(result.message_ids, result.sent_ids, strict=True) if c is not None
-            ]
-            dues += await self._hooks.feed_own(
-                session,
-                self._worker.account_id,
-                lane.destination,
-                job.post_id,
-                pairs,
-                result.mode or lane.mode,
-            )
+        ):
+            dues += await self._feed_own(session, lane, job, result)
         return dues
+
+    async def _feed_own(self, session: AsyncSession, lane: LaneHeld, job: Job, result: Result) -> list[Due]:
+        pairs = [(s, c) for s, c in zip(result.message_ids, result.sent_ids, strict=True) if c is not None]
+        return await self._hooks.feed_own(
+            session, self._worker.account_id, lane.destination, job.post_id, pairs, result.mode or lane.mode
+        )
 
     async def _other_route(
         self, session: AsyncSession, lane: LaneHeld, job: Job, decision: Decision
@@ -436,6 +517,13 @@ class Carrier:
         if self._worker.kind is not AccountKind.BOT:
             return None
         return await outbox.switch_route(session, lane, AccountKind.USER)
+
+    async def _share_wait(self, seconds: float, chat_id: int | None, kind: DeliveryKind) -> None:
+        try:
+            await self._pace.wait(self._worker.account_id, seconds, chat_id=chat_id, delivery=kind)
+        except (RedisError, OSError) as error:
+            # The row of flood_waits stands, and is loaded into an emptied Redis; the result must be recorded.
+            log.warning("wait_not_shared", error=str(error))
 
     async def _consequences(
         self, session: AsyncSession, lane: LaneHeld, job: Job, called: Called, decision: Decision
@@ -453,12 +541,7 @@ class Carrier:
                     seconds,
                     whole=decision.scope is Scope.ACCOUNT,
                 )
-                await self._pace.wait(
-                    self._worker.account_id,
-                    seconds,
-                    chat_id=None if whole else lane.destination,
-                    delivery=job.kind,
-                )
+                await self._share_wait(seconds, None if whole else lane.destination, job.kind)
                 log.info("telegram_asked_to_wait", name=name, seconds=round(seconds, 1), whole_account=whole)
             case Verdict.PAUSE_MAPPING:
                 await self._hooks.pause_mapping(session, lane.mapping_id, decision.reason)
@@ -473,6 +556,12 @@ class Carrier:
                 log.info(
                     "telegram_refused", name=name, verdict=decision.verdict.value, reason=decision.reason
                 )
+
+
+def settled(called: Called, *, repeated: bool) -> Called:
+    """The result of a call that says whether one with these ids may have been executed, this one or one before."""
+    unsettled = repeated or isinstance(called.error, OutcomeUnknown)
+    return replace(called, result=replace(called.result, unsettled=unsettled))
 
 
 def note(outcome: Outcome, job: Job, called: Called) -> None:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.collect import Collecting, Progress, ready
@@ -75,10 +74,12 @@ class Ingest:
         for item in news:
             if chat_of(item) in sources:
                 by_chat[chat_of(item)].append(item)
+        done: list[int] = []
         for chat_id in sorted(by_chat, key=lambda chat: sources[chat].id):
-            await self._receive_chat(
+            done += await self._receive_chat(
                 session, sources[chat_id], account_id, account_kind, by_chat[chat_id], received
             )
+        received.due += await self._deliver(session, done)
         return received
 
     async def feed_own(
@@ -92,8 +93,11 @@ class Ingest:
     ) -> list[Due]:
         """Hear our own copies in a chat that is also a source: Telegram does not echo a bot's posts to it.
 
-        ``pairs`` are (source message id, copy id).
+        ``pairs`` are (source message id, copy id). Where a user account listens it hears them by itself, with
+        their album; hearing them in two ways would tear the album apart.
         """
+        if await heard_by_user(session, chat_id):
+            return []
         copies = dict(pairs)
         source_chat, parts = await post_parts(session, post_id)
         own = [
@@ -119,8 +123,10 @@ class Ingest:
     async def settle(self, session: AsyncSession, chat_ids: Iterable[int]) -> Received:
         """Deliver the posts of these sources that have become complete by silence."""
         received = Received()
+        done: list[int] = []
         for source in sorted((await lock_sources(session, set(chat_ids))).values(), key=lambda s: s.id):
-            await self._settle(session, source, received)
+            done += await self._settle(session, source, received)
+        received.due += await self._deliver(session, done)
         return received
 
     async def _receive_chat(
@@ -131,7 +137,7 @@ class Ingest:
         account_kind: AccountKind,
         news: Sequence[News],
         received: Received,
-    ) -> None:
+    ) -> list[int]:
         progress = await progress_of(session, source, account_id, account_kind, news)
         fresh = [clean(item) for item in news if isinstance(item, SourceMessage)]
         received.stored += await store_messages(session, source, fresh, progress.mark)
@@ -145,26 +151,29 @@ class Ingest:
             await save_progress(session, source, account_id, moved)
         if account_kind is AccountKind.USER and (holes := moved.holes()):
             received.holes[source.chat_id] = holes
-        await self._settle(session, source, received)
+        return await self._settle(session, source, received)
 
-    async def _settle(self, session: AsyncSession, source: Source, received: Received) -> None:
+    async def _settle(self, session: AsyncSession, source: Source, received: Received) -> list[int]:
+        """The posts of a source that are complete now, in its order."""
         posts = await collecting(session, source)
         if not posts:
-            return
+            return []
         done, again = ready(posts, await gate(session, source))
         if again is not None:
             received.look_again[source.chat_id] = again
-        if done:
-            received.due += await self._deliver(session, source, done)
+        return done
 
-    async def _deliver(self, session: AsyncSession, source: Source, posts: Sequence[int]) -> list[Due]:
+    async def _deliver(self, session: AsyncSession, posts: Sequence[int]) -> list[Due]:
+        """Write one delivery per mapping; for all sources at once, so that keys are reserved in one order."""
+        if not posts:
+            return []
         await session.execute(
             text("update posts set state = 'ready' where id = any(:ids)"), {"ids": list(posts)}
         )
         rows = (await session.execute(NEW_DELIVERIES, {"posts": list(posts), "class": LIVE})).all()
         if not rows:
             return []
-        parts = await stored_parts(session, source, posts)
+        parts = await stored_parts(session, posts)
         duplicates = await self._dedup.reserve(
             session,
             [
@@ -172,7 +181,7 @@ class Ingest:
                     delivery_id=row.id,
                     destination_id=row.destination_id,
                     topic=row.destination_topic,
-                    source_id=source.id,
+                    source_id=row.source_id,
                     dedup=Dedup(row.dedup),
                     hours=row.dedup_hours,
                     keys=keys_of(parts[row.post_id]),
@@ -197,7 +206,8 @@ def chat_of(item: News) -> int:
 
 
 def clean(message: SourceMessage) -> SourceMessage:
-    return replace(message, text=without_nul(message.text)) if "\x00" in message.text else message
+    text = without_nul(message.text)
+    return message if text == message.text else replace(message, text=text)
 
 
 def move(progress: Progress, kind: AccountKind, news: Sequence[News]) -> Progress:
@@ -231,6 +241,18 @@ async def lock_sources(session: AsyncSession, chat_ids: set[int]) -> dict[int, S
         {"chats": list(chat_ids)},
     )
     return {row.telegram_id: Source(row.id, row.telegram_id, row.listener_id) for row in rows}
+
+
+async def heard_by_user(session: AsyncSession, chat_id: int) -> bool:
+    return bool(
+        await session.scalar(
+            text(
+                "select a.kind = 'user' from channels c join accounts a on a.id = c.listener_id"
+                " where c.telegram_id = :chat"
+            ),
+            {"chat": chat_id},
+        )
+    )
 
 
 async def progress_of(
@@ -317,10 +339,35 @@ async def store_messages(
         )
     )
     new = [wanted[i] for i in sorted(wanted) if i not in known]
+    await name_media(session, source, [wanted[i] for i in known])
     if new:
         posts = await posts_for(session, source, new)
         await session.execute(INSERT_MESSAGES, message_arrays(source, new, posts))
     return len(new)
+
+
+async def name_media(session: AsyncSession, source: Source, known: Sequence[SourceMessage]) -> None:
+    """Name media that the bot heard first as MTProto names them.
+
+    Both APIs have names of their own for one medium; a source that a user account listens to is complete when
+    that has heard its posts, so all such sources are compared by the same names.
+    """
+    named = [m for m in known if m.media_id is not None and m.heard not in (Heard.BOT, Heard.OWN)]
+    if named:
+        await session.execute(
+            text(
+                """
+                update messages m set media_id = named.media
+                  from unnest(cast(:ids as bigint[]), cast(:media as text[])) as named (id, media)
+                 where m.channel_id = :channel and m.message_id = named.id and left(m.media_id, 4) = 'bot:'
+                """
+            ),
+            {
+                "channel": source.id,
+                "ids": [m.message_id for m in named],
+                "media": [m.media_id for m in named],
+            },
+        )
 
 
 async def posts_for(session: AsyncSession, source: Source, new: Sequence[SourceMessage]) -> dict[int, int]:
@@ -465,6 +512,7 @@ NEW_DELIVERIES = text(
     on conflict (mapping_id, post_id, kind) do nothing
     returning d.id, d.mapping_id, d.post_id, d.state,
               (select l.route from lanes l where l.mapping_id = d.mapping_id) as route,
+              (select m.source_id from mappings m where m.id = d.mapping_id) as source_id,
               (select m.important from mappings m where m.id = d.mapping_id) as important,
               (select m.dedup from mappings m where m.id = d.mapping_id) as dedup,
               (select m.dedup_hours from mappings m where m.id = d.mapping_id) as dedup_hours,
@@ -483,19 +531,20 @@ MARK_DUPLICATES = text(
 )
 
 
-async def stored_parts(
-    session: AsyncSession, source: Source, posts: Sequence[int]
-) -> dict[int, tuple[SourceMessage, ...]]:
+async def stored_parts(session: AsyncSession, posts: Sequence[int]) -> dict[int, tuple[SourceMessage, ...]]:
     """The messages of these posts that were not deleted, as they read now."""
     rows = await session.execute(
         text(
-            "select * from messages where post_id = any(:posts) and deleted_at is null order by post_id, message_id"
+            """
+            select c.telegram_id, m.* from messages m join channels c on c.id = m.channel_id
+             where m.post_id = any(:posts) and m.deleted_at is null order by m.post_id, m.message_id
+            """
         ),
         {"posts": list(posts)},
     )
     parts: dict[int, list[SourceMessage]] = defaultdict(list)
     for row in rows:
-        parts[row.post_id].append(message_of(row, source.chat_id))
+        parts[row.post_id].append(message_of(row, row.telegram_id))
     return {post: tuple(messages) for post, messages in parts.items()}
 
 
@@ -548,7 +597,7 @@ async def apply_edit(session: AsyncSession, source: Source, message: SourceMessa
         text(
             """
             update messages set text = :text, entities = cast(:entities as jsonb), edit_date = :edit_date,
-                   media_id = case when heard = 'bot' and left(:media, 4) <> 'bot:' then media_id else :media end
+                   media_id = case when left(media_id, 3) = left(:media, 3) then :media else media_id end
              where channel_id = :channel and message_id = :id and deleted_at is null
                and (text <> :text or entities <> cast(:entities as jsonb)
                     or (left(media_id, 3) = left(:media, 3) and media_id <> :media))
@@ -593,8 +642,7 @@ async def apply_deletion(session: AsyncSession, source: Source, message_ids: Seq
                 """
                 update deliveries d set state = 'withdrawn', reason = 'deleted_at_source', done_at = clock_timestamp()
                  where d.post_id = :post and d.done_at is null
-                   and ((d.kind = 'post' and d.state in ('queued', 'held')
-                         and d.reason is distinct from 'outcome_unknown')
+                   and ((d.kind = 'post' and d.state in ('queued', 'held') and not d.unsettled)
                         or (d.kind = 'edit' and d.state = 'queued'))
                    and not exists (select 1 from messages m where m.post_id = d.post_id and m.deleted_at is null)
                 returning case when d.kind = 'post' then d.id end
@@ -612,28 +660,36 @@ async def queue_fix(
 ) -> list[Due]:
     """Queue an edit or deletion of these messages in every mapping that has sent the post or is sending it.
 
-    A post that is queued again after a call counts as being sent: if that call was executed after all, the
-    repeated one answers with its message, which has the old text. Quick edits coalesce: the row collects the parts, and one that is being applied is applied again.
+    A post that waits after a call of unknown outcome counts as being sent: if that call was executed after all,
+    the repeated one answers with its message, which has the old text. Quick edits coalesce: the row collects the
+    parts, and one that is being applied is applied again. The lock on the post's row makes a result that is
+    being recorded wait, or be seen: no edit is left behind a post that has just failed.
     """
     rows = await session.execute(
         text(
             """
-            insert into deliveries as d (mapping_id, post_id, kind, class, position, parts)
-            select p.mapping_id, p.post_id, :kind, :class, p.position, cast(:parts as bigint[])
+            insert into deliveries as d (mapping_id, post_id, kind, class, position, parts, state, reason)
+            select p.mapping_id, p.post_id, :kind, :class, p.position, cast(:parts as bigint[]),
+                   case when m.state = 'paused' then 'held' else 'queued' end,
+                   case when m.state = 'paused' then 'paused' end
               from deliveries p join mappings m on m.id = p.mapping_id and m.state <> 'disabled'
              where p.post_id = :post and p.kind = 'post'
                and (p.state in ('sending', 'unsure', 'sent')
-                    or (p.state = 'queued' and p.claimed_at is not null))
+                    or (p.state in ('queued', 'held') and p.unsettled))
                and case when :kind = 'edit' then m.edit_sync else m.delete_sync end
+             order by p.id for share of p
             on conflict (mapping_id, post_id, kind) do update
                set parts = array(select distinct unnest(d.parts || excluded.parts) order by 1),
-                   again = d.state = 'sending', done_at = null, reason = null, not_before = null, attempts = 0,
-                   state = case when d.state = 'sending' then 'sending' else 'queued' end
-            returning d.id, d.mapping_id,
+                   again = d.state = 'sending', done_at = null, not_before = null, attempts = 0,
+                   reason = case when d.state = 'sending' then null else excluded.reason end,
+                   state = case when d.state = 'sending' then 'sending' else excluded.state end
+            returning d.id, d.mapping_id, d.state,
                       (select l.route from lanes l where l.mapping_id = d.mapping_id) as route,
                       (select m.important from mappings m where m.id = d.mapping_id) as important
             """
         ),
         {"post": post_id, "kind": kind.value, "class": FIX, "parts": sorted(message_ids)},
     )
-    return [Due(r.mapping_id, r.id, AccountKind(r.route), FIX, r.important) for r in rows]
+    return [
+        Due(r.mapping_id, r.id, AccountKind(r.route), FIX, r.important) for r in rows if r.state == "queued"
+    ]

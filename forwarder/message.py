@@ -275,5 +275,6 @@ def content_hash(parts: tuple[SourceMessage, ...]) -> bytes | None:
 
 
 def without_nul(text: str) -> str:
-    """PostgreSQL's text type refuses NUL, and Telegram clients do not show it."""
-    return text.replace("\x00", "")
+    """The text without what PostgreSQL's text type refuses: NUL, which clients do not show, and halves of
+    surrogate pairs, which become U+FFFD (one UTF-16 unit as well, so that entities keep their places)."""
+    return text.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")

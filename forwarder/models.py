@@ -29,7 +29,6 @@ from sqlalchemy import (
 )
 from sqlalchemy import (
     text as sql_text,
-
 )
 from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, JSONB, Range
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -117,7 +116,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a class attribute
+    type_annotation_map = {
         str: Text,
         bytes: LargeBinary,
         datetime: DateTime(timezone=True),
@@ -242,8 +241,12 @@ class Mapping(Base):
 
     __tablename__ = "mappings"
     __table_args__ = (
-        UniqueConstraint("source_id", "source_topic", "destination_id", "destination_topic", name="uq_mappings_pair"),
-        CheckConstraint("source_id <> destination_id or source_topic <> destination_topic", name="not_onto_itself"),
+        UniqueConstraint(
+            "source_id", "source_topic", "destination_id", "destination_topic", name="uq_mappings_pair"
+        ),
+        CheckConstraint(
+            "source_id <> destination_id or source_topic <> destination_topic", name="not_onto_itself"
+        ),
         one_of("mode", Mode),
         one_of("route", Route),
         one_of("state", MappingState),
@@ -370,7 +373,8 @@ class Delivery(Base):
     ``reserved`` row is a slot that the pace has given it (see ``pace.Place``). ``message_ids`` and ``random_ids`` are what the
     call carries, stored before it is made. ``seen_id`` is the highest id known in the destination before
     a bot's send; a look-up searches above it. ``parts`` lists the source messages that an edit or deletion
-    concerns; ``again`` says that a newer one came while this was being applied.
+    concerns; ``again`` says that a newer one came while this was being applied. ``unsettled`` says that a call
+    with these ids may have been executed: until that is known, they do not change.
     """
 
     __tablename__ = "deliveries"
@@ -382,7 +386,9 @@ class Delivery(Base):
         CheckConstraint("route in ('bot', 'user')", name="route_known"),
         CheckConstraint("mode in ('forward', 'copy')", name="mode_known"),
         CheckConstraint(
-            "(done_at is not null) = (state in ({}))".format(", ".join(f"'{s.value}'" for s in sorted(FINAL_STATES))),
+            "(done_at is not null) = (state in ({}))".format(
+                ", ".join(f"'{s.value}'" for s in sorted(FINAL_STATES))
+            ),
             name="done_is_final",
         ),
         CheckConstraint("state <> 'sending' or account_id is not null", name="sending_by_someone"),
@@ -423,6 +429,7 @@ class Delivery(Base):
     seen_id: Mapped[int | None] = mapped_column(BigInteger)
     parts: Mapped[list[int] | None]
     again: Mapped[bool] = mapped_column(Boolean, default=False, server_default=sql_text("false"))
+    unsettled: Mapped[bool] = mapped_column(Boolean, default=False, server_default=sql_text("false"))
     revision: Mapped[int | None] = mapped_column(Integer)
     duplicate_of: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
@@ -449,7 +456,10 @@ class Fingerprint(Base):
     """What a destination has, or will have, by origin and by content: the first delivery to reserve a key keeps it."""
 
     __tablename__ = "fingerprints"
-    __table_args__ = (Index("ix_fingerprints_delivery_id", "delivery_id"), Index("ix_fingerprints_until", "until"))
+    __table_args__ = (
+        Index("ix_fingerprints_delivery_id", "delivery_id"),
+        Index("ix_fingerprints_until", "until"),
+    )
 
     channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True)
     topic: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -467,7 +477,9 @@ class Mark(Base):
     channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
     mark: Mapped[int] = mapped_column(BigInteger)
-    known: Mapped[list[Range[int]]] = mapped_column(INT8MULTIRANGE, server_default=sql_text("'{}'::int8multirange"))
+    known: Mapped[list[Range[int]]] = mapped_column(
+        INT8MULTIRANGE, server_default=sql_text("'{}'::int8multirange")
+    )
     checked_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -54,7 +54,10 @@ class LaneHeld:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One delivery that is this lane's to do now. ``age`` is seconds since it was last set sending."""
+    """One delivery that is this lane's to do now.
+
+    ``age`` is seconds since it was last set sending, ``late`` since the time it was put off to.
+    """
 
     delivery_id: int
     post_id: int
@@ -74,6 +77,13 @@ class Job:
     seen_id: int
     parts: tuple[int, ...]
     age: float
+    late: float = 0.0
+    unsettled: bool = False
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Whether a call with its ids may have been executed."""
+        return self.unsettled or self.state in (State.SENDING, State.UNSURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a job. ``sent_ids`` are aligned with ``message_ids``. ``wait`` (seconds) puts a queued or unsure row off; ``attempt`` counts it."""
+    """What became of a job. ``sent_ids`` are aligned with ``message_ids``. ``wait`` (seconds) puts a queued or unsure
+    row off; ``attempt`` counts it. ``unsettled`` says whether a call may have been executed; None leaves that as
+    it is.
+    """
 
     state: State
     reason: str | None = None
@@ -100,6 +113,7 @@ class Result:
     place: Place = Place.NONE
     mode: Mode | None = None
     new_epoch: bool = False
+    unsettled: bool | None = None
 
 
 def random_id(
@@ -235,6 +249,8 @@ def job_of(row: Row[tuple[object, ...]]) -> Job:
         seen_id=row.seen_id or 0,
         parts=tuple(row.parts or ()),
         age=row.age,
+        late=max(0.0, -row.due_in) if row.due_in is not None else 0.0,
+        unsettled=row.unsettled,
     )
 
 
@@ -283,9 +299,9 @@ async def note_wait(
             text(
                 """
                 with seen as (
-                    select :whole or (:name like 'FLOOD%' and exists (
+                    select :whole or (:name ~* '^(flood|too many)' and exists (
                         select 1 from flood_waits w
-                         where w.account_id = :account and w.until > clock_timestamp() and w.name like 'FLOOD%'
+                         where w.account_id = :account and w.until > clock_timestamp() and w.name ~* '^(flood|too many)'
                            and w.chat_id is distinct from :chat)) as whole)
                 insert into flood_waits (account_id, method, chat_id, name, seconds, until)
                 select :account, :family, case when whole then null else cast(:chat as bigint) end, :name,
@@ -322,7 +338,10 @@ async def renew(session: AsyncSession, lanes: Sequence[int], holder: str) -> set
         text(
             """
             update lanes set lease_until = clock_timestamp() + make_interval(secs => :lease)
-             where mapping_id = any(:lanes) and holder = :holder returning mapping_id
+             where mapping_id in (select mapping_id from lanes
+                                   where mapping_id = any(:lanes) and holder = :holder
+                                   order by mapping_id for no key update)
+            returning mapping_id
             """
         ),
         {"lanes": list(lanes), "holder": holder, "lease": LEASE_SECONDS},
@@ -396,41 +415,55 @@ async def start_sending(
     mode: Mode,
     message_ids: Sequence[int] = (),
     random_ids: Sequence[int] = (),
-) -> bool:
-    """Store what the call will carry and that it is about to be made.
+) -> Job | None:
+    """Store what the call will carry and that it is about to be made; answer the job as it stands now.
 
-    False when the job is no longer this holder's to do: the lease was lost, or the row changed meanwhile.
+    None when it is no longer this holder's to do: the lease was lost, or the row changed meanwhile. Whatever
+    the call is to carry of a row that ingest may change (the parts of an edit) must be read after this.
     """
-    started = await session.scalar(
-        text(
-            """
+    row = (
+        await session.execute(
+            text(
+                """
             update deliveries d
                set state = 'sending', claimed_at = clock_timestamp(), not_before = null, reason = null,
                    route = :route, account_id = :account, mode = :mode, revision = :revision, again = false,
                    message_ids = :message_ids, random_ids = :random_ids, reserved = 0,
-                   seen_id = coalesce((select max(message_id) from copies where channel_id = :destination), 0)
+                   seen_id = case when unsettled or state <> 'queued' then coalesce(seen_id, 0) else
+                       coalesce((select max(message_id) from copies where channel_id = :destination), 0) end
              where id = :id and state = :state and epoch = :epoch
                and exists (select 1 from lanes l where l.mapping_id = d.mapping_id
                               and l.holder = :holder and l.fence = :fence)
-            returning id
+            returning parts, seen_id
             """
-        ),
-        {
-            "id": job.delivery_id,
-            "state": job.state.value,
-            "epoch": job.epoch,
-            "route": worker.kind.value,
-            "account": worker.account_id,
-            "mode": mode.value,
-            "revision": lane.revision,
-            "message_ids": list(message_ids),
-            "random_ids": list(random_ids),
-            "destination": lane.destination_id,
-            "holder": worker.holder,
-            "fence": lane.fence,
-        },
+            ),
+            {
+                "id": job.delivery_id,
+                "state": job.state.value,
+                "epoch": job.epoch,
+                "route": worker.kind.value,
+                "account": worker.account_id,
+                "mode": mode.value,
+                "revision": lane.revision,
+                "message_ids": list(message_ids),
+                "random_ids": list(random_ids),
+                "destination": lane.destination_id,
+                "holder": worker.holder,
+                "fence": lane.fence,
+            },
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return replace(
+        job,
+        state=State.SENDING,
+        parts=tuple(row.parts or ()),
+        seen_id=row.seen_id,
+        mode=mode,
+        message_ids=tuple(message_ids),
+        random_ids=tuple(random_ids),
     )
-    return started is not None
 
 
 async def still_ours(session: AsyncSession, lane: LaneHeld, worker: Worker) -> bool:
@@ -451,23 +484,29 @@ async def record(
 
     A success is accepted even from a holder that lost its lease, by (delivery, epoch): the message is in
     the destination whoever holds the lane. Any other result of a lost lease is dropped, because the new
-    holder has judged for itself.
+    holder has judged for itself; so is one for a row that somebody else has ended or held since. A change that
+    came while an edit or deletion was being applied outlives a final result: it is applied too.
     """
     ours = await still_ours(session, lane, worker)
-    if result.state is State.SENT:
+    if result.state is State.SENT and (ours or job.kind is DeliveryKind.POST):
         return await record_sent(session, job, lane, worker, result)
     if not ours:
         return []
-    await session.execute(
+    changed = await session.scalar(
         text(
             """
-            update deliveries set state = :state, reason = cast(:reason as text), reserved = :place,
+            update deliveries
+               set state = case when again and :final then 'queued' else :state end,
+                   reason = case when again and :final then null else cast(:reason as text) end, reserved = :place,
                    not_before = case when cast(:wait as float8) is null then null
                                      else clock_timestamp() + make_interval(secs => cast(:wait as float8)) end,
                    attempts = attempts + :attempt, epoch = epoch + :epoch,
                    mode = coalesce(cast(:mode as text), mode),
-                   done_at = case when :final then clock_timestamp() end
-             where id = :id
+                   unsettled = coalesce(cast(:unsettled as boolean), unsettled or state in ('sending', 'unsure')),
+                   done_at = case when :final and not again then clock_timestamp() end,
+                   again = again and not :final
+             where id = :id and epoch = :old_epoch and state in ('sending', :was)
+            returning state
             """
         ),
         {
@@ -480,9 +519,12 @@ async def record(
             "epoch": int(result.new_epoch),
             "mode": result.mode.value if result.mode else None,
             "final": result.state.final,
+            "unsettled": result.unsettled,
+            "old_epoch": job.epoch,
+            "was": job.state.value,
         },
     )
-    if result.state.final and job.kind is DeliveryKind.POST:
+    if changed is not None and result.state.final and job.kind is DeliveryKind.POST:
         return await ended_without_success(session, [job.delivery_id])
     return []
 
@@ -496,8 +538,8 @@ async def record_sent(
             update deliveries set state = case when again then 'queued' else 'sent' end, reason = null,
                    sent_ids = coalesce(cast(:sent_ids as bigint[]), sent_ids), not_before = null, reserved = 0,
                    mode = coalesce(cast(:mode as text), mode), account_id = :account, route = :route,
-                   done_at = case when again then null else clock_timestamp() end, again = false
-             where id = :id and epoch = :epoch and state in ('queued', 'sending', 'unsure', 'held')
+                   done_at = case when again then null else clock_timestamp() end, again = false, unsettled = false
+             where id = :id and epoch = :epoch and state <> 'sent'
             returning id
             """
         ),
@@ -516,6 +558,9 @@ async def record_sent(
     await session.execute(
         text(
             """
+            with confirmed as (
+                update fingerprints set until = clock_timestamp() + make_interval(hours => m.dedup_hours)
+                  from mappings m where delivery_id = :delivery and m.id = :mapping)
             insert into copies (channel_id, message_id, mapping_id, source_message_id, mode, route)
             select :channel, copy, :mapping, source, :mode, :route
               from unnest(cast(:copies as bigint[]), cast(:sources as bigint[])) as pair (copy, source)
@@ -524,6 +569,7 @@ async def record_sent(
         ),
         {
             "channel": lane.destination_id,
+            "delivery": job.delivery_id,
             "mapping": lane.mapping_id,
             "copies": [c for _, c in pairs],
             "sources": [s for s, _ in pairs],
@@ -537,7 +583,8 @@ async def record_sent(
 async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]) -> list[Due]:
     """Close what hung on post deliveries that ended unsent: their edits, and the place they held as first copies.
 
-    The first duplicate of each takes its place, in the same transaction, and is queued.
+    The first duplicate of each takes its place, in the same transaction, and is queued (or held, where its
+    mapping is paused; a disabled mapping inherits nothing).
     """
     await session.execute(
         text(
@@ -554,12 +601,16 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
         await session.execute(
             text(
                 """
-                update deliveries d set state = 'queued', reason = null, duplicate_of = null, done_at = null
-                  from (select distinct on (duplicate_of) id, duplicate_of as first from deliveries
-                         where state = 'duplicate' and duplicate_of = any(:ids) order by duplicate_of, id) heir,
+                update deliveries d
+                   set state = case when m.state = 'paused' then 'held' else 'queued' end,
+                       reason = case when m.state = 'paused' then 'paused' end, duplicate_of = null, done_at = null
+                  from (select distinct on (o.duplicate_of) o.id, o.duplicate_of as first
+                          from deliveries o join mappings n on n.id = o.mapping_id and n.state <> 'disabled'
+                         where o.state = 'duplicate' and o.duplicate_of = any(:ids)
+                         order by o.duplicate_of, o.id) heir,
                        lanes l, mappings m
                  where d.id = heir.id and l.mapping_id = d.mapping_id and m.id = d.mapping_id
-                returning d.id, d.mapping_id, heir.first, d.class, l.route, m.important, m.source_id
+                returning d.id, d.mapping_id, d.state, heir.first, d.class, l.route, m.important, m.source_id
                 """
             ),
             {"ids": list(deliveries)},
@@ -581,7 +632,11 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
     await session.execute(
         text("delete from fingerprints where delivery_id = any(:ids)"), {"ids": list(deliveries)}
     )
-    return [Due(h.mapping_id, h.id, AccountKind(h.route), h._mapping["class"], h.important) for h in heirs]
+    return [
+        Due(h.mapping_id, h.id, AccountKind(h.route), h._mapping["class"], h.important)
+        for h in heirs
+        if h.state == "queued"
+    ]
 
 
 # The working set is small and its index is partial: walking from lane to lane in it costs one descent a lane,

@@ -66,7 +66,8 @@ USER_LIMITS = Limits(
 )
 
 # KEYS: logs of the chat's windows, logs of the account's, then waits. ARGV: how many of the first, of the
-# second, messages, horizon, whether the chat's place is still to be taken; then limit and length per window.
+# second, messages, horizon, whether the chat's place is still to be taken, how
+# late a held one is completed; then limit and length per window.
 # The account's place is taken only when the chat's slot is near: taken far ahead it would hold up every other
 # chat behind it. Answers the slot in seconds from now, and whether the account's place was taken with it.
 # Redis replicates effects, so TIME is allowed before writes.
@@ -76,7 +77,15 @@ local horizon, take_chat = tonumber(ARGV[4]), ARGV[5] == '1'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
 
-local function window(i) return tonumber(ARGV[4 + 2 * i]), tonumber(ARGV[5 + 2 * i]) end
+local late = tonumber(ARGV[6])
+if not take_chat and late > horizon then
+  for i = 1, chats do
+    local newest = tonumber(redis.call('LINDEX', KEYS[i], 0) or '0')
+    if newest > now - late + horizon then take_chat = true end
+  end
+end
+
+local function window(i) return tonumber(ARGV[5 + 2 * i]), tonumber(ARGV[6 + 2 * i]) end
 local function next_slot(i, slot)
   local limit, seconds = window(i)
   local newest = tonumber(redis.call('LINDEX', KEYS[i], 0) or '0')
@@ -168,8 +177,13 @@ class Pace:
         *,
         messages: int = 1,
         held: Place = Place.NONE,
+        late: float = 0.0,
     ) -> Slot:
-        """Take the next slot for ``messages`` messages in this chat, or complete one that was ``held``."""
+        """Take the next slot for ``messages`` messages in this chat, or complete one that was ``held``.
+
+        A held one that is completed more than HORIZON after its time (``late`` seconds) might meet a later slot
+        of another lane in the same window: it counts only if nobody reserved after it, else a new one is taken.
+        """
         limits = self._limits[kind]
         family = family_of(delivery)
         prefix = f"pace:{account_id}"
@@ -177,13 +191,16 @@ class Pace:
         keys = [f"{prefix}:{chat_id}:{family}:{i}" for i in range(len(chat))]
         keys += [f"{prefix}:all:{i}" for i in range(len(limits.account))]
         keys += wait_keys(account_id, chat_id, family)
-        arguments: list[float] = [len(chat), len(limits.account), messages, HORIZON, int(held is Place.NONE)]
+        arguments: list[float] = [len(chat), len(limits.account), messages, HORIZON]
+        arguments += [int(held is Place.NONE), late]
         for window in (*chat, *limits.account):
             arguments += [window.limit, window.seconds * (1 + MARGIN)]
         seconds, near = await self._reserve(keys=keys, args=arguments)
         return Slot(float(seconds), Place.ALL if near else Place.CHAT)
 
-    async def wait(self, account_id: int, seconds: float, *, chat_id: int | None, delivery: DeliveryKind) -> None:
+    async def wait(
+        self, account_id: int, seconds: float, *, chat_id: int | None, delivery: DeliveryKind
+    ) -> None:
         """Hold this chat (for this family of methods) or, with no chat, the whole account for ``seconds``."""
         family = family_of(delivery)
         key = f"wait:{account_id}" if chat_id is None else f"wait:{account_id}:{chat_id}:{family}"

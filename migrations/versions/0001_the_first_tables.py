@@ -461,6 +461,7 @@ def upgrade() -> None:
         sa.Column("seen_id", sa.BigInteger(), nullable=True),
         sa.Column("parts", postgresql.ARRAY(sa.BigInteger()), nullable=True),
         sa.Column("again", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("unsettled", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=True),
         sa.Column("duplicate_of", sa.BigInteger(), nullable=True),
         sa.Column(
