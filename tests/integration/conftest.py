@@ -1,18 +1,23 @@
-"""A migrated database of its own for each test, and a house of channels and mappings in it."""
+"""A house of channels and mappings in a migrated database, emptied for each test."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
 
 from forwarder.db import Database
 from tests.builders import House
 
 
 @pytest.fixture
-async def core_db(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url, pool_size=5)
+async def core_db(module_database_url: str) -> AsyncIterator[Database]:
+    database = Database(module_database_url, pool_size=5)
+    async with database.begin() as session:
+        # Everything else hangs on these. (A fresh database costs half a second, this a few milliseconds.)
+        for table in ("mappings", "channels", "accounts"):
+            await session.execute(text(f"delete from {table}"))
     yield database
     await database.close()
 
