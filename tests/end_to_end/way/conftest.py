@@ -35,12 +35,13 @@ from forwarder.telegram.sessions import EncryptedSession, SessionFile
 ROOT = Path(__file__).resolve().parents[3]
 POSTER = frozenset({"post_messages", "edit_messages", "delete_messages"})
 API_ID, API_HASH = 10001, "0123456789abcdef0123456789abcdef"
-PROCESSES = {
+PROCESSES: dict[str, tuple[str, ...]] = {
     "ingest": ("ingest",),
     "bot": ("bot",),
     "worker": ("worker",),
     "user-worker": ("worker", "--user"),
     "beat": ("beat",),
+    "flower": ("flower",),
 }
 
 
@@ -83,8 +84,8 @@ class Town:
         session.save()
 
     async def start(self, *names: str) -> None:
-        """Start these processes (all of them without names)."""
-        chosen = names or tuple(PROCESSES)
+        """Start these processes."""
+        chosen = names
         specs = [
             ProcessSpec(name, [sys.executable, str(ROOT / "manage.py"), *PROCESSES[name]], self.environment, 0)
             for name in chosen
