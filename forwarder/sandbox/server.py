@@ -42,6 +42,7 @@ class Sandbox:
         mtproto_port: int = 0,
         http_port: int = 0,
         *,
+        world: World | None = None,
         clock: Clock | None = None,
         seed: int = 0,
         rules: Rules | None = None,
@@ -53,9 +54,10 @@ class Sandbox:
         """Open both doors. A ``snapshot`` brings back a world with its keys, and its ports where none is
         given.
 
+        A ``world`` made beforehand takes the place of ``clock`` and ``rules``.
         ``quotas`` and ``limits_scale``: see `limits`. Raises OSError when a port is taken.
         """
-        world = World(clock=clock, seed=seed, rules=rules)
+        world = world or World(clock=clock, seed=seed, rules=rules)
         keys = KeyRing()
         if snapshot is not None:
             snapshots.restore_world(world, snapshot)
