@@ -130,6 +130,7 @@ class Calls:
             self._check_running(caller, method, request, call)
             with self._door.pushes.caused_by(caller.connection):
                 result = method.handler(caller, request)
+            body = b"" if inspect.isawaitable(result) else _encoded(result)
         except TelegramError as error:
             self._finish(caller, msg_id, call, error=error)
         except Exception as broken:  # the outer door: a bug in the sandbox must be seen, not hang a client
@@ -138,7 +139,7 @@ class Calls:
             if inspect.isawaitable(result):
                 self._spawn(self._await(caller, msg_id, call, result))
             else:
-                self._finish(caller, msg_id, call, result=result)
+                self._finish(caller, msg_id, call, body=body)
 
     def _check_running(self, caller: Caller, method: Method, request: Any, call: Call) -> None:
         keys = method.random_ids(request)
@@ -148,13 +149,13 @@ class Calls:
 
     async def _await(self, caller: Caller, msg_id: int, call: Call, result: Awaitable[Any]) -> None:
         try:
-            found = await result
+            body = _encoded(await result)
         except TelegramError as error:
             self._finish(caller, msg_id, call, error=error)
         except Exception as broken:  # the outer door, as above
             self._broken(caller, msg_id, call, broken)
         else:
-            self._finish(caller, msg_id, call, result=found)
+            self._finish(caller, msg_id, call, body=body)
 
     # -- after -------------------------------------------------------------------------------------------
 
@@ -164,11 +165,12 @@ class Calls:
         msg_id: int,
         call: Call,
         *,
-        result: Any = None,
+        body: bytes = b"",
         error: TelegramError | None = None,
     ) -> None:
         order = self._gate.after(call, error)
-        body = _encoded(result if error is None else types.RpcError(error.code, error.wire_name))
+        if error is not None:
+            body = bytes(types.RpcError(error.code, error.wire_name))
         if order is GO or order == GO:
             caller.connection.answer(msg_id, body, caller.seen)
         elif order.delay:

@@ -64,6 +64,7 @@ class Pushes:
         self._waiting: list[tuple[Event, Connection | None]] = []
         self._held: dict[Connection, tuple[bytes, dict[int, int]]] = {}
         self._answers: dict[int, asyncio.Future[CallbackAnswered]] = {}
+        self._early: dict[int, CallbackAnswered] = {}
         self._timers: set[asyncio.TimerHandle] = set()
 
     @contextmanager
@@ -78,9 +79,7 @@ class Pushes:
     def notice(self, event: Event) -> None:
         """The world's observer."""
         if isinstance(event, CallbackAnswered):
-            answer = self._answers.pop(event.query_id, None)
-            if answer is not None and not answer.done():
-                answer.set_result(event)
+            self._answered(event)
             return
         if not self._waiting:
             self._door.loop.call_soon(self._flush)
@@ -88,6 +87,9 @@ class Pushes:
 
     async def callback_answer(self, query_id: int, timeout: float) -> CallbackAnswered | None:
         """The bot's answer to a pressed button, or None when it does not come in time (seconds)."""
+        early = self._early.pop(query_id, None)
+        if early is not None:
+            return early
         answer: asyncio.Future[CallbackAnswered] = self._door.loop.create_future()
         self._answers[query_id] = answer
         try:
@@ -96,6 +98,16 @@ class Pushes:
             return None
         finally:
             self._answers.pop(query_id, None)
+
+    def _answered(self, event: CallbackAnswered) -> None:
+        answer = self._answers.pop(event.query_id, None)
+        if answer is not None and not answer.done():
+            answer.set_result(event)
+            return
+        # A bot in this very process may answer before the person's client has begun to wait.
+        self._early[event.query_id] = event
+        while len(self._early) > BATCH:
+            del self._early[next(iter(self._early))]
 
     def stop(self) -> None:
         for timer in self._timers:

@@ -93,9 +93,7 @@ async def make_stage() -> AsyncIterator[MakeStage]:
 
     async def make(rules: Rules | None = None) -> Stage:
         TelegramClient._config = None  # Telethon caches the server's addresses on the class
-        sandbox = await Sandbox.start(
-            rules=rules, limits_scale=UNLIMITED, server_key=SERVER_KEY
-        )
+        sandbox = await Sandbox.start(rules=rules, limits_scale=UNLIMITED, server_key=SERVER_KEY)
         stages.append(Stage(sandbox))
         return stages[-1]
 

@@ -43,6 +43,7 @@ async def test_a_2fa_account_needs_its_password_and_no_other(stage: Stage) -> No
 
 async def test_a_bot_logs_in_by_its_token(stage: Stage) -> None:
     bot = stage.world.create_bot("Helper", owner=stage.owner.id)
+    stage.world.promote(stage.owner.id, stage.channel.id, bot.id, frozenset({"post_messages"}))
     client = stage.client(stage.fresh_session())
     await client.start(bot_token=bot.bot.token)
     assert (await client.get_me()).bot

@@ -87,6 +87,9 @@ async def missed(stage: Stage, count: int) -> list[str]:
     texts = listen(again)
     await again.connect()
     await again.catch_up()
+    # Posted earlier, it would itself lie in the hole that a difference too long leaves.
+    asked = "updates.getChannelDifference"
+    await eventually(lambda: any(stage.sandbox.gate.record.calls(method=asked)))
     after = stage.world.send(stage.owner.id, stage.channel.id, "after")
     await eventually(lambda: any(event.id == after.id for event in texts), 20)
     return [event.raw_text for event in texts]

@@ -70,8 +70,9 @@ def get_history(caller: Caller, request: Any) -> Any:
     elif request.offset_date is not None and request.offset_date.timestamp() > 60:
         end = sum(box.messages[number].date < request.offset_date for number in numbers)
     limit = max(0, min(request.limit, MAX_PAGE))
-    newest = min(len(numbers), max(0, end - request.add_offset))
-    page = numbers[max(0, newest - limit) : newest]
+    # A negative offset reaches beyond the newest message without pulling older ones in.
+    newest = end - request.add_offset
+    page = numbers[max(0, newest - limit) : max(0, newest)]
     chosen = [
         box.messages[number]
         for number in reversed(page)

@@ -133,6 +133,7 @@ def _poll(world: World, viewer: int, poll: Poll, *, knows: bool) -> Any:
             chosen=True if index in chosen else None,
             correct=True if index in poll.correct else None,
             voters=sum(index in options for options in votes.values()),
+            recent_voters=[],
         )
         for index in range(len(poll.options))
     ]
