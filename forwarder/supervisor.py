@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
@@ -36,13 +37,14 @@ _TETHER = Path(__file__).with_name("tether.py")
 class ProcessSpec:
     """A process to keep running. ``env`` is added to our own environment.
 
-    ``stop_group``: lower groups are stopped first, and the next one only when they have ended.
+    ``output`` is a file for what it prints, appended to; without one it prints where we do. ``stop_group``: lower groups are stopped first, and the next one only when they have ended.
     """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     stop_group: int = 0
+    output: Path | None = None
 
 
 class What(StrEnum):
@@ -193,12 +195,15 @@ class Supervisor:
     def _started(self, child: _Child) -> Event | None:
         if child.due_at is None or time.monotonic() < child.due_at:
             return None
-        child.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), "--", *child.spec.argv],
-            stdin=subprocess.DEVNULL,
-            env=os.environ | child.spec.env,
-            start_new_session=True,
-        )
+        with nullcontext() if child.spec.output is None else child.spec.output.open("ab") as output:
+            child.process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), "--", *child.spec.argv],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=os.environ | child.spec.env,
+                start_new_session=True,
+            )
         child.started_at, child.due_at = time.monotonic(), None
         return Event(child.spec.name, What.STARTED, child.process.pid)
 

@@ -20,8 +20,7 @@ from forwarder.settings import Need, Settings, load_settings
 
 T = TypeVar("T")
 
-MANAGE = Path(__file__).resolve().parents[2] / "manage.py"
-ROOT = MANAGE.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def process_settings(name: str, need: Need = Need.NOTHING) -> Settings:

@@ -8,7 +8,8 @@ import asyncio
 import structlog
 
 from forwarder.account_desk import AccountDesk
-from forwarder.bot.app import build_application, start_commands
+from forwarder.bot.application import Door, build_application
+from forwarder.bot.commands import publish
 from forwarder.bot.visit import BotServices
 from forwarder.errors import AccountNotReady, TelegramError
 from forwarder.health import Health
@@ -54,16 +55,16 @@ async def poll(house: House, hold: Hold, stop: asyncio.Event) -> None:
         return
     intake = Intake(house.db, house.ingest, account_id, AccountKind.BOT, house.queue.ring)
     application = build_application(bot, services_of(house, bot))
-    poller = BotPoller(bot, intake.store, application.update_queue.put, intake.quarantine)
+    door = Door(application)
+    poller = BotPoller(bot, intake.store, door.feed, intake.quarantine)
     storing = asyncio.create_task(intake.run())
     await application.initialize()
-    await application.start()
-    await start_commands(bot, house.settings.admin_ids)
+    await publish(bot, house.settings.admin_ids)
     log.info("polling", account=account_id)
     try:
         await live_until(stop_polling(poller, stop, hold), poller.run())
     finally:
-        await application.stop()
+        await door.close(GRACE / 2)
         await application.shutdown()
         await intake.drain(GRACE / 2)
         storing.cancel()

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from forwarder.cli.root import cli
-from forwarder.cli.run import limits_of, processes
+from forwarder.processes.roster import limits_of, processes
 from forwarder.cli.why import lines
 from forwarder.errors import OutcomeUnknown, TelegramError, Unavailable
 from forwarder.message import DeliveryKind, Heard, Kind, Mode, Route, State
