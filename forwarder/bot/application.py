@@ -11,19 +11,17 @@ from telegram.ext import (
     Application,
     CallbackQueryHandler,
     ChatMemberHandler,
+    ContextTypes,
     MessageHandler,
     TypeHandler,
     filters,
 )
 
 from forwarder.bot.access import RateLimit
-from forwarder.bot.handlers import AnyApplication, Handlers
+from forwarder.bot.handlers import AnyApplication, Context, Handlers
 from forwarder.bot.visit import BotServices
 
 log = structlog.get_logger(__name__)
-
-ALLOWED_UPDATES = ("message", "callback_query", "my_chat_member")
-"""What the control bot needs from getUpdates, beside the posts of sources."""
 
 BACKLOG = 100
 """Updates of one person that may wait their turn; what comes beyond is dropped, for nobody types so fast."""
@@ -36,7 +34,9 @@ def build_application(bot: Bot, services: BotServices, *, limit: RateLimit | Non
     """
     handlers = Handlers(services, limit or RateLimit())
     builder: Any = Application.builder()  # its six type parameters follow from the calls below
-    application: AnyApplication = builder.bot(bot).updater(None).job_queue(None).build()
+    application: AnyApplication = (
+        builder.bot(bot).updater(None).job_queue(None).context_types(ContextTypes(context=Context)).build()
+    )
     add = application.add_handler
     add(TypeHandler(Update, handlers.gate), group=-1)
     add(ChatMemberHandler(handlers.membership, ChatMemberHandler.MY_CHAT_MEMBER))
@@ -74,11 +74,13 @@ class Door:
             self._tasks[key] = asyncio.create_task(self._serve(key, line))
 
     async def _serve(self, key: int, line: asyncio.Queue[Update]) -> None:
-        while not line.empty():
-            await self._application.process_update(line.get_nowait())
-        # No await between the last look and these lines: nothing can have come in.
-        self._lines.pop(key, None)
-        self._tasks.pop(key, None)
+        try:
+            while not line.empty():
+                await self._application.process_update(line.get_nowait())
+        finally:
+            # No await between the last look and these lines: nothing can have come in.
+            self._lines.pop(key, None)
+            self._tasks.pop(key, None)
 
     async def close(self, seconds: float = 5.0) -> None:
         """Let what is being handled end, for at most ``seconds``, and give up the rest."""

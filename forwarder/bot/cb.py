@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import TypeVar, get_type_hints
+from typing import TypeVar, cast, get_type_hints
 
 from forwarder.message import Mode
 from forwarder.models import Language
@@ -75,8 +75,7 @@ def decode(data: str) -> Press | None:
     if len(names) != len(words):
         return None
     try:
-        make: Callable[..., Press] = kind
-        return make(**{name: _read(hints[name], word) for name, word in zip(names, words, strict=True)})
+        return kind(**{name: _read(hints[name], word) for name, word in zip(names, words, strict=True)})
     except ValueError:
         return None
 
@@ -86,7 +85,7 @@ def _read(hint: type, word: str) -> object:
         return {"0": False, "1": True}[word] if word in ("0", "1") else _refuse(word)
     if issubclass(hint, int):
         return int(word) if word.lstrip("-").isdecimal() and len(word) <= 20 else _refuse(word)
-    return hint(word)
+    return cast("Callable[[str], object]", hint)(word)  # an enum of text
 
 
 def _refuse(word: str) -> object:

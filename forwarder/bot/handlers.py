@@ -26,11 +26,16 @@ from forwarder.services.users import guess_language
 
 log = structlog.get_logger(__name__)
 
-Context = CallbackContext[Bot, dict[Any, Any], dict[Any, Any], dict[Any, Any]]
+
+class Context(CallbackContext[Bot, dict[Any, Any], dict[Any, Any], dict[Any, Any]]):
+    """What goes with one update from the gate to the room: the visit, once the person is let in."""
+
+    visit: Visit | None = None
+
+
 Handler = Callable[[Update, Context], Coroutine[Any, Any, None]]
 Act = Callable[[Visit], Awaitable[None]]
 
-VISIT = "visit"
 CANCEL_LABELS = frozenset(every("button.cancel"))
 
 
@@ -65,14 +70,14 @@ class Handlers:
                 update, context.bot, user, sentence, texts.plain("stranger.alert", telegram_id=user.id)
             )
             raise ApplicationHandlerStop
-        # One context serves all handlers of an update; python-telegram-bot makes it anew for each update.
-        context_visits(context)[update.update_id] = Visit(update, context.bot, person, texts, self._services)
+        context.visit = Visit(update, context.bot, person, texts, self._services)
 
     def room(self, act: Act) -> Handler:
         """A handler around a room: errors become sentences, and every press is answered."""
 
         async def handle(update: Update, context: Context) -> None:
-            visit = context_visits(context).pop(update.update_id)
+            visit = context.visit
+            assert visit is not None, "the gate comes first"
             try:
                 await act(visit)
             except ForwarderError as error:
@@ -157,23 +162,21 @@ class Handlers:
             log.info("person does not want to hear from the bot", reason=error.message)
             return
         number = secrets.token_hex(4)
-        log.error("update failed", number=number, exc_info=error)
-        if not isinstance(update, Update) or update.effective_user is None:
+        known = error if isinstance(error, ForwarderError) else None
+        if known is not None:  # the gate itself could not be passed: the database is away, say
+            log.warning("update not handled", number=number, reason=str(known))
+        else:
+            log.error("update failed", number=number, exc_info=error)
+        if not isinstance(update, Update) or update.effective_user is None or update.my_chat_member:
             return
-        context_visits(context).pop(update.update_id, None)
         user = update.effective_user
         texts = Texts(guess_language(user.language_code))
-        sentence = texts("trouble", number=number)
+        sentence = texts.error(known) if known is not None else texts("trouble", number=number)
         try:
-            await turn_away(update, context.bot, user, sentence, "")
+            await answer_quietly(update)
+            await politely(lambda: context.bot.send_message(user.id, sentence, parse_mode="HTML"))
         except TelegramError:
             log.warning("person could not be told", number=number)
-
-
-def context_visits(context: Context) -> dict[int, Visit]:
-    """Visits of the updates that are being handled, by update id: from the gate to the room."""
-    visits: dict[int, Visit] = context.application.bot_data.setdefault(VISIT, {})
-    return visits
 
 
 async def say_error(visit: Visit, error: ForwarderError) -> None:
@@ -190,8 +193,8 @@ async def turn_away(update: Update, bot: Bot, user: User, sentence: str, alert: 
     """Say one sentence in the private chat, or in answer to a press."""
     query = update.callback_query
     if query is not None:
-        await politely(lambda: query.answer(alert or None, show_alert=bool(alert)))
-    if query is None or not alert:
+        await politely(lambda: query.answer(alert, show_alert=True))
+    else:
         await politely(lambda: bot.send_message(user.id, sentence, parse_mode="HTML"))
 
 
@@ -200,7 +203,7 @@ async def answer_quietly(update: Update) -> None:
         try:
             await update.callback_query.answer()
         except TelegramError:
-            pass  # somebody who presses this fast gets no promise
+            pass  # answered already, or too old to be answered
 
 
 AnyApplication = Application[Bot, Context, dict[Any, Any], dict[Any, Any], dict[Any, Any], Any]

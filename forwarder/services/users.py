@@ -68,13 +68,12 @@ class UserService:
                 row = await session.get(User, telegram_id)
             if row is None:
                 return None
-            if name and not row.name:
+            if name and not row.name:  # the first contact of somebody who was let in by their id
                 row.name = without_nul(name)[:128]
+                row.language = guess_language(language_code)
             return self._person(row)
 
-    async def allow(
-        self, telegram_id: int, role: Role, *, actor: int | None, language: Language = Language.EN
-    ) -> Person:
+    async def allow(self, telegram_id: int, role: Role, *, actor: int | None) -> Person:
         """Let somebody use the bot, or change their role. Administrators come from ADMIN_IDS only."""
         if role is Role.ADMINISTRATOR:
             raise InvalidRequest(
@@ -89,7 +88,7 @@ class UserService:
         async with self._db.begin() as session:
             await session.execute(
                 insert(User)
-                .values(telegram_id=telegram_id, role=role, language=language)
+                .values(telegram_id=telegram_id, role=role)
                 .on_conflict_do_update(index_elements=[User.telegram_id], set_={"role": role})
             )
             await audit.record(session, actor, "user.allow", f"user:{telegram_id}", role=role)

@@ -114,7 +114,7 @@ async def allow(visit: Visit, words: list[str]) -> None:
     if person is None or (words[1:] and words[1:] not in ([Role.VIEWER.value], [Role.OPERATOR.value])):
         await visit.say(visit.texts("admin.allow.usage"))
         return
-    await visit.services.users.allow(person, role, actor=visit.actor, language=visit.person.language)
+    await visit.services.users.allow(person, role, actor=visit.actor)
     await visit.say(visit.texts("admin.allowed", telegram_id=person))
 
 

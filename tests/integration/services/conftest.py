@@ -8,7 +8,6 @@ import pytest
 
 from forwarder.db import Database
 from forwarder.message import AccountKind
-from forwarder.models import Base
 from forwarder.services.accounts import AccountService
 from forwarder.services.channels import ChannelService
 from forwarder.services.mappings import MappingService
@@ -16,11 +15,8 @@ from tests.integration.services.house import FakeDirectory, House
 
 
 @pytest.fixture
-async def db(empty_database_url: str) -> AsyncIterator[Database]:
-    database = Database(empty_database_url, pool_size=2)
-    async with database.begin() as session:
-        connection = await session.connection()
-        await connection.run_sync(Base.metadata.create_all)
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, pool_size=2)
     yield database
     await database.close()
 

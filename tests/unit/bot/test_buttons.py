@@ -53,9 +53,21 @@ def test_foreign_data_is_no_press_or_a_well_formed_one(data: str) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    ["", ":", "c", "c:1", "c:1:source", "c:x:source:0", "c:1:nowhere:0", "c:1:source:0:9", "md:1:0:2", "lang:fr",
-     "c:" + "9" * 40 + ":source:0", "unknown:1"],
-)  # fmt: skip
+    [
+        "",
+        ":",
+        "c",
+        "c:1",
+        "c:1:source",
+        "c:x:source:0",
+        "c:1:nowhere:0",
+        "c:1:source:0:9",
+        "md:1:0:2",
+        "lang:fr",
+        "c:" + "9" * 40 + ":source:0",
+        "unknown:1",
+    ],
+)
 def test_old_or_broken_data_is_no_press(data: str) -> None:
     assert cb.decode(data) is None
 
@@ -88,8 +100,14 @@ def test_the_picker_asks_for_rights_only_where_the_bot_must_work(language: Langu
     alone = chat_picker(texts, cb.Side.SOURCE, bot_must_join=True).keyboard[0]
     destination = chat_picker(texts, cb.Side.DESTINATION, bot_must_join=False).keyboard[0]
     assert [button.request_chat.bot_administrator_rights for button in source] == [None, None]  # type: ignore[union-attr]
-    assert [button.request_chat.bot_administrator_rights.can_post_messages for button in alone] == [False, False]  # type: ignore[union-attr]
-    assert [button.request_chat.bot_administrator_rights.can_post_messages for button in destination] == [True, False]  # type: ignore[union-attr]
+    assert [button.request_chat.bot_administrator_rights.can_post_messages for button in alone] == [
+        False,
+        False,
+    ]  # type: ignore[union-attr]
+    assert [button.request_chat.bot_administrator_rights.can_post_messages for button in destination] == [
+        True,
+        False,
+    ]  # type: ignore[union-attr]
     for row, side in ((source, cb.Side.SOURCE), (destination, cb.Side.DESTINATION)):
         assert {REQUESTS[button.request_chat.request_id] for button in row} == {side}  # type: ignore[union-attr]
     for button in destination:

@@ -1,0 +1,173 @@
+"""The control bot in front of a local Telegram, and people who press its buttons."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+os.environ.setdefault("PTB_TIMEDELTA", "true")
+
+from forwarder.bot.access import RateLimit
+from forwarder.bot.application import Door, build_application
+from forwarder.bot.visit import BotServices
+from forwarder.db import Database
+from forwarder.message import AccountKind, News
+from forwarder.sandbox.bot_api import BotApiDoor
+from forwarder.sandbox.guard import Guard
+from forwarder.sandbox.limits import NO_QUOTAS
+from forwarder.sandbox.person import Person, Screen
+from forwarder.sandbox.world import World
+from forwarder.services.accounts import AccountService
+from forwarder.services.channels import ChannelService
+from forwarder.services.mappings import MappingService
+from forwarder.services.status import AccountStatus, ProcessStatus, Status
+from forwarder.services.users import UserService
+from forwarder.services.why import explain
+from forwarder.telegram.bot_directory import BotDirectory
+from forwarder.telegram.bot_sender import make_bot
+from forwarder.telegram.bot_updates import BotPoller
+
+
+@dataclass
+class FixedStatus:
+    """The state of everything, as a test wants it; an exception is raised in its place."""
+
+    now: Status = field(
+        default_factory=lambda: Status(
+            at=datetime(2026, 11, 22, 14, 0, tzinfo=UTC),
+            processes=(ProcessStatus("worker", False, None),),
+            accounts=(AccountStatus(AccountKind.BOT, "forwarder_bot", "active", None, None),),
+            failed=3,
+        )
+    )
+    broken: Exception | None = None
+
+    async def status(self) -> Status:
+        if self.broken is not None:
+            raise self.broken
+        return self.now
+
+
+@dataclass
+class Town:
+    """An administrator with two channels, a stranger, and the bot that serves them."""
+
+    world: World
+    robot: int
+    owner: Person
+    stranger: Person
+    source: int
+    target: int
+    services: BotServices
+    status: FixedStatus
+    restart: Callable[[], Awaitable[None]]
+
+    async def press(self, label: str, shows: str, person: Person | None = None) -> Screen:
+        """Press a button and wait until the bot's latest message shows a text."""
+        person = person or self.owner
+        await person.press(self.robot, label)
+        return await self.wait(shows, person)
+
+    async def type(self, text: str, shows: str, person: Person | None = None) -> Screen:
+        person = person or self.owner
+        typed = await person.type(self.robot, text)
+        return await self.wait(shows, person, after=typed)
+
+    async def wait(self, shows: str, person: Person | None = None, after: int = 0) -> Screen:
+        """The screen whose latest message of the bot, below the message ``after``, shows a text."""
+
+        def shown(screen: Screen) -> bool:
+            if screen.last is None or screen.last.id <= after:
+                return False
+            return shows in screen.last.text or shows in screen.toast or shows in screen.last.labels()
+
+        return await (person or self.owner).wait_screen(self.robot, shown)
+
+
+async def serve(
+    token: str,
+    url: str,
+    services_of: Callable[[BotDirectory], BotServices],
+    stop: asyncio.Event,
+    limit: RateLimit,
+) -> None:
+    """One life of the bot process: updates fetched by our own poller, fed to the application."""
+    bot = make_bot(token, url, connections=8)
+    application = build_application(bot, services_of(BotDirectory(bot)), limit=limit)
+    await application.initialize()
+    door = Door(application)
+
+    async def store(news: Sequence[News]) -> None:
+        """Posts are another room's matter."""
+
+    async def broken(raw: bytes, error: Exception) -> None:
+        raise AssertionError(raw) from error
+
+    poller = BotPoller(bot, store, door.feed, broken)
+    polling = asyncio.create_task(poller.run())
+    await stop.wait()
+    poller.stop()
+    await polling
+    await door.close()
+    await application.shutdown()
+
+
+@pytest.fixture
+async def town(database_url: str) -> AsyncIterator[Town]:
+    db = Database(database_url, pool_size=3)
+    world = World(seed=3)
+    owner = world.create_user("Olga", username="olga").id
+    stranger = world.create_user("Sergey", username="sergey", language="ru").id
+    robot = world.create_bot("Forwarder", username="forwarder_bot", owner=owner)
+    assert robot.bot is not None
+    source = world.create_channel(owner, "News", username="news_source").id
+    target = world.create_channel(owner, "Copies").id
+    guard = Guard(world, quotas=NO_QUOTAS)
+    api = BotApiDoor(world, guard)
+    await api.start()
+    accounts, status = AccountService(db), FixedStatus()
+    await accounts.register(AccountKind.BOT, robot.id, "forwarder_bot")
+
+    def services_of(directory: BotDirectory) -> BotServices:
+        return BotServices(
+            users=UserService(db, [owner]),
+            accounts=accounts,
+            channels=ChannelService(db, directory, None),
+            mappings=MappingService(db),
+            status=status,
+            explain=lambda link: explain(db, link),
+        )
+
+    lives: list[tuple[asyncio.Task[None], asyncio.Event]] = []
+
+    def begin() -> None:
+        stop = asyncio.Event()
+        limit = RateLimit(calls=30, seconds=1.0)
+        token = robot.bot.token if robot.bot else ""
+        lives.append((asyncio.create_task(serve(token, api.url, services_of, stop, limit)), stop))
+
+    async def end() -> None:
+        task, stop = lives.pop()
+        stop.set()
+        await asyncio.wait_for(task, 20)
+
+    async def restart() -> None:
+        await end()
+        begin()
+
+    begin()
+    checking = make_bot(robot.bot.token, api.url, connections=1)
+    people = Person(world, owner), Person(world, stranger)
+    yield Town(world, robot.id, *people, source, target, services_of(BotDirectory(checking)), status, restart)
+    await end()
+    for person in people:
+        person.close()
+    await checking.request.shutdown()
+    await api.stop()
+    await db.close()
+    assert guard.record.unknown == [], "the bot called something that the sandbox has not got"
