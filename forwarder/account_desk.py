@@ -162,6 +162,8 @@ class Clerk:
             )
 
     async def take_open(self) -> None:
+        # An answer may be recorded while the open rows are being read: it is not to be given twice.
+        at_work = set(self._at_work)
         try:
             async with self._db.begin() as session:
                 rows = await session.execute(
@@ -177,7 +179,7 @@ class Clerk:
             log.warning("account_desk_waits", error=str(error))
             return
         for item in asked:
-            if item.id not in self._at_work:
+            if item.id not in at_work:
                 self._at_work[item.id] = asyncio.create_task(
                     self._serve(item), name=f"account-desk-{item.id}"
                 )

@@ -168,3 +168,10 @@ async def test_stopping_does_not_wait_for_a_slow_answer(db: Database) -> None:
     await asyncio.wait_for(answering, 1.5)
     with pytest.raises(AccountNotReady):
         await asking
+
+
+async def test_each_of_many_questions_is_put_to_the_account_once(db: Database, account: Account) -> None:
+    desk = AccountDesk(db)
+    orders = [FindOrder(-1001, (number,), -1002, Mode.COPY, after_id=0) for number in range(1, 17)]
+    await asyncio.gather(*(desk.find(order) for order in orders))
+    assert sorted(order.message_ids for order in account.orders) == [order.message_ids for order in orders]
