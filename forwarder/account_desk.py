@@ -37,7 +37,7 @@ Json = dict[str, Any]
 
 
 class AccountDesk:
-    """A :class:`~forwarder.seam.Directory` and ``Finder`` from afar: asks the process that holds the login."""
+    """A :class:`~forwarder.seam.Directory` and ``Finder`` from afar: it asks whoever holds the login."""
 
     def __init__(self, db: Database, kind: AccountKind = AccountKind.USER) -> None:
         self._db = db
