@@ -1,5 +1,8 @@
-"""``manage.py bot``: the only getUpdates loop. Posts are stored before they are confirmed; the rest is the control
-bot's, which answers in a queue of its own so that a slow answer never holds up a post."""
+"""``manage.py bot``: the only getUpdates loop.
+
+Posts are stored before they are confirmed; the rest is the control bot's, which answers in lines of its own, so
+that a slow answer never holds up a post.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ import asyncio
 import structlog
 
 from forwarder.account_desk import AccountDesk
+from forwarder.bot import commands
 from forwarder.bot.application import Door, build_application
-from forwarder.bot.commands import publish
 from forwarder.bot.visit import BotServices
 from forwarder.errors import AccountNotReady, TelegramError
 from forwarder.health import Health
@@ -59,16 +62,25 @@ async def poll(house: House, hold: Hold, stop: asyncio.Event) -> None:
     poller = BotPoller(bot, intake.store, door.feed, intake.quarantine)
     storing = asyncio.create_task(intake.run())
     await application.initialize()
-    await publish(bot, house.settings.admin_ids)
     log.info("polling", account=account_id)
     try:
-        await live_until(stop_polling(poller, stop, hold), poller.run())
+        await live_until(stop_polling(poller, stop, hold), publish(house, bot), poller.run())
     finally:
         await door.close(GRACE / 2)
-        await application.shutdown()
-        await intake.drain(GRACE / 2)
+        await intake.drain(GRACE / 4)
         storing.cancel()
         await asyncio.gather(storing, return_exceptions=True)
+        await application.shutdown()
+
+
+async def publish(house: House, bot: Bot) -> None:
+    """Show the bot's commands in its menu; without them it works as well, so trouble is only noted."""
+    try:
+        async with translated():
+            await commands.publish(bot, house.settings.admin_ids)
+    except TelegramError as error:
+        log.warning("commands_not_published", reason=error.name)
+    await asyncio.Event().wait()
 
 
 async def introduce(house: House, bot: Bot, stop: asyncio.Event) -> int | None:
