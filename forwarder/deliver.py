@@ -119,8 +119,11 @@ class Outcome:
 
 @dataclass(slots=True)
 class Lease:
+    """A lane that this process holds. ``onward`` is the bell to ring for it once it is let go."""
+
     lane: LaneHeld
     until: float
+    onward: Due | None = None
 
 
 class Carrier:
@@ -194,20 +197,22 @@ class Carrier:
         try:
             async with self._slots:
                 with structlog.contextvars.bound_contextvars(lane=mapping_id):
-                    held = await self._carry(mapping_id, outcome)
+                    await self._carry(mapping_id, outcome)
         finally:
             self._active.discard(mapping_id)
-            self._leases.pop(mapping_id, None)
+            lease = self._leases.pop(mapping_id, None)
         # Marks are for the holder to read; one who did not get the lane would only wake himself for ever.
-        if held and not self._stopping and await self._hooks.bell_again(mapping_id):
-            await self._hooks.ring([self._own_bell(mapping_id)])
+        if lease is not None and not self._stopping:
+            again = await self._hooks.bell_again(mapping_id)
+            if (due := lease.onward or (self._own_bell(mapping_id) if again else None)) is not None:
+                await self._hooks.ring([due])
         return outcome
 
     def _own_bell(self, mapping_id: int) -> Due:
         return Due(mapping_id, 0, self._worker.kind, outbox.LIVE, important=False)
 
-    async def _carry(self, mapping_id: int, outcome: Outcome) -> bool:
-        """Carry the lane for its slice; answer whether we held it."""
+    async def _carry(self, mapping_id: int, outcome: Outcome) -> None:
+        """Carry the lane for its slice, if nobody else holds it."""
         await self._hooks.clear_bell(mapping_id)
         taken = await self._take(mapping_id)
         if taken is None:
@@ -216,7 +221,7 @@ class Carrier:
             taken = await self._take(mapping_id)
         if taken is None:
             outcome.note = "held elsewhere, paused, or for another account"
-            return False
+            return
         lane, job = taken
         outcome.destination = lane.destination
         try:
@@ -226,9 +231,8 @@ class Carrier:
             raise
         if isinstance(left, Nothing):
             self._set_alarm(lane, left, outcome)
-        elif left is None and not self._stopping:
-            await self._hooks.ring([self._own_bell(mapping_id)])
-        return True
+        elif left is None:
+            self._leases[mapping_id].onward = self._own_bell(mapping_id)
 
     async def _take(self, mapping_id: int) -> tuple[LaneHeld, Job | Nothing] | None:
         asked = time.monotonic()
@@ -246,7 +250,7 @@ class Carrier:
         ends = time.monotonic() + SLICE
         while isinstance(job, Job) and self._lease_lasts(lane):
             with structlog.contextvars.bound_contextvars(delivery=job.delivery_id, mapping=lane.mapping_id):
-                job = await self._one(lane, job, outcome, last=self._stopping or time.monotonic() >= ends)
+                job = await self._one(lane, job, outcome, ends)
         return job
 
     async def _let_go_quietly(self, lane: LaneHeld) -> None:
@@ -290,23 +294,26 @@ class Carrier:
             # A lost bell delays the lane by one turn of the relay and loses nothing.
             log.warning("bell_lost", lane=due.mapping_id, exc_info=True)
 
-    async def _one(self, lane: LaneHeld, job: Job, outcome: Outcome, *, last: bool) -> Job | Nothing | None:
+    async def _one(self, lane: LaneHeld, job: Job, outcome: Outcome, ends: float) -> Job | Nothing | None:
         """Carry out one job, record it, and answer the next one; None when the lane was let go with work left."""
         called = await self._do(lane, job)
         if called is None:
             async with self._db.begin() as session:
                 ours = await outbox.still_ours(session, lane, self._worker)
                 return await self._next(session, lane) if ours else None
-        dues, following = await self._record_and_next(lane, job, called, last=last)
+        dues, following = await self._record_and_next(lane, job, called, ends)
         note(outcome, job, called)
         if called.decision is not None and called.decision.verdict is Verdict.WAIT:
             outcome.wait = called.result.wait
-        if dues:
-            await self._hooks.ring(dues)
+        for due in dues:
+            if due.mapping_id == lane.mapping_id:
+                self._leases[lane.mapping_id].onward = due
+        if others := [due for due in dues if due.mapping_id != lane.mapping_id]:
+            await self._hooks.ring(others)
         return following
 
     async def _record_and_next(
-        self, lane: LaneHeld, job: Job, called: Called, *, last: bool
+        self, lane: LaneHeld, job: Job, called: Called, ends: float
     ) -> tuple[list[Due], Job | Nothing | None]:
         """Record a result and take the next job in one transaction, through a restart of PostgreSQL."""
         give_up = time.monotonic() + RECORD_FOR
@@ -314,6 +321,7 @@ class Carrier:
             try:
                 async with self._db.begin() as session:
                     dues = await self._record(session, lane, job, called)
+                    last = self._stopping or time.monotonic() >= ends
                     return dues, await self._following(session, lane, called, last=last)
             except Unavailable:
                 if time.monotonic() >= give_up:

@@ -91,7 +91,9 @@ class House:
         source_id = await self.channel(source, listener=listener)
         destination_id = await self.channel(destination)
         async with self.db.begin() as session:
-            await session.execute(text("update channels set is_source = true where id = :id"), {"id": source_id})
+            await session.execute(
+                text("update channels set is_source = true where id = :id"), {"id": source_id}
+            )
             mapping = await session.scalar(
                 insert(Mapping)
                 .values(source_id=source_id, destination_id=destination_id, **fields)

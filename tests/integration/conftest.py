@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.asyncio import Redis
 from sqlalchemy import text
 
 from forwarder.db import Database
 from tests.builders import House
+from tests.integration.carriers import Street
 
 
 @pytest.fixture
@@ -25,3 +27,9 @@ async def core_db(module_database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def core(core_db: Database) -> House:
     return await House(core_db).open()
+
+
+@pytest.fixture
+async def street(core: House, redis_db: str) -> AsyncIterator[Street]:
+    async with Redis.from_url(redis_db) as client:
+        yield Street(core, client)

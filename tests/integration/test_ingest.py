@@ -381,7 +381,9 @@ async def test_the_same_content_from_another_source_is_a_duplicate(core: House) 
 async def test_the_same_origin_from_another_source_is_a_duplicate(core: House) -> None:
     _, second = await two_sources(core)
     await core.hear(post(1, "as first told"))
-    await core.hear(post(9, "told again", chat=OTHER, origin=Origin(NEWS, 1)), Empty(OTHER, tuple(range(1, 9))))
+    await core.hear(
+        post(9, "told again", chat=OTHER, origin=Origin(NEWS, 1)), Empty(OTHER, tuple(range(1, 9)))
+    )
     assert await core.states(second) == [(9, "duplicate")]
 
 
@@ -507,7 +509,9 @@ async def test_our_own_copy_is_not_sent_back_to_where_it_came_from(core: House) 
 async def test_our_own_posts_are_fed_into_a_chat_that_the_bot_listens_to(core: House) -> None:
     await core.mapping(NEWS, DIGEST)
     onward = await core.mapping(DIGEST, ARCHIVE, listener=BOT)
-    await core.run("update channels set listener_id = :bot where telegram_id = :chat", bot=core.bot, chat=DIGEST)
+    await core.run(
+        "update channels set listener_id = :bot where telegram_id = :chat", bot=core.bot, chat=DIGEST
+    )
     await core.hear(post(1, "hello"))
     [row] = await core.run("select id from posts")
     async with core.db.begin() as session:
@@ -524,8 +528,6 @@ async def test_our_own_posts_are_not_fed_in_where_a_user_account_listens(core: H
     await core.hear(*album("a", 1, 2), post(3))
     [row] = await core.run("select id from posts where album_id = 'a'")
     async with core.db.begin() as session:
-        due = await core.ingest.feed_own(
-            session, core.bot, DIGEST, row["id"], [(1, 77), (2, 78)], Mode.COPY
-        )
+        due = await core.ingest.feed_own(session, core.bot, DIGEST, row["id"], [(1, 77), (2, 78)], Mode.COPY)
     assert due == []
     assert await core.run("select 1 from messages where message_id in (77, 78)") == []

@@ -102,7 +102,8 @@ async def test_renewing_prolongs_what_is_held_and_tells_what_was_lost(core: Hous
     await taken(core, kept)
     await taken(core, lost)
     await core.run(
-        "update lanes set lease_until = clock_timestamp() + interval '1 second' where mapping_id = :id", id=kept
+        "update lanes set lease_until = clock_timestamp() + interval '1 second' where mapping_id = :id",
+        id=kept,
     )
     await core.run("update lanes set holder = 'w2' where mapping_id = :id", id=lost)
     async with core.db.begin() as session:
