@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
+from telegram import Bot
 
 os.environ.setdefault("PTB_TIMEDELTA", "true")
 
@@ -59,6 +60,7 @@ class Town:
 
     world: World
     robot: int
+    bot: Bot
     owner: Person
     stranger: Person
     source: int
@@ -163,7 +165,17 @@ async def town(database_url: str) -> AsyncIterator[Town]:
     begin()
     checking = make_bot(robot.bot.token, api.url, connections=1)
     people = Person(world, owner), Person(world, stranger)
-    yield Town(world, robot.id, *people, source, target, services_of(BotDirectory(checking)), status, restart)
+    yield Town(
+        world,
+        robot.id,
+        checking,
+        *people,
+        source,
+        target,
+        services_of(BotDirectory(checking)),
+        status,
+        restart,
+    )
     await end()
     for person in people:
         person.close()

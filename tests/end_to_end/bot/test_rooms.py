@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from telegram import BotCommandScopeAllPrivateChats, BotCommandScopeChat
+
+from forwarder.bot.commands import publish
 from forwarder.errors import Unavailable
 from forwarder.models import Role
 
@@ -201,3 +204,23 @@ async def test_a_person_in_a_hurry_is_asked_to_slow_down(town) -> None:  # type:
         await town.owner.type(town.robot, "/help")
     screen = await town.owner.wait_screen(town.robot, lambda screen: screen.has("a bit fast"))
     assert screen.last is not None
+
+
+async def test_menus_of_commands_speak_both_languages_and_administrators_have_more(town) -> None:  # type: ignore[no-untyped-def]
+    await town.type("/start", "Message forwarder")
+    await publish(town.bot, [town.owner.id, 999])
+    everybody = BotCommandScopeAllPrivateChats()
+    for language, first in ((None, "Main menu"), ("ru", "Главное меню")):
+        shown = await town.bot.get_my_commands(everybody, language_code=language)
+        assert [command.command for command in shown] == ["start", "help", "why", "cancel"]
+        assert shown[0].description == first
+    own = await town.bot.get_my_commands(BotCommandScopeChat(town.owner.id))
+    assert own[-1].command == "admin"
+
+
+async def test_a_chat_that_is_none_of_ours_hears_nothing_from_the_bot(town) -> None:  # type: ignore[no-untyped-def]
+    strange = town.world.create_channel(town.stranger.id, "Strange").id
+    town.world.promote(town.stranger.id, strange, town.robot, frozenset({"post_messages"}))
+    await town.type("/start", "Message forwarder")
+    assert [message.text for message in town.world.history(strange) if message.service is None] == []
+    assert (await town.services.channels.list()).total == 0
