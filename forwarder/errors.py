@@ -56,7 +56,9 @@ class TelegramError(ForwarderError):
     form that :mod:`forwarder.retry` matches. ``seconds`` is the wait that the server asked for.
     """
 
-    def __init__(self, name: str, *, code: int = 0, seconds: float | None = None, migrate_to: int | None = None) -> None:
+    def __init__(
+        self, name: str, *, code: int = 0, seconds: float | None = None, migrate_to: int | None = None
+    ) -> None:
         super().__init__(name if seconds is None else f"{name} ({seconds:g} s)")
         self.name = name
         self.code = code

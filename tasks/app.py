@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
+import signal
 import sys
 import threading
 from collections.abc import Coroutine, Sequence
@@ -146,6 +147,8 @@ def refuse_bad_settings(**_: object) -> None:
 
 @signals.worker_ready.connect(weak=False)
 def start(sender: Any, **_: object) -> None:
+    # Ctrl-C is a wish to stop like any other; Celery would leave with status 1.
+    signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
     house.start(sender)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import redis
 from cryptography.fernet import Fernet
 from telethon import TelegramClient
 from telethon.crypto import AuthKey
@@ -123,6 +124,11 @@ class Town:
             return {a.kind for a in await accounts.list()} == set(AccountKind)
 
         await eventually(known, 30)
+
+    def alive(self) -> int:
+        """How many of our processes have given a sign of life."""
+        with redis.Redis.from_url(self.environment["REDIS_URL"]) as client:
+            return len(client.keys("alive:*"))
 
     def post(self, chat: int, what: Content | str) -> int:
         return int(self.world.send(self.owner, chat, what).id)
