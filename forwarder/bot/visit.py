@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TypeVar
 
 from telegram import (
@@ -166,12 +165,9 @@ async def politely(call: Callable[[], Awaitable[T]]) -> T:
         try:
             return await call()
         except RetryAfter as error:
-            pause = seconds(error.retry_after)
+            # The public property warns about one of its two types.
+            pause = error._retry_after.total_seconds()
             if waited + pause > PATIENCE:
                 raise
             waited += pause
             await asyncio.sleep(pause)
-
-
-def seconds(value: int | timedelta) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
