@@ -1,0 +1,196 @@
+"""The pace is exact over every window, whoever reserves, and waits are shared."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from redis.asyncio import Redis
+
+from forwarder.message import AccountKind, DeliveryKind
+from forwarder.pace import HORIZON, MARGIN, Limits, Pace, Place, Wait, Window
+
+BOT, POST = AccountKind.BOT, DeliveryKind.POST
+ACCOUNT, CHAT, OTHER = 1, -1001, -1002
+
+
+@pytest.fixture
+async def redis(redis_db: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_db) as client:
+        yield client
+
+
+def pace_of(
+    redis: Redis,
+    *,
+    account: Sequence[Window] = (Window(1000, 1.0),),
+    chat: Sequence[Window] = (Window(1000, 1.0),),
+    edits: Sequence[Window] = (Window(1000, 1.0),),
+) -> Pace:
+    limits = Limits(tuple(account), tuple(chat), tuple(edits))
+    return Pace(redis, bot=limits, user=limits)
+
+
+class Clock:
+    """Redis's clock, for slots that are told in seconds from now."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def now(self) -> float:
+        seconds, micro = await self._redis.time()
+        return float(seconds) + micro / 1e6
+
+
+async def slots(pace: Pace, redis: Redis, count: int, chat: int = CHAT, messages: int = 1) -> list[float]:
+    clock = Clock(redis)
+    return [
+        await clock.now() + (await pace.reserve(BOT, ACCOUNT, chat, POST, messages=messages)).seconds
+        for _ in range(count)
+    ]
+
+
+def most_in(window: float, times: Sequence[float], messages: int = 1) -> int:
+    return messages * max(sum(start <= t < start + window for t in times) for start in times)
+
+
+async def test_no_window_of_a_chat_holds_more_than_its_limit(redis: Redis) -> None:
+    pace = pace_of(redis, chat=[Window(3, 1.0), Window(20, 60.0)])
+    times = await slots(pace, redis, 80)
+    # A slot is told from the script's now, a part of a round trip after the test's.
+    assert all(b - a > -0.05 for a, b in zip(times, times[1:], strict=False))
+    assert most_in(0.95, times) == 3
+    assert most_in(59.9, times) == 20
+    assert times[-1] - times[0] == pytest.approx(3 * 60 * (1 + MARGIN) + 6 * 1.02, abs=3)
+
+
+async def test_workers_that_reserve_at_once_share_the_window(redis: Redis) -> None:
+    paces = [pace_of(redis, chat=[Window(2, 1.0)]) for _ in range(4)]
+    both = await asyncio.gather(*(slots(pace, redis, 5) for pace in paces))
+    times = sorted(t for some in both for t in some)
+    assert most_in(0.95, times) <= 2
+
+
+async def test_an_album_takes_a_place_for_each_part(redis: Redis) -> None:
+    pace = pace_of(redis, chat=[Window(20, 60.0)])
+    times = await slots(pace, redis, 5, messages=10)
+    assert most_in(60.0, times, messages=10) == 20
+
+
+async def test_an_album_larger_than_the_limit_goes_alone(redis: Redis) -> None:
+    pace = pace_of(redis, chat=[Window(1, 1.0)])
+    times = await slots(pace, redis, 3, messages=10)
+    assert [b - a for a, b in zip(times, times[1:], strict=False)] == pytest.approx([1.02, 1.02], abs=0.1)
+
+
+async def test_one_chats_far_slots_do_not_hold_up_the_account(redis: Redis) -> None:
+    pace = pace_of(redis, account=[Window(5, 1.0)], chat=[Window(1, 10.0)])
+    for _ in range(10):
+        await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    slot = await pace.reserve(BOT, ACCOUNT, OTHER, POST)
+    assert slot.seconds < HORIZON
+    assert slot.taken is Place.ALL
+
+
+async def test_the_account_is_held_to_its_window_over_all_chats(redis: Redis) -> None:
+    pace = pace_of(redis, account=[Window(5, 1.0)])
+    clock = Clock(redis)
+    times = []
+    for chat in range(20):
+        slot = await pace.reserve(BOT, ACCOUNT, -chat, POST)
+        if slot.taken is Place.ALL:
+            times.append(await clock.now() + slot.seconds)
+    assert len(times) >= 10
+    assert most_in(0.95, times) <= 5
+
+
+async def test_a_held_slot_is_completed_without_a_second_place_in_the_chat(redis: Redis) -> None:
+    pace = pace_of(redis, chat=[Window(1, 0.6)])
+    await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    far = await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    assert far.taken is Place.CHAT
+    await asyncio.sleep(far.seconds)
+    done = await pace.reserve(BOT, ACCOUNT, CHAT, POST, held=Place.CHAT)
+    assert done.taken is Place.ALL
+    assert done.seconds <= 0.01
+    after = await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    assert after.seconds == pytest.approx(0.6, abs=0.1)
+
+
+async def test_a_slot_completed_late_does_not_meet_the_one_behind_it(redis: Redis) -> None:
+    pace = pace_of(redis, chat=[Window(1, 0.6)])
+    clock = Clock(redis)
+    await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    mine = await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    theirs = await clock.now() + (await pace.reserve(BOT, ACCOUNT, CHAT, POST)).seconds
+    late = 0.5
+    await asyncio.sleep(mine.seconds + late)
+    done = (
+        await clock.now() + (await pace.reserve(BOT, ACCOUNT, CHAT, POST, held=Place.CHAT, late=late)).seconds
+    )
+    assert done - theirs >= 0.6
+
+
+async def test_a_slot_completed_late_with_nobody_behind_it_is_good(redis: Redis) -> None:
+    pace = pace_of(redis, chat=[Window(1, 0.3)])
+    await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    mine = await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    await asyncio.sleep(mine.seconds + 0.3)
+    done = await pace.reserve(BOT, ACCOUNT, CHAT, POST, held=Place.CHAT, late=0.3)
+    assert done.seconds <= 0.01
+
+
+async def test_edits_do_not_eat_the_pace_of_posts(redis: Redis) -> None:
+    pace = pace_of(redis, chat=[Window(1, 60.0)], edits=[Window(2, 60.0)])
+    for _ in range(2):
+        assert (await pace.reserve(BOT, ACCOUNT, CHAT, DeliveryKind.EDIT)).seconds < HORIZON
+    assert (await pace.reserve(BOT, ACCOUNT, CHAT, DeliveryKind.EDIT)).seconds > 50
+    assert (await pace.reserve(BOT, ACCOUNT, CHAT, POST)).seconds < HORIZON
+
+
+async def test_a_wait_holds_its_chat_and_family_and_nobody_else(redis: Redis) -> None:
+    ours, theirs = pace_of(redis), pace_of(redis)
+    await ours.wait(ACCOUNT, 30, chat_id=CHAT, delivery=POST)
+    assert await theirs.waiting(ACCOUNT, CHAT) == pytest.approx(30, abs=1)
+    assert (await theirs.reserve(BOT, ACCOUNT, CHAT, POST)).seconds == pytest.approx(30, abs=1)
+    assert await theirs.waiting(ACCOUNT, OTHER) == 0
+    assert await theirs.waiting(ACCOUNT, CHAT, DeliveryKind.EDIT) == 0
+    assert await theirs.waiting(2, CHAT) == 0
+
+
+async def test_a_wait_of_the_account_holds_every_chat_and_only_grows(redis: Redis) -> None:
+    pace = pace_of(redis)
+    await pace.wait(ACCOUNT, 30, chat_id=None, delivery=POST)
+    await pace.wait(ACCOUNT, 5, chat_id=None, delivery=POST)
+    for chat in (CHAT, OTHER):
+        assert await pace.waiting(ACCOUNT, chat, DeliveryKind.EDIT) == pytest.approx(30, abs=1)
+
+
+async def test_running_waits_are_restored_into_an_emptied_redis(redis: Redis) -> None:
+    pace = pace_of(redis)
+    await pace.restore([Wait(ACCOUNT, CHAT, "send", 30), Wait(2, None, None, 20)])
+    assert await pace.waiting(ACCOUNT, CHAT) == pytest.approx(30, abs=1)
+    assert await pace.waiting(2, OTHER) == pytest.approx(20, abs=1)
+
+
+async def test_nothing_of_the_pace_stays_in_redis_for_ever(redis: Redis) -> None:
+    pace = pace_of(redis)
+    await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    await pace.wait(ACCOUNT, 30, chat_id=CHAT, delivery=POST)
+    keys = [key async for key in redis.scan_iter()]
+    assert keys
+    assert all([await redis.pttl(key) > 0 for key in keys])
+
+
+async def test_a_reservation_costs_one_round_trip(redis: Redis) -> None:
+    pace = pace_of(redis)
+    await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    before = (await redis.info("commandstats")).get("cmdstat_evalsha", {}).get("calls", 0)
+    began = time.monotonic()
+    for _ in range(20):
+        await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    after = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    assert after - before == 20
+    assert time.monotonic() - began < 5
