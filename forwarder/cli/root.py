@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from forwarder import __version__
+from forwarder import __version__, log
 from forwarder.cli.channels import channel
 from forwarder.cli.database import db
 from forwarder.cli.demo import demo
@@ -37,6 +37,8 @@ def cli() -> None:
     Settings come from the environment and from .env (see .env.example). Begin with `demo`, which needs
     none, or with `run`, which needs BOT_TOKEN.
     """
+    # What goes wrong before a command has read its settings is logged without secrets, too.
+    log.configure(level="WARNING", process="manage", stream=sys.stderr)
 
 
 for command in COMMANDS:

@@ -11,6 +11,8 @@ from forwarder.sandbox.client import ControlError, RemotePerson
 from forwarder.sandbox.person import Screen
 
 LOOK_EVERY = 0.05
+SCROLLED = 100
+"""Messages that the person scrolls back."""
 PATIENCE = 6.0
 """Seconds to wait for a screen before trying again."""
 TRIES = 6
@@ -28,7 +30,7 @@ class Hand:
         self._touched = 0.0
 
     async def screen(self) -> Screen:
-        return await self._person.screen(self._bot)
+        return await self._person.screen(self._bot, SCROLLED)
 
     async def until(self, wanted: Wanted, touch: Callable[[], Awaitable[object]], what: str) -> Screen:
         """Touch until the screen is as wanted; nothing is touched when it is so already.
@@ -55,7 +57,7 @@ class Hand:
         return await self.until(wanted, lambda: self._person.type(self._bot, text), text)
 
     async def press(self, label: str, wanted: Wanted, *, under: int | None = None) -> Screen:
-        """Press the button whose label contains ``label``, under the message ``under`` or the latest that has it."""
+        """Press the button that shows ``label``, under the message ``under`` or the latest that has it."""
 
         async def touch() -> None:
             for message in reversed((await self.screen()).messages):

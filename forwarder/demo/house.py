@@ -28,6 +28,7 @@ from forwarder.settings import Need, Settings, load_settings
 from forwarder.supervisor import Event, ProcessSpec, Supervisor
 from forwarder.telegram.login import Question
 
+ROOT = Path(__file__).resolve().parents[2]
 LIMIT_SCALE = 10.0
 """The local Telegram's flood limits, and our pace, are so many times Telegram's own."""
 SANDBOX_SECONDS = 20.0
@@ -63,21 +64,20 @@ class House:
 
 @asynccontextmanager
 async def local_telegram(folder: Path, seed: int) -> AsyncIterator[Telegram]:
-    """The sandbox in a process of its own, with the stage set up. Raises ForwarderError when it stays silent."""
+    """The sandbox in its own process, with the stage set up. Raises ForwarderError when it stays silent."""
     seed_file, announced, log = (
         folder / "seed.json",
         folder / "telegram.json",
         folder / "logs" / "sandbox.log",
     )
-    seed_file.write_text(json.dumps(stage.seed()))
+    await asyncio.to_thread(seed_file.write_text, json.dumps(stage.seed()))
     argv = [
         *(sys.executable, "-m", "forwarder.sandbox"),
         *("--seed-file", str(seed_file), "--announce", str(announced), "--seed", str(seed)),
         *("--limits-scale", f"{LIMIT_SCALE:g}"),
     ]
-    root = Path(__file__).resolve().parents[2]
-    supervisor = Supervisor([ProcessSpec("sandbox", argv, {"PYTHONPATH": str(root)}, output=log)])
-    supervisor.start()
+    supervisor = Supervisor([ProcessSpec("sandbox", argv, {"PYTHONPATH": str(ROOT)}, output=log)])
+    await asyncio.to_thread(supervisor.start)
     try:
         facts = await asyncio.to_thread(_announced, announced, log)
         async with ControlClient(facts["control"]) as control:

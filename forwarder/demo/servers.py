@@ -86,8 +86,8 @@ def free_redis_number(url: str) -> Iterator[str]:
                 "REDIS_URL, or unset it: the demo then uses a throwaway Redis."
             ) from error
     raise ForwarderError(
-        f"Redis at {public_url(url)} has no empty database number for the demo: unset REDIS_URL, and the demo "
-        "uses a throwaway Redis."
+        f"Redis at {public_url(url)} has no empty database number for the demo: unset REDIS_URL, "
+        "and the demo uses a throwaway Redis."
     )
 
 

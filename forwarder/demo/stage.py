@@ -80,7 +80,7 @@ MAPPINGS = (
 
 
 def seed() -> dict[str, object]:
-    """The stage as the sandbox's seed file wants it; chats without the bot get it nowhere."""
+    """The stage as a seed file of the sandbox. The bot is in no destination yet: the chat picker adds it."""
     return {
         "users": [
             {"key": OWNER, "first_name": "Olga", "username": "demo_olga", "phone": "+99966100001"},
@@ -98,14 +98,14 @@ def _chat(chat: Chat, *, source: bool) -> dict[str, object]:
         "title": chat.title,
         "creator": OWNER,
         "kind": "channel",
-        "admins": {},
-        "members": [],
         "invite": chat.username is None,
     }
     if chat.username is not None:
         written["username"] = chat.username
-    if chat.account and source:
-        written["members"] = [ACCOUNT]
-    if chat.account and not source:
+    if source:
+        written["members"] = [ACCOUNT] if chat.account else []
+        # In a channel a bot can only be an administrator; without further rights it reads.
+        written["admins"] = {BOT: []} if chat.bot else {}
+    elif chat.account:
         written["admins"] = {ACCOUNT: list(POSTING)}
     return written
