@@ -1,0 +1,41 @@
+"""Bells reach the broker as tasks in their queues, whether alone or many at once."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+import redis as sync_redis
+
+from forwarder.broker import FORWARD, make_celery, publisher
+from forwarder.message import AccountKind
+from forwarder.outbox import BULK, FIX, LIVE
+from forwarder.services.queue import Bell
+
+SEPARATOR = "\x06\x16"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_bells_lie_in_the_queues_that_they_name(
+    redis_db: str, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setenv("REDIS_URL", redis_db)
+    app = make_celery()
+    app.conf.broker_url = redis_db
+    bells = [
+        Bell(AccountKind.BOT, LIVE, False, ((7, 31),)),
+        Bell(AccountKind.USER, FIX, False, ((8, 32), (9, 33))),
+        Bell(AccountKind.BOT, BULK, False, ((10, 34),)),
+    ][:count]
+    publisher(app)(bells)
+    with sync_redis.Redis.from_url(redis_db) as client:
+        for bell in bells:
+            name = bell.queue + (f"{SEPARATOR}{bell.priority}" if bell.priority else "")
+            [raw] = client.lrange(name, 0, -1)
+            message = json.loads(raw)
+            assert message["headers"]["task"] == FORWARD
+            assert message["properties"]["priority"] == bell.priority
+            args, *_ = json.loads(base64.b64decode(message["body"]))
+            assert args == [[list(lane) for lane in bell.lanes]]
+    app.close()
