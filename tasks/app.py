@@ -7,6 +7,7 @@ client must never change its loop, and the threads of the pool have none.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import concurrent.futures
 import os
 import signal
@@ -22,6 +23,7 @@ from forwarder import log
 from forwarder.broker import make_celery
 from forwarder.errors import ForwarderError
 from forwarder.message import AccountKind
+from forwarder.processes.life import deaf_to_stops
 from forwarder.processes.worker import Queues, WorkerProcess
 from forwarder.settings import Need, Settings, load_settings
 
@@ -145,6 +147,11 @@ def refuse_bad_settings(**_: object) -> None:
         raise SystemExit(error.exit_status) from None
 
 
+@signals.beat_init.connect(weak=False)
+def leave_quietly(**_: object) -> None:
+    atexit.register(deaf_to_stops)
+
+
 @signals.worker_ready.connect(weak=False)
 def start(sender: Any, **_: object) -> None:
     # Ctrl-C is a wish to stop like any other; Celery would leave with status 1.
@@ -154,6 +161,7 @@ def start(sender: Any, **_: object) -> None:
 
 @signals.worker_shutting_down.connect(weak=False)
 def begin_stop(**_: object) -> None:
+    deaf_to_stops()
     house.begin_stop()
 
 

@@ -17,6 +17,8 @@ from forwarder.errors import ForwarderError, Unavailable
 
 log = structlog.get_logger(__name__)
 
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
 LEASE_SECONDS = 15.0
 RENEW_EVERY = 4.0
 ASK_AGAIN = 1.0
@@ -25,12 +27,26 @@ GRACE = 8.0
 
 
 def stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set. A second one hurries nothing and loses nothing."""
+    """An event that SIGTERM and SIGINT set. A second one hurries nothing and loses nothing: it is ignored."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+
+    def asked() -> None:
+        stop.set()
+        for number in STOPPING:
+            loop.remove_signal_handler(number)
+        deaf_to_stops()
+
+    for number in STOPPING:
+        loop.add_signal_handler(number, asked)
     return stop
+
+
+def deaf_to_stops() -> None:
+    """Ignore further wishes to stop. Handlers of Python's own are gone before the interpreter has ended; a
+    signal in that moment would make a clean end look like a death."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 async def any_of(*events: asyncio.Event) -> None:
