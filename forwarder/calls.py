@@ -1,6 +1,7 @@
 """One job's call to Telegram, and what its answer means for the row.
 
-Nothing here touches the database: a job with all that it needs goes in, a :class:`Called` comes out. What an error means is decided in :mod:`forwarder.retry`; here the decision meets the mapping's settings.
+Nothing here touches the database: a job with all that it needs goes in, a :class:`Called` comes out.
+What an error means is decided in :mod:`forwarder.retry`; here the decision meets the mapping's settings.
 """
 
 from __future__ import annotations

@@ -146,6 +146,7 @@ class Carrier:
         self._slots = asyncio.Semaphore(concurrency)
         self._leases: dict[int, Lease] = {}
         self._active: set[int] = set()
+        self._idle = asyncio.Event()
         self._alarms: dict[int, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -179,9 +180,9 @@ class Carrier:
         for alarm in self._alarms.values():
             alarm.cancel()
         self._alarms.clear()
-        deadline = time.monotonic() + grace
-        while self._active and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        if self._active:
+            self._idle.clear()
+            await asyncio.wait([asyncio.ensure_future(self._idle.wait())], timeout=grace)
 
     async def carry(self, mapping_id: int) -> Outcome:
         """Do what the lane has to do now. A bell for a lane that is already being carried here changes nothing:
@@ -200,6 +201,8 @@ class Carrier:
                     await self._carry(mapping_id, outcome)
         finally:
             self._active.discard(mapping_id)
+            if not self._active:
+                self._idle.set()
             lease = self._leases.pop(mapping_id, None)
         # Marks are for the holder to read; one who did not get the lane would only wake himself for ever.
         if lease is not None and not self._stopping:

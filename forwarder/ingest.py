@@ -282,7 +282,8 @@ async def save_progress(session: AsyncSession, source: Source, account_id: int, 
     await session.execute(
         text(
             """
-            insert into marks (channel_id, account_id, mark, known) values (:channel, :account, :mark, cast(:known as int8multirange))
+            insert into marks (channel_id, account_id, mark, known)
+            values (:channel, :account, :mark, cast(:known as int8multirange))
             on conflict (channel_id, account_id) do update
                set mark = excluded.mark, known = excluded.known, checked_at = clock_timestamp()
             """

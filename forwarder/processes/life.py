@@ -87,7 +87,9 @@ class Hold:
     async def keep(self) -> None:
         """Renew until cancelled.
 
-        At two thirds of the lease without a renewal, by our own monotonic clock, the holder must let go by itself: soon somebody else may take what it holds."""
+        At two thirds of the lease without a renewal, by our own monotonic clock, the holder must let go by
+        itself: soon somebody else may take what it holds.
+        """
         while not self.lost.is_set():
             await asyncio.sleep(RENEW_EVERY)
             asked = time.monotonic()

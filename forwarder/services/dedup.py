@@ -144,7 +144,8 @@ RESERVE = text(
     select distinct on (channel, topic, key)
            channel, topic, key, source, delivery, clock_timestamp() + make_interval(hours => hours)
       from unnest(cast(:channels as int[]), cast(:topics as int[]), cast(:keys as bytea[]), cast(:sources as int[]),
-                  cast(:deliveries as bigint[]), cast(:hours as int[])) as w (channel, topic, key, source, delivery, hours)
+                  cast(:deliveries as bigint[]), cast(:hours as int[]))
+               as w (channel, topic, key, source, delivery, hours)
      order by channel, topic, key, delivery
     on conflict (channel_id, topic, key) do update
        set source_id = excluded.source_id, delivery_id = excluded.delivery_id, until = excluded.until

@@ -22,8 +22,8 @@ from telethon.crypto import AuthKey
 from forwarder.account_desk import AccountDesk
 from forwarder.db import Database
 from forwarder.message import AccountKind, Mode, Route
-from forwarder.sandbox.server import Sandbox
 from forwarder.sandbox.limits import NO_QUOTAS
+from forwarder.sandbox.server import Sandbox
 from forwarder.sandbox.world import Content
 from forwarder.services.accounts import AccountService
 from forwarder.services.channels import ChannelService
@@ -61,7 +61,7 @@ class Town:
     channels: dict[str, int] = field(default_factory=dict)
 
     @property
-    def world(self):  # noqa: ANN201 - the sandbox's own type
+    def world(self):
         return self.sandbox.world
 
     def channel(self, name: str, *, user: bool = True, bot: bool = True) -> int:
@@ -88,7 +88,9 @@ class Town:
         """Start these processes."""
         chosen = names
         specs = [
-            ProcessSpec(name, [sys.executable, str(ROOT / "manage.py"), *PROCESSES[name]], self.environment, 0)
+            ProcessSpec(
+                name, [sys.executable, str(ROOT / "manage.py"), *PROCESSES[name]], self.environment, 0
+            )
             for name in chosen
         ]
         self.supervisor = Supervisor(specs)
@@ -199,4 +201,6 @@ async def town(tmp_path: Path, database_url: str, redis_db: str) -> AsyncIterato
         await place.stop()
         await db.close()
         await sandbox.stop()
-        assert sandbox.gate.record.unknown == [], "the forwarder called something that the sandbox has not got"
+        assert sandbox.gate.record.unknown == [], (
+            "the forwarder called something that the sandbox has not got"
+        )
