@@ -395,6 +395,13 @@ async def test_a_repeat_in_the_same_source_is_a_duplicate_only_where_set(core: H
     assert await core.states(strict) == [(1, "queued"), (2, "duplicate"), (3, "duplicate")]
 
 
+async def test_a_duplicate_of_a_duplicate_hangs_on_the_first_copy(core: House) -> None:
+    strict = await core.mapping(dedup="all")
+    await core.hear(post(1, "hello"), post(2, "hello"), post(3, "told on", origin=Origin(NEWS, 2)))
+    first, *others = await core.deliveries(strict)
+    assert [row["duplicate_of"] for row in others] == [first["id"], first["id"]]
+
+
 async def test_photos_without_captions_are_equal_only_by_their_medium(core: House) -> None:
     _, second = await two_sources(core)
     await core.hear(photo(1, "mt:photo:7"))
