@@ -110,13 +110,17 @@ async def test_a_delivery_cannot_be_in_a_wrong_state(core: House, change: str, c
         ("update mappings set destination_id = source_id", "not_onto_itself"),
         ("update messages set kind = 'song'", "kind_known"),
         (
-            "insert into deliveries (mapping_id, post_id, kind, class, position)"
-            " select mapping_id, post_id, kind, class, position from deliveries",
+            (
+                "insert into deliveries (mapping_id, post_id, kind, class, position)"
+                " select mapping_id, post_id, kind, class, position from deliveries"
+            ),
             "uq_deliveries",
         ),
         (
-            "insert into messages (channel_id, message_id, kind, heard, date)"
-            " select channel_id, message_id, kind, heard, date from messages",
+            (
+                "insert into messages (channel_id, message_id, kind, heard, date)"
+                " select channel_id, message_id, kind, heard, date from messages"
+            ),
             "uq_messages",
         ),
     ],

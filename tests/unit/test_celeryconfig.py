@@ -47,7 +47,7 @@ def test_every_priority_of_a_bell_is_a_step_of_the_broker(config: ModuleType) ->
 
 def test_no_countdown_outlives_the_visibility_timeout(config: ModuleType) -> None:
     # Redis hands a message out again when it is not acknowledged in time; a countdown is such a time.
-    assert 2 * LONGEST_RETRY < config.broker_transport_options["visibility_timeout"]
+    assert config.broker_transport_options["visibility_timeout"] > 2 * LONGEST_RETRY
 
 
 def test_each_tick_names_a_task_and_expires_before_the_next(config: ModuleType) -> None:

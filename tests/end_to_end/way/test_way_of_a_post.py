@@ -36,7 +36,8 @@ async def test_posts_and_albums_arrive_once_whole_and_in_order_on_all_four_ways(
     await eventually(lambda: all(town.texts(chat) == expected for chat in targets.values()), 30)
     for way, chat in targets.items():
         album = [m for m in town.world.history(chat) if m.grouped_id]
-        assert len(album) == 3 and len({m.grouped_id for m in album}) == 1, way
+        assert len(album) == 3, way
+        assert len({m.grouped_id for m in album}) == 1, way
 
 
 async def test_copies_follow_edits_and_deletions(town: Town) -> None:
