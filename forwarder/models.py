@@ -371,10 +371,11 @@ class Delivery(Base):
 
     ``position`` is the id of the post's first message: the order of the source. ``not_before`` of a
     ``reserved`` row is a slot that the pace has given it (see ``pace.Place``). ``message_ids`` and
-    ``random_ids`` are what the call carries, stored before it is made. ``seen_id`` is the highest id known in the
-    destination before a bot's send; a look-up searches above it. ``parts`` lists the messages that an edit or deletion
-    concerns; ``again`` says that a newer one came while this was being applied. ``unsettled`` says that a call
-    with these ids may have been executed: until that is known, they do not change.
+    ``random_ids`` are what the call carries, stored before it is made. ``seen_id`` is the highest id known in
+    the destination before a bot's send; a look-up searches above it. ``parts`` lists the source messages that
+    an edit or deletion concerns; ``again`` says that a newer one came while this was being applied.
+    ``unsettled`` says that a call with these ids may have been executed: until that is known, they do not
+    change.
     """
 
     __tablename__ = "deliveries"
