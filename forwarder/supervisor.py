@@ -37,8 +37,8 @@ _TETHER = Path(__file__).with_name("tether.py")
 class ProcessSpec:
     """A process to keep running. ``env`` is added to our own environment.
 
-    ``output`` is a file for what it prints, appended to; without one it prints where we do. ``stop_group``: lower groups are stopped
-    first, and the next one only when they have ended.
+    ``output`` is a file for what it prints, appended to; without one it prints where we do. ``stop_group``:
+    lower groups are stopped first, and the next one only when they have ended.
     """
 
     name: str

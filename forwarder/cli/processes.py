@@ -107,7 +107,9 @@ def celery(
     """Become ``celery -A tasks …``: the same process, so that signals and the supervisor's tether hold."""
     assert settings.database_url is not None
     assert settings.redis_url is not None
-    environment = os.environ | {
+    # Flower reads FLOWER_… itself, and takes an empty password for one that nobody can type.
+    set_here = {k: v for k, v in os.environ.items() if v or not k.startswith("FLOWER_")}
+    environment = set_here | {
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "REDIS_URL": settings.redis_url.get_secret_value(),
         # .env is read from the current directory, which need not be the checkout.
