@@ -19,12 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder import outbox
 from forwarder.calls import Called, Caller, same_account
 from forwarder.db import Database
-from forwarder.errors import AccountNotReady, OutcomeUnknown, TelegramError, Unavailable
+from forwarder.errors import AccountNotReady, ForwarderError, OutcomeUnknown, TelegramError, Unavailable
 from forwarder.message import AccountKind, DeliveryKind, FindOrder, Mode, SendOrder, State
 from forwarder.models import WhenUnsure
 from forwarder.outbox import Due, Job, LaneHeld, Nothing, Result, Worker
 from forwarder.pace import HORIZON, Pace, Place, family_of
-from forwarder.retry import MAX_ATTEMPTS, Decision, Scope, Side, Verdict
+from forwarder.retry import MAX_ATTEMPTS, Decision, Scope, Side, Verdict, decide
 from forwarder.seam import Finder, Sender
 
 log = structlog.get_logger(__name__)
@@ -48,6 +48,8 @@ LONGEST_RETRY = 60.0
 """A wait up to this long is a Celery retry, so that admins see it; a longer one is left to the relay."""
 
 PROTECTED = Decision(Verdict.PAUSE_MAPPING, "protected_content", side=Side.SOURCE)
+
+STOPPING = "stopping; left for the next worker"
 
 LANE_ENDS = frozenset({Verdict.PAUSE_MAPPING, Verdict.STOP_ACCOUNT, Verdict.MIGRATED})
 """After these the lane is not what it was when it was taken: it is let go."""
@@ -192,7 +194,7 @@ class Carrier:
             outcome.note = "already under way"
             return outcome
         if self._stopping:
-            outcome.note = "stopping; left for the next worker"
+            outcome.note = STOPPING
             return outcome
         self._active.add(mapping_id)
         try:
@@ -216,6 +218,9 @@ class Carrier:
 
     async def _carry(self, mapping_id: int, outcome: Outcome) -> None:
         """Carry the lane for its slice, if nobody else holds it."""
+        if self._stopping:
+            outcome.note = STOPPING
+            return
         await self._hooks.clear_bell(mapping_id)
         taken = await self._take(mapping_id)
         if taken is None:
@@ -229,7 +234,7 @@ class Carrier:
         outcome.destination = lane.destination
         try:
             left = await self._work(lane, job, outcome)
-        except Unavailable:
+        except ForwarderError:
             await self._let_go_quietly(lane)
             raise
         if isinstance(left, Nothing):
@@ -361,8 +366,8 @@ class Carrier:
         if not self._lease_lasts(lane) or not await self._announce(lane, job, order):
             return None
         started = replace(job, state=State.SENDING)
-        called = await self._caller.send(
-            job, lane, order, lambda further: self._announce(lane, started, further)
+        called = await self._call(
+            job, self._caller.send(job, lane, order, lambda further: self._announce(lane, started, further))
         )
         return called and settled(called, repeated=job.maybe_sent)
 
@@ -417,8 +422,20 @@ class Carrier:
         if not self._lease_lasts(lane):
             return None
         if job.kind is DeliveryKind.EDIT:
-            return await self._caller.edit(started, lane, parts, copies)
-        return await self._caller.delete(started, lane, copies)
+            return await self._call(job, self._caller.edit(started, lane, parts, copies), "edit")
+        return await self._call(job, self._caller.delete(started, lane, copies), "delete")
+
+    async def _call(self, job: Job, calling: Awaitable[Called | None], order: str = "send") -> Called | None:
+        """Wait for a call. One that fails as nobody foresaw may have been executed, and counts as an attempt: a bug
+        of ours must neither double a post nor hold its lane for ever."""
+        try:
+            return await calling
+        except ForwarderError:
+            raise
+        except Exception:
+            log.exception("call_failed_unexpectedly")
+            error = OutcomeUnknown("UNFORESEEN")
+            return self._caller.refused(job, decide(error, api=self._worker.kind, order=order), error)
 
     def _lease_lasts(self, lane: LaneHeld) -> bool:
         lease = self._leases.get(lane.mapping_id)

@@ -141,7 +141,12 @@ class Street:
         return ScriptedSender(self.chat, kind, self.house.account(kind))
 
     def carrier(
-        self, sender: ScriptedSender, *, holder: str = "w1", finder: ScriptedFinder | None = None
+        self,
+        sender: ScriptedSender,
+        *,
+        holder: str = "w1",
+        finder: ScriptedFinder | None = None,
+        concurrency: int = 10,
     ) -> Carrier:
         hooks = Hooks(
             pause_mapping=pause_mapping,
@@ -153,7 +158,9 @@ class Street:
             leave_mark=self.queue.leave_mark,
         )
         worker = Worker(holder, sender.kind, sender.account_id)
-        return Carrier(self.house.db, self.pace, worker, sender, hooks, finder=finder)
+        return Carrier(
+            self.house.db, self.pace, worker, sender, hooks, finder=finder, concurrency=concurrency
+        )
 
     async def due_now(self) -> None:
         """Let every wait that a row has be over."""

@@ -571,6 +571,68 @@ async def test_an_unreachable_telegram_uses_up_no_attempts(core: House, street: 
     await carrier.stop()
 
 
+@pytest.mark.parametrize(("kind", "state"), [(USER, "queued"), (BOT, "unsure")])
+async def test_a_bug_of_ours_in_a_call_is_an_unknown_outcome_and_an_attempt(
+    core: House, street: Street, kind: AccountKind, state: str
+) -> None:
+    mapping = await core.mapping(by=kind)
+    await core.hear(post(1))
+    sender = street.sender(kind)
+    sender.after.append(KeyError("a surprise"))
+    carrier = street.carrier(sender, finder=ScriptedFinder(street.chat))
+    await carrier.carry(mapping)
+    [row] = await core.deliveries(mapping)
+    assert (row["state"], row["reason"], row["unsettled"]) == (state, "outcome_unknown", True)
+    assert await core.run("select 1 from lanes where holder is not null") == []
+    await street.due_now()
+    await carrier.carry(mapping)
+    assert await core.states(mapping) == [(1, "sent")]
+    assert street.chat.doubled == []
+    await carrier.stop()
+
+
+async def test_a_lane_that_waited_for_a_place_while_the_worker_stops_is_left(
+    core: House, street: Street
+) -> None:
+    first, second = await core.mapping(NEWS, DIGEST), await core.mapping(NEWS, ARCHIVE)
+    await core.hear(post(1))
+    sender = street.sender(USER)
+    carrier = street.carrier(sender, concurrency=1)
+    waiting: list[asyncio.Task[deliver.Outcome]] = []
+    stops: list[asyncio.Task[None]] = []
+
+    async def stop(_: SendOrder) -> None:
+        waiting.append(asyncio.create_task(carrier.carry(second)))
+        await asyncio.sleep(0)
+        stops.append(asyncio.create_task(carrier.stop()))
+        await asyncio.sleep(0)
+
+    sender.before.append(stop)
+    await carrier.carry(first)
+    [outcome] = await asyncio.gather(*waiting)
+    await asyncio.gather(*stops)
+    assert "stopping" in str(outcome)
+    assert await core.states(second) == [(1, "queued")]
+
+
+async def test_without_redis_nothing_is_sent_and_the_lane_is_let_go(
+    core: House, street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1))
+
+    async def away(*_: object, **__: object) -> None:
+        raise ConnectionError("refused")
+
+    monkeypatch.setattr(street.pace, "reserve", away)
+    sender = street.sender(USER)
+    with pytest.raises(Unavailable, match="Redis does not answer"):
+        await street.carrier(sender).carry(mapping)
+    assert sender.orders == []
+    assert await core.states(mapping) == [(1, "queued")]
+    assert await core.run("select 1 from lanes where holder is not null") == []
+
+
 # --- edits and deletions
 
 
