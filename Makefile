@@ -14,7 +14,7 @@ CHECKED := forwarder $(wildcard tasks manage.py celeryconfig.py)
 # Name another interpreter with: make PYTHON=/path/to/python3.12 ...
 PYTHON ?=
 
-.PHONY: help demo run test lint format requirements
+.PHONY: help demo run test lint bench format requirements
 
 help:  ## Show the chores
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS=$$'\t' read -r word what; do printf '  make %-14s %s\n' "$$word" "$$what"; done
@@ -33,6 +33,9 @@ lint: $(DEV_STAMP)  ## Check style, format and types
 	@$(VENV)/bin/ruff check $(ARGS) .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy $(CHECKED)
+
+bench: $(RUN_STAMP)  ## Measure, as ratios within one run
+	@exec $(PY) -m benchmarks $(ARGS)
 
 format: $(DEV_STAMP)  ## Format the code and mend what ruff can mend
 	@$(VENV)/bin/ruff check --fix .

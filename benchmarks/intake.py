@@ -1,0 +1,95 @@
+"""How many posts a second become deliveries: stored together as they come together, and one commit for each.
+
+Twenty sources with one mapping each, text posts, no Telegram. The figure that matters is the ratio: it is the
+reason why ``Intake`` stores in groups.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+
+from benchmarks.measure import Figures
+from forwarder.db import Database
+from forwarder.ingest import Ingest
+from forwarder.message import AccountKind, Heard, Kind, SourceMessage
+from forwarder.services.dedup import DeduplicationService
+
+RUNS = 5
+SOURCES = 20
+POSTS = 2000
+ALONE = 200
+GROUP = 200
+
+
+async def run(database_url: str) -> Figures:
+    figures = Figures({"together": "posts/s", "one by one": "posts/s", "ratio": "times"})
+    db = Database(database_url)
+    try:
+        account_id = await prepare(db)
+        next_id = 1
+        for _ in range(RUNS):
+            alone = await stored_per_second(db, account_id, posts(next_id, ALONE), 1)
+            together = await stored_per_second(db, account_id, posts(next_id + ALONE, POSTS), GROUP)
+            next_id += ALONE + POSTS
+            figures.add("one by one", alone)
+            figures.add("together", together)
+            figures.add("ratio", together / alone)
+    finally:
+        await db.close()
+    return figures
+
+
+async def prepare(db: Database) -> int:
+    async with db.begin() as session:
+        account_id: int = await session.scalar(
+            text("insert into accounts (kind, telegram_id) values ('bot', 1) returning id")
+        )
+        await session.execute(
+            text(
+                """
+                insert into channels (telegram_id, kind, title, is_source, is_destination)
+                select -1000000000000 - n, 'channel', 'Channel ' || n, n <= :sources, n > :sources
+                  from generate_series(1, 2 * :sources) n
+                """
+            ),
+            {"sources": SOURCES},
+        )
+        await session.execute(
+            text(
+                """
+                insert into mappings (source_id, destination_id, mode, start_after)
+                select s.id, d.id, 'copy', 0 from channels s
+                  join channels d on d.telegram_id = s.telegram_id - :sources where s.is_source
+                """
+            ),
+            {"sources": SOURCES},
+        )
+        await session.execute(text("insert into lanes (mapping_id, route) select id, 'bot' from mappings"))
+        return account_id
+
+
+def posts(first: int, count: int) -> list[SourceMessage]:
+    now = datetime.now(UTC)
+    return [
+        SourceMessage(
+            chat_id=-1000000000000 - 1 - number % SOURCES,
+            message_id=first + number // SOURCES,
+            date=now,
+            kind=Kind.TEXT,
+            heard=Heard.BOT,
+            text=f"post {first}/{number}",
+        )
+        for number in range(count)
+    ]
+
+
+async def stored_per_second(db: Database, account_id: int, news: list[SourceMessage], group: int) -> float:
+    ingest = Ingest(DeduplicationService())
+    began = time.perf_counter()
+    for start in range(0, len(news), group):
+        async with db.begin() as session:
+            await ingest.receive(session, account_id, AccountKind.BOT, news[start : start + group])
+    return len(news) / (time.perf_counter() - began)
