@@ -16,7 +16,7 @@ from sqlalchemy import text
 from forwarder.db import Database
 from forwarder.errors import Unavailable
 from forwarder.ingest import Ingest, Received, chat_of
-from forwarder.message import AccountKind, News
+from forwarder.message import AccountKind, Empty, News, SourceMessage
 from forwarder.outbox import Due
 
 log = structlog.get_logger(__name__)
@@ -104,6 +104,9 @@ class Intake:
             return
         log.error("update_quarantined", chat=chat_of(news[0]), error=type(error).__name__)
         await self.quarantine(repr(news[0]).encode("utf-8", "backslashreplace"), error)
+        if isinstance(news[0], SourceMessage):
+            # Kept in quarantine it counts as known, or its id would be a hole that holds the source for ever.
+            await self._store_surely([Empty(news[0].chat_id, (news[0].message_id,))])
 
     async def quarantine(self, raw: bytes, error: Exception) -> None:
         """Keep an update that could not be stored."""

@@ -1,0 +1,77 @@
+"""What cannot be stored is kept raw and holds up nobody; what waits for PostgreSQL is stored when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from forwarder.errors import Unavailable
+from forwarder.intake import Intake
+from forwarder.message import AccountKind
+from forwarder.outbox import Due
+from tests.builders import NEWS, House, post
+
+
+class Listener:
+    """An intake that runs, and what it rang for and asked to fill."""
+
+    def __init__(self, core: House) -> None:
+        self.rung: list[int] = []
+        self.holes: list[tuple[int, tuple[int, ...]]] = []
+        self.intake = Intake(core.db, core.ingest, core.user, AccountKind.USER, self.ring)
+        self.intake.on_holes = lambda chat, ids: self.holes.append((chat, tuple(ids)))
+
+    async def ring(self, dues: Sequence[Due]) -> None:
+        self.rung.extend(due.mapping_id for due in dues)
+
+
+@pytest.fixture
+async def listener(core: House) -> AsyncIterator[Listener]:
+    listener = Listener(core)
+    running = asyncio.create_task(listener.intake.run())
+    yield listener
+    await listener.intake.drain(5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_is_stored_is_rung_for_and_holes_are_named(core: House, listener: Listener) -> None:
+    mapping = await core.mapping()
+    await listener.intake.store([post(1), post(3)])
+    assert await core.states(mapping) == [(1, "queued")]
+    assert listener.rung == [mapping]
+    assert listener.holes == [(NEWS, (2,))]
+
+
+async def test_one_bad_message_goes_to_quarantine_and_the_others_travel(
+    core: House, listener: Listener
+) -> None:
+    mapping = await core.mapping()
+    bad = post(2, topic_id=2**40)
+    await listener.intake.store([post(1), bad, post(3), post(4)])
+    assert await core.states(mapping) == [(1, "queued"), (3, "queued"), (4, "queued")]
+    [kept] = await core.run("select raw, error from quarantine")
+    assert b"post 2" in kept["raw"]
+    assert listener.holes == [], "a message in quarantine is no hole to be filled again and again"
+    await core.run("delete from quarantine")
+
+
+async def test_news_wait_for_postgresql(
+    core: House, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = await core.mapping()
+    receive = core.ingest.receive
+    outages = 2
+
+    async def failing(*args: object) -> object:
+        nonlocal outages
+        if outages:
+            outages -= 1
+            raise Unavailable("PostgreSQL does not answer")
+        return await receive(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(core.ingest, "receive", failing)
+    await listener.intake.store([post(1)])
+    assert await core.states(mapping) == [(1, "queued")]
