@@ -24,6 +24,12 @@ from forwarder.outbox import BULK, FIX, Due, due_lanes
 log = structlog.get_logger(__name__)
 
 FLAG_SECONDS = 30
+SWAMPED = 200
+"""Tasks in a queue above which the relay leaves it alone: its worker is away or busy, and has enough to find."""
+
+BROKER_PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")
+"""What kombu puts behind a queue's name for each of the broker's ``priority_steps``."""
+
 LANES_PER_TASK = 25
 """Under load one task carries the bells of many lanes: the cost is per task, not per lane."""
 
@@ -39,7 +45,7 @@ class Bell:
 
     @property
     def queue(self) -> str:
-        return f"{self.route.value}.{'bulk' if self.klass == BULK else 'live'}"
+        return queue_of(self.route, self.klass)
 
     @property
     def priority(self) -> int:
@@ -114,10 +120,12 @@ class QueueManager:
         """Ring for every lane with due work that nobody holds; answer how many were rung.
 
         The flag is not asked, for it can outlive its bell; a key of the relay's own keeps it from ringing the
-        same lane every turn while the queue is long.
+        same lane every turn while the queue is long. A queue that nobody empties does not grow without end.
         """
         async with self._db.begin() as session:
-            due = await due_lanes(session)
+            found = await due_lanes(session)
+        lengths = {name: await self._length(name) for name in {queue_of(d.route, d.klass) for d in found}}
+        due = [d for d in found if lengths[queue_of(d.route, d.klass)] < SWAMPED]
         if not due:
             return 0
         pipeline = self._redis.pipeline(transaction=False)
@@ -126,6 +134,12 @@ class QueueManager:
         fresh = [d for d, ok in zip(due, await pipeline.execute(), strict=True) if ok]
         await self.publish(fresh)
         return len(fresh)
+
+    async def _length(self, queue: str) -> int:
+        pipeline = self._redis.pipeline(transaction=False)
+        for suffix in BROKER_PRIORITIES:
+            pipeline.llen(queue + suffix)
+        return sum(await pipeline.execute())
 
     async def depth(self) -> list[Depth]:
         async with self._db.begin() as session:
@@ -180,6 +194,10 @@ class QueueManager:
             )
             dues = [Due(r.mapping_id, 0, AccountKind(r.route), 1, r.important) for r in rows]
         await self.ring(dues)
+
+
+def queue_of(route: AccountKind, klass: int) -> str:
+    return f"{route.value}.{'bulk' if klass == BULK else 'live'}"
 
 
 def bells_of(dues: Sequence[Due]) -> list[Bell]:

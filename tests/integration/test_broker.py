@@ -11,7 +11,9 @@ import redis as sync_redis
 from forwarder.broker import FORWARD, make_celery, publisher
 from forwarder.message import AccountKind
 from forwarder.outbox import BULK, FIX, LIVE
-from forwarder.services.queue import Bell
+from forwarder.services.queue import SWAMPED, Bell
+from tests.builders import ARCHIVE, NEWS, House, post
+from tests.integration.carriers import Street
 
 SEPARATOR = "\x06\x16"
 
@@ -39,3 +41,12 @@ def test_bells_lie_in_the_queues_that_they_name(
             args, *_ = json.loads(base64.b64decode(message["body"]))
             assert args == [[list(lane) for lane in bell.lanes]]
     app.close()
+
+
+async def test_a_queue_that_nobody_empties_does_not_grow_without_end(core: House, street: Street) -> None:
+    by_bot = await core.mapping(by=AccountKind.BOT)
+    await core.mapping(NEWS, ARCHIVE, by=AccountKind.USER)
+    await core.hear(post(1))
+    await street.redis.lpush(f"user.live{SEPARATOR}6", *["task"] * SWAMPED)
+    assert await street.queue.relay() == 1
+    assert [bell.lanes[0][0] for bell in street.bells] == [by_bot]
