@@ -116,6 +116,9 @@ def celery(
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
     }
     environment |= {"FORWARDER_PROCESS": process} | dict(env or {})
+    if not environment.get("FLOWER_BASIC_AUTH"):
+        # Flower reads its environment too, and takes an empty value for a password that nobody has.
+        environment.pop("FLOWER_BASIC_AUTH", None)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, [sys.executable, "-m", "celery", "-A", "tasks", *arguments], environment)
