@@ -73,6 +73,11 @@ class MtprotoFinder:
             found.extend(window)
             empty = 0 if window else empty + 1
             start += WINDOW
+        if empty < EMPTY_WINDOWS:
+            # The newest messages were not reached: that a copy is not among these proves nothing.
+            raise AccountNotReady(
+                f"More than {MOST_MESSAGES} messages of {order.destination} are newer than the last copy we know there."
+            )
         return found
 
     async def _history(self, peer: Any, order: FindOrder) -> list[Any]:
