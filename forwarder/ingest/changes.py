@@ -1,0 +1,130 @@
+"""Edits and deletions of messages that we have."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forwarder.ingest.rows import (
+    entities_json,
+)
+from forwarder.ingest.sources import (
+    Source,
+)
+from forwarder.message import (
+    AccountKind,
+    DeliveryKind,
+    SourceMessage,
+)
+from forwarder.outbox import FIX, Due, ended_without_success
+
+
+async def apply_edit(session: AsyncSession, source: Source, message: SourceMessage) -> list[Due]:
+    """Take over an edit of a message we have, and queue it where a copy may exist already.
+
+    An edit of a post that is still queued changes the row only: what is sent is read when it is sent. An
+    edit that changes neither text nor medium (a reaction, a view) is none.
+    """
+    changed = await session.scalar(
+        text(
+            """
+            update messages set text = :text, entities = cast(:entities as jsonb), edit_date = :edit_date,
+                   media_id = case when left(media_id, 3) = left(:media, 3) then :media else media_id end
+             where channel_id = :channel and message_id = :id and deleted_at is null
+               and (text <> :text or entities <> cast(:entities as jsonb)
+                    or (left(media_id, 3) = left(:media, 3) and media_id <> :media))
+            returning post_id
+            """
+        ),
+        {
+            "channel": source.id,
+            "id": message.message_id,
+            "text": message.text,
+            "entities": entities_json(message.entities),
+            "edit_date": message.edit_date,
+            "media": message.media_id,
+        },
+    )
+    if changed is None:
+        return []
+    return await queue_fix(session, changed, DeliveryKind.EDIT, [message.message_id])
+
+
+async def apply_deletion(session: AsyncSession, source: Source, message_ids: Sequence[int]) -> list[Due]:
+    """Mark messages as deleted, withdraw posts that were not sent, queue the deletion of copies."""
+    rows = (
+        await session.execute(
+            text(
+                """
+                update messages set deleted_at = clock_timestamp()
+                 where channel_id = :channel and message_id = any(:ids) and deleted_at is null
+                returning post_id, message_id
+                """
+            ),
+            {"channel": source.id, "ids": list(message_ids)},
+        )
+    ).all()
+    gone: dict[int, list[int]] = defaultdict(list)
+    for row in rows:
+        gone[row.post_id].append(row.message_id)
+    due: list[Due] = []
+    for post_id, ids in gone.items():
+        withdrawn = await session.scalars(
+            text(
+                """
+                update deliveries d set state = 'withdrawn', reason = 'deleted_at_source', done_at = clock_timestamp()
+                 where d.post_id = :post and d.done_at is null
+                   and ((d.kind = 'post' and d.state in ('queued', 'held') and not d.unsettled)
+                        or (d.kind = 'edit' and d.state = 'queued'))
+                   and not exists (select 1 from messages m where m.post_id = d.post_id and m.deleted_at is null)
+                returning case when d.kind = 'post' then d.id end
+                """
+            ),
+            {"post": post_id},
+        )
+        due += await ended_without_success(session, [i for i in withdrawn if i is not None])
+        due += await queue_fix(session, post_id, DeliveryKind.DELETE, ids)
+    return due
+
+
+async def queue_fix(
+    session: AsyncSession, post_id: int, kind: DeliveryKind, message_ids: Sequence[int]
+) -> list[Due]:
+    """Queue an edit or deletion of these messages in every mapping that has sent the post or is sending it.
+
+    A post that waits after a call of unknown outcome counts as being sent: if that call was executed after all,
+    the repeated one answers with its message, which has the old text. Quick edits coalesce: the row collects the
+    parts, and one that is being applied is applied again. The lock on the post's row makes a result that is
+    being recorded wait, or be seen: no edit is left behind a post that has just failed.
+    """
+    rows = await session.execute(
+        text(
+            """
+            insert into deliveries as d (mapping_id, post_id, kind, class, position, parts, state, reason)
+            select p.mapping_id, p.post_id, :kind, :class, p.position, cast(:parts as bigint[]),
+                   case when m.state = 'paused' then 'held' else 'queued' end,
+                   case when m.state = 'paused' then 'paused' end
+              from deliveries p join mappings m on m.id = p.mapping_id and m.state <> 'disabled'
+             where p.post_id = :post and p.kind = 'post'
+               and (p.state in ('sending', 'unsure', 'sent')
+                    or (p.state in ('queued', 'held') and p.unsettled))
+               and case when :kind = 'edit' then m.edit_sync else m.delete_sync end
+             order by p.id for share of p
+            on conflict (mapping_id, post_id, kind) do update
+               set parts = array(select distinct unnest(d.parts || excluded.parts) order by 1),
+                   again = d.state = 'sending', done_at = null, not_before = null, attempts = 0,
+                   reason = case when d.state = 'sending' then null else excluded.reason end,
+                   state = case when d.state = 'sending' then 'sending' else excluded.state end
+            returning d.id, d.mapping_id, d.state,
+                      (select l.route from lanes l where l.mapping_id = d.mapping_id) as route,
+                      (select m.important from mappings m where m.id = d.mapping_id) as important
+            """
+        ),
+        {"post": post_id, "kind": kind.value, "class": FIX, "parts": sorted(message_ids)},
+    )
+    return [
+        Due(r.mapping_id, r.id, AccountKind(r.route), FIX, r.important) for r in rows if r.state == "queued"
+    ]

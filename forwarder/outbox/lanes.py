@@ -1,0 +1,183 @@
+"""Lanes: taken under a lease with a fence, kept, let go, and found when they are due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forwarder.message import AccountKind, Mode
+from forwarder.models import WhenUnsure
+from forwarder.outbox.values import (
+    LEASE_SECONDS,
+    LIVE,
+    Due,
+    LaneHeld,
+    Worker,
+)
+
+TAKE_LANE = text(
+    """
+    update lanes l set holder = :holder, fence = l.fence + 1,
+           lease_until = clock_timestamp() + make_interval(secs => :lease)
+      from mappings m, channels s, channels d
+     where l.mapping_id = (
+               select mapping_id from lanes
+                where mapping_id = :lane and route = :route
+                  and (lease_until is null or lease_until < clock_timestamp())
+                  for no key update skip locked)
+       and m.id = l.mapping_id and m.state = 'active'
+       and exists (select 1 from accounts a where a.id = :account and a.state = 'active')
+       and s.id = m.source_id and d.id = m.destination_id
+    returning l.mapping_id, l.fence, s.id as source_id, s.telegram_id as source, s.protected as source_protected,
+              d.id as destination_id, d.telegram_id as destination, m.destination_topic,
+              d.is_source as destination_is_source, m.mode, m.copy_fallback, m.route = 'auto' as auto_route,
+              m.silent, m.when_unsure, m.revision
+    """
+)
+
+
+LET_GO = text(
+    """
+    update lanes set holder = null, lease_until = null
+     where mapping_id = :lane and holder = :holder and fence = :fence
+    """
+)
+
+
+async def take_lane(session: AsyncSession, lane: int, worker: Worker) -> LaneHeld | None:
+    """Lease a free lane whose mapping is active and whose route is ours; None otherwise."""
+    row = (
+        await session.execute(
+            TAKE_LANE,
+            {
+                "lane": lane,
+                "holder": worker.holder,
+                "route": worker.kind.value,
+                "account": worker.account_id,
+                "lease": LEASE_SECONDS,
+            },
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return LaneHeld(
+        mapping_id=row.mapping_id,
+        fence=row.fence,
+        source_id=row.source_id,
+        source=row.source,
+        source_protected=row.source_protected,
+        destination_id=row.destination_id,
+        destination=row.destination,
+        destination_topic=row.destination_topic,
+        destination_is_source=row.destination_is_source,
+        mode=Mode(row.mode),
+        copy_fallback=row.copy_fallback,
+        auto_route=row.auto_route,
+        silent=row.silent,
+        when_unsure=WhenUnsure(row.when_unsure),
+        revision=row.revision,
+    )
+
+
+async def switch_route(session: AsyncSession, lane: LaneHeld, kind: AccountKind) -> Due | None:
+    """Give the lane to the other account, if one that is active may read its source and post there."""
+    row = (
+        await session.execute(
+            text(
+                """
+                update lanes l set route = :route
+                 where l.mapping_id = :lane and l.route <> :route and exists (
+                    select 1 from accounts a
+                      join channel_access s on s.account_id = a.id and s.channel_id = :source and s.may_read
+                      join channel_access d on d.account_id = a.id and d.channel_id = :destination and d.may_post
+                     where a.kind = :route and a.state = 'active')
+                returning l.mapping_id
+                """
+            ),
+            {
+                "lane": lane.mapping_id,
+                "route": kind.value,
+                "source": lane.source_id,
+                "destination": lane.destination_id,
+            },
+        )
+    ).one_or_none()
+    return None if row is None else Due(lane.mapping_id, 0, kind, LIVE, important=False)
+
+
+async def release(session: AsyncSession, lane: LaneHeld, worker: Worker) -> None:
+    await session.execute(LET_GO, {"lane": lane.mapping_id, "holder": worker.holder, "fence": lane.fence})
+
+
+async def renew(session: AsyncSession, lanes: Sequence[int], holder: str) -> set[int]:
+    """Prolong the leases of ``lanes``; answer those that are still ours."""
+    rows = await session.execute(
+        text(
+            """
+            update lanes set lease_until = clock_timestamp() + make_interval(secs => :lease)
+             where mapping_id in (select mapping_id from lanes
+                                   where mapping_id = any(:lanes) and holder = :holder
+                                   order by mapping_id for no key update)
+            returning mapping_id
+            """
+        ),
+        {"lanes": list(lanes), "holder": holder, "lease": LEASE_SECONDS},
+    )
+    return {row.mapping_id for row in rows}
+
+
+async def still_ours(session: AsyncSession, lane: LaneHeld, worker: Worker) -> bool:
+    """Lock the lane and say whether we still hold it: only the holder of the fence may record."""
+    found = await session.scalar(
+        text(
+            "select 1 from lanes where mapping_id = :lane and holder = :holder and fence = :fence for no key update"
+        ),
+        {"lane": lane.mapping_id, "holder": worker.holder, "fence": lane.fence},
+    )
+    return found is not None
+
+
+# The working set is small and its index is partial: walking from lane to lane in it costs one descent a lane,
+# whatever the number of mappings or of finished rows.
+DUE_LANES = text(
+    """
+    with recursive open_lanes as (
+        (select mapping_id from deliveries where done_at is null order by mapping_id limit 1)
+        union all
+        select (select d.mapping_id from deliveries d
+                 where d.done_at is null and d.mapping_id > o.mapping_id order by d.mapping_id limit 1)
+          from open_lanes o where o.mapping_id is not null
+    )
+    select l.mapping_id, l.route, head.id, head.class, m.important
+      from open_lanes o
+      join lanes l on l.mapping_id = o.mapping_id
+      join mappings m on m.id = l.mapping_id and m.state = 'active'
+       and exists (select 1 from accounts a where a.kind = l.route and a.state = 'active')
+     cross join lateral (
+        (select d.id, d.class, d.not_before from deliveries d
+          where d.mapping_id = l.mapping_id and d.done_at is null and d.class = 0 and d.state <> 'held'
+            and exists (select 1 from deliveries p where p.mapping_id = d.mapping_id and p.post_id = d.post_id
+                           and p.kind = 'post' and p.state = 'sent')
+          order by d.not_before nulls first limit 1)
+        union all
+        (select d.id, d.class, d.not_before from deliveries d
+          where d.mapping_id = l.mapping_id and d.done_at is null and d.class in (1, 2) and d.state <> 'held'
+          order by d.class, d.position, d.id limit 1)
+     ) head
+     where (l.lease_until is null or l.lease_until < clock_timestamp())
+       and (head.not_before is null or head.not_before <= clock_timestamp())
+     order by head.class, l.mapping_id
+     limit :limit
+    """
+)
+
+
+async def due_lanes(session: AsyncSession, limit: int = 1000) -> list[Due]:
+    """Lanes with due work that nobody holds, most urgent first, each once."""
+    seen: dict[int, Due] = {}
+    for row in await session.execute(DUE_LANES, {"limit": limit}):
+        due = Due(row.mapping_id, row.id, AccountKind(row.route), row._mapping["class"], row.important)
+        seen.setdefault(row.mapping_id, due)
+    return list(seen.values())

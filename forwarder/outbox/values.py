@@ -1,0 +1,149 @@
+"""What lanes, jobs and results are."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from forwarder.message import AccountKind, DeliveryKind, Entity, Kind, Mode, State
+from forwarder.models import CLASS_ORDER, WhenUnsure
+from forwarder.pace import Place
+
+LEASE_SECONDS = 10.0
+
+
+FIX, LIVE, BULK = CLASS_ORDER["fix"], CLASS_ORDER["live"], CLASS_ORDER["bulk"]
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Who claims: ``holder`` names the process, ``account_id`` the account it sends by."""
+
+    holder: str
+    kind: AccountKind
+    account_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LaneHeld:
+    """A lane under our lease, with what its mapping asks for. Chat ids are marked Telegram ids."""
+
+    mapping_id: int
+    fence: int
+    source_id: int
+    source: int
+    source_protected: bool
+    destination_id: int
+    destination: int
+    destination_topic: int
+    destination_is_source: bool
+    mode: Mode
+    copy_fallback: bool
+    auto_route: bool
+    silent: bool
+    when_unsure: WhenUnsure
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One delivery that is this lane's to do now.
+
+    ``age`` is seconds since it was last set sending, ``late`` since the time it was put off to.
+    """
+
+    delivery_id: int
+    post_id: int
+    kind: DeliveryKind
+    klass: int
+    state: State
+    position: int
+    attempts: int
+    epoch: int
+    place: Place
+    reason: str | None
+    mode: Mode | None
+    route: AccountKind | None
+    account_id: int | None
+    message_ids: tuple[int, ...]
+    random_ids: tuple[int, ...]
+    seen_id: int
+    parts: tuple[int, ...]
+    age: float
+    late: float = 0.0
+    unsettled: bool = False
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Whether a call with its ids may have been executed."""
+        return self.unsettled or self.state in (State.SENDING, State.UNSURE)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A lane with work that nobody does; what its bell needs to know."""
+
+    mapping_id: int
+    delivery_id: int
+    route: AccountKind
+    klass: int
+    important: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a job. ``sent_ids`` are aligned with ``message_ids``. ``wait`` (seconds) puts a queued or unsure
+    row off; ``attempt`` counts it. ``unsettled`` says whether a call may have been executed; None leaves that as
+    it is.
+    """
+
+    state: State
+    reason: str | None = None
+    message_ids: tuple[int, ...] = ()
+    sent_ids: tuple[int | None, ...] = ()
+    wait: float | None = None
+    attempt: bool = False
+    place: Place = Place.NONE
+    mode: Mode | None = None
+    new_epoch: bool = False
+    unsettled: bool | None = None
+
+
+def random_id(
+    mapping_id: int, source: int, message_id: int, kind: DeliveryKind, epoch: int, run: int = 0
+) -> int:
+    """The MTProto ``random_id`` of one message: the same for every attempt, so that Telegram sends it once.
+
+    It does not depend on the mode, so the copy that stands in for a refused forward shares it. Signed 64
+    bits, never 0. ``run`` tells a backfill from live posts.
+    """
+    words = f"{mapping_id}:{run}:{source}:{message_id}:{kind}:{epoch}"
+    number = int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "big", signed=True)
+    return number or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The lane has no job now. ``due_in``: seconds until its head is due; None where nothing is queued."""
+
+    due_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A message of the post as it reads now."""
+
+    message_id: int
+    kind: Kind
+    protected: bool
+    text: str
+    entities: tuple[Entity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOf:
+    """A message of ours in the destination, and the source message that it stands for."""
+
+    message_id: int
+    source_message_id: int
+    mode: Mode
