@@ -11,14 +11,14 @@ from cryptography.fernet import Fernet
 from forwarder.cli.ground import tool_settings, with_database
 from forwarder.errors import SettingsError
 from forwarder.settings import Need, Settings
-from forwarder.telegram.login import LoginName, Question
 
 PROMPTS = {
-    Question.PHONE: "Phone number of the user account, with country code",
-    Question.CODE: "The code that Telegram has just sent to that account",
-    Question.PASSWORD: "Two-step verification password (not shown)",
+    "phone": "Phone number of the user account, with country code",
+    "code": "The code that Telegram has just sent to that account",
+    "password": "Two-step verification password (not shown)",
 }
-KINDS = {LoginName.LISTENER: "to listen", LoginName.SENDER: "to send", LoginName.BOT: "of the bot"}
+"""By the values of ``telegram.login.Question``; KINDS by those of ``LoginName``."""
+KINDS = {"listener": "to listen", "sender": "to send", "bot": "of the bot"}
 
 
 @click.command()
@@ -30,7 +30,7 @@ def login() -> None:
     settings = tool_settings()
     _offer_key(settings)
     settings.require(Need.USER)
-    from forwarder.processes.logins import make_logins
+    from forwarder.processes.logins import make_logins  # Telethon: half a second that --help need not take
 
     for made in with_database(settings, lambda db: make_logins(settings, db, _ask, _tell)):
         state = "made" if made.fresh else "there already"
@@ -52,8 +52,8 @@ def _offer_key(settings: Settings) -> None:
     )
 
 
-async def _ask(question: Question) -> str:
-    hidden = question is Question.PASSWORD and sys.stdin.isatty()
+async def _ask(question: str) -> str:
+    hidden = question == "password" and sys.stdin.isatty()
     answer = await asyncio.to_thread(click.prompt, PROMPTS[question], hide_input=hidden, err=True)
     return str(answer)
 

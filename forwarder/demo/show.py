@@ -58,7 +58,7 @@ async def perform(wishes: Wishes) -> int:
         display.say("Everything has stopped.")
         good = True
     finally:
-        if not good and wishes.logs is None:
+        if not good and wishes.logs is None and any((folder / "logs").iterdir()):
             display.say(f"What the processes said is in {folder / 'logs'}.")
         else:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
