@@ -373,12 +373,12 @@ class Carrier:
 
     def _order(self, lane: LaneHeld, job: Job, ids: tuple[int, ...], mode: Mode) -> SendOrder:
         return SendOrder(
-            source=lane.source,
+            source=job.source,
             message_ids=ids,
             destination=lane.destination,
             mode=mode,
             random_ids=tuple(
-                outbox.random_id(lane.mapping_id, lane.source, i, job.kind, job.epoch) for i in ids
+                outbox.random_id(lane.mapping_id, job.source, i, job.kind, job.epoch) for i in ids
             ),
             topic=lane.destination_topic,
             silent=lane.silent,
@@ -407,7 +407,7 @@ class Carrier:
 
     async def _fix(self, lane: LaneHeld, job: Job) -> Called | None:
         async with self._db.begin() as session:
-            copies = await outbox.copies_of(session, lane, job.parts)
+            copies = await outbox.copies_of(session, lane, job, job.parts)
         if copies and (put_off := await self._wait_for_slot(lane, job, len(copies))) is not None:
             return put_off
         if not self._lease_lasts(lane):
@@ -417,7 +417,7 @@ class Carrier:
             if started is None:
                 return None
             # Read after the row was set sending: whatever changes from now on is applied again.
-            copies = await outbox.copies_of(session, lane, started.parts)
+            copies = await outbox.copies_of(session, lane, job, started.parts)
             parts = await outbox.parts_of(session, job.post_id)
         if not self._lease_lasts(lane):
             return None
@@ -475,7 +475,7 @@ class Carrier:
         async with self._db.begin() as session:
             known = await outbox.known_copies(session, lane, job.seen_id)
         order = FindOrder(
-            source=lane.source,
+            source=job.source,
             message_ids=job.message_ids,
             destination=lane.destination,
             mode=job.mode or lane.mode,

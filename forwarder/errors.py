@@ -29,7 +29,14 @@ class SessionError(ForwarderError):
 
 
 class AccountNotReady(ForwarderError):
-    """The account has no login, is stopped, or no process of ours holds its session."""
+    """The account has no login, is stopped, or no process of ours holds its session.
+
+    ``reason`` is the code of what ended its login, where that is known.
+    """
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class InvalidRequest(ForwarderError):

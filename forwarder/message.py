@@ -134,7 +134,8 @@ class SourceMessage:
 
     ``media_id`` is the medium's identity within one API: the MTProto id of the photo or document, or
     the Bot API's ``file_unique_id``, with a prefix that names the API. ``protected`` is the message's
-    own flag; the chat's flag is kept with the channel.
+    own flag; the chat's flag is kept with the channel. ``migrated_to`` is the supergroup that the chat became,
+    as a service message says it.
     """
 
     chat_id: int
@@ -151,6 +152,7 @@ class SourceMessage:
     reply_to: int | None = None
     origin: Origin | None = None
     protected: bool = False
+    migrated_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,15 @@ class PostState(StrEnum):
     READY = "ready"
 
 
+class NoticeKind(StrEnum):
+    """What people are told unasked: a mapping's owner of its pause, administrators of the rest."""
+
+    MAPPING_PAUSED = "mapping_paused"
+    ACCOUNT_STOPPED = "account_stopped"
+    QUARANTINED = "quarantined"
+    HELD_UNSURE = "held_unsure"
+
+
 class RequestState(StrEnum):
     ASKED = "asked"
     ANSWERED = "answered"
@@ -366,10 +375,15 @@ class Message(Base):
     heard_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
+BEFORE_THE_MOVE = 10**15
+"""Taken from the positions of posts that were heard in a group before it became a supergroup, whose message ids
+begin at 1 again. More than any message id."""
+
+
 class Delivery(Base):
     """The outbox.
 
-    ``position`` is the id of the post's first message: the order of the source. ``not_before`` of a
+    ``position`` is the id of the post's first message: the order of the source (see ``BEFORE_THE_MOVE``). ``not_before`` of a
     ``reserved`` row is a slot that the pace has given it (see ``pace.Place``). ``message_ids`` and
     ``random_ids`` are what the call carries, stored before it is made. ``seen_id`` is the highest id known in
     the destination before a bot's send; a look-up searches above it. ``parts`` lists the source messages that
@@ -439,7 +453,11 @@ class Delivery(Base):
 
 
 class Copy(Base):
-    """Which message of a destination is ours, and of which source message: for edits, deletions, replies, look-ups."""
+    """Which message of a destination is ours, and of which source message: for edits, deletions, replies, look-ups.
+
+    ``source_id`` is the channel that the source message is in: where a group became a supergroup, a mapping has
+    copies from both, and their message ids mean different messages.
+    """
 
     __tablename__ = "copies"
     __table_args__ = (Index("ix_copies_source", "mapping_id", "source_message_id"),)
@@ -447,6 +465,7 @@ class Copy(Base):
     channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True)
     message_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     mapping_id: Mapped[int] = mapped_column(ForeignKey("mappings.id", ondelete="CASCADE"))
+    source_id: Mapped[int]
     source_message_id: Mapped[int] = mapped_column(BigInteger)
     mode: Mapped[str]
     route: Mapped[str]
@@ -543,6 +562,32 @@ class Quarantined(Base):
     raw: Mapped[bytes]
     error: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Notice(Base):
+    """What somebody must be told by the bot. ``subject`` is a mapping for ``mapping_paused`` and ``held_unsure``, else
+    an account.
+
+    There is one open notice of a kind about a subject; what happens to it meanwhile raises ``version``. ``told``
+    are the people whom this version has reached.
+    """
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        one_of("kind", NoticeKind),
+        Index("uq_notices_open", "kind", "subject", unique=True, postgresql_where=sql_text("done_at is null")),
+        Index("ix_notices_done_at", "done_at", postgresql_where=sql_text("done_at is not null")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    kind: Mapped[str]
+    subject: Mapped[int]
+    reason: Mapped[str | None]
+    version: Mapped[int] = mapped_column(default=1, server_default=sql_text("1"))
+    told: Mapped[list[int]] = mapped_column(server_default=sql_text("'{}'::bigint[]"))
+    not_before: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    done_at: Mapped[datetime | None]
 
 
 class Lease(Base):

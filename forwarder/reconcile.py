@@ -2,7 +2,8 @@
 
 At start, after every reconnect and on a timer the newest id of each source is compared with its mark, many in
 one call, and only what differs is fetched. An id that is empty and was first asked for less than ten seconds
-ago may still become visible: it is asked for again.
+ago may still become visible: it is asked for again. Edits and deletions leave no gap in the ids: at start and
+after a reconnect the newest messages of each source are read again, for what happened to them unheard.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sqlalchemy import text
 from forwarder.collect import Progress
 from forwarder.db import Database
 from forwarder.errors import TelegramError, Unavailable
-from forwarder.message import Empty, News
+from forwarder.message import Deleted, Edited, Empty, News
 from forwarder.seam import Reader
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,11 @@ PAGE = 200
 """Ids in one ``channels.getMessages`` (the most that Telegram answers, core.telegram.org/api/updates)."""
 
 EVERY = 60.0
+
+READ_AGAIN = 200
+READ_AGAIN_HOURS = 48
+"""How many of a source's newest messages are read again, and how old these may be: after that even a copy
+cannot be edited any more by everybody (telegram-facts section 6)."""
 
 
 class Reconciler:
@@ -46,10 +52,16 @@ class Reconciler:
         self._wake = asyncio.Event()
         self._holes: dict[int, set[int]] = defaultdict(set)
         self._all = True
+        self._unheard = True
 
     def look_at_all(self) -> None:
-        """Compare every source soon: after a reconnect, or when a mapping was made."""
+        """Compare every source soon: a mapping was made."""
         self._all = True
+        self._wake.set()
+
+    def was_away(self) -> None:
+        """The connection was interrupted: compare every source, and read the newest messages again."""
+        self._all = self._unheard = True
         self._wake.set()
 
     def fill(self, chat_id: int, ids: Sequence[int]) -> None:
@@ -73,6 +85,9 @@ class Reconciler:
                     self._all = False
                     looked = time.monotonic()
                     await self.compare()
+                if self._unheard:
+                    await self.read_again()
+                    self._unheard = False
                 await self._fill_holes()
             except (TelegramError, Unavailable) as error:
                 log.warning("reconciliation_put_off", reason=str(error))
@@ -97,6 +112,37 @@ class Reconciler:
         if fetched:
             log.info("reconciled", ids=fetched, sources=len(marks))
         return fetched
+
+    async def read_again(self) -> None:
+        """Find edits and deletions of recent messages that were not heard."""
+        for chat_id, ids in (await self._recent()).items():
+            fetched = await self._reader.fetch(chat_id, ids)
+            news: list[News] = [Edited(message) for message in fetched.messages]
+            if fetched.empty:
+                news.append(Deleted(chat_id, fetched.empty))
+            await self._store(news)
+
+    async def _recent(self) -> dict[int, list[int]]:
+        """Ids of the newest messages that we have of each source, by chat."""
+        async with self._db.begin() as session:
+            rows = await session.execute(
+                text(
+                    """
+                    select c.telegram_id, array_agg(m.message_id order by m.message_id) as ids
+                      from channels c
+                      join channel_access a on a.channel_id = c.id and a.account_id = :account and a.may_read
+                     cross join lateral (
+                        select message_id from messages
+                         where channel_id = c.id and deleted_at is null
+                           and heard_at > clock_timestamp() - make_interval(hours => :hours)
+                         order by message_id desc limit :count) m
+                     where c.is_source and c.migrated_to is null
+                     group by c.telegram_id order by c.telegram_id
+                    """
+                ),
+                {"account": self._account_id, "hours": READ_AGAIN_HOURS, "count": READ_AGAIN},
+            )
+            return {row.telegram_id: list(row.ids) for row in rows}
 
     async def _marks(self) -> dict[int, Progress]:
         """The progress of each source this account listens to; one not heard yet begins at its mapping."""

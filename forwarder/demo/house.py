@@ -62,18 +62,23 @@ class House:
 
 
 @asynccontextmanager
-async def local_telegram(folder: Path, seed: int) -> AsyncIterator[Telegram]:
-    """The sandbox in its own process, with the stage set up. Raises ForwarderError when it stays silent."""
+async def local_telegram(
+    folder: Path, seed: int, world: Mapping[str, object] | None = None, scale: float = LIMIT_SCALE
+) -> AsyncIterator[Telegram]:
+    """The sandbox in its own process, with a world to begin with: the stage's where none is given.
+
+    Raises ForwarderError when it stays silent.
+    """
     seed_file, announced, log = (
         folder / "seed.json",
         folder / "telegram.json",
         folder / "logs" / "sandbox.log",
     )
-    await asyncio.to_thread(seed_file.write_text, json.dumps(stage.seed()))
+    await asyncio.to_thread(seed_file.write_text, json.dumps(world or stage.seed()))
     argv = [
         *(sys.executable, "-m", "forwarder.sandbox"),
         *("--seed-file", str(seed_file), "--announce", str(announced), "--seed", str(seed)),
-        *("--limits-scale", f"{LIMIT_SCALE:g}"),
+        *("--limits-scale", f"{scale:g}"),
     ]
     supervisor = Supervisor([ProcessSpec("sandbox", argv, {"PYTHONPATH": str(ROOT)}, output=log)])
     await asyncio.to_thread(supervisor.start)
@@ -115,17 +120,28 @@ def _telegram(facts: Mapping[str, Any], control: ControlClient) -> Telegram:
 
 @asynccontextmanager
 async def forwarder_at_work(
-    folder: Path, urls: ServerUrls, telegram: Telegram, on_event: Callable[[Event], None]
+    folder: Path,
+    urls: ServerUrls,
+    telegram: Telegram,
+    on_event: Callable[[Event], None],
+    *,
+    given: Mapping[str, str] | None = None,
+    without: frozenset[str] = frozenset(),
 ) -> AsyncIterator[House]:
-    """Tables, logins and all processes; stopped in order at the end."""
-    env = environment(folder, urls, telegram)
+    """Tables, logins and all processes but those ``without``; stopped in order at the end.
+
+    ``given`` are settings that beat the demo's own.
+    """
+    env = environment(folder, urls, telegram) | dict(given or {})
     settings = load_settings(Need.NOTHING, **(defaults() | _given(env)))
     await asyncio.to_thread(schema.upgrade, urls.database_url)
     db = Database(urls.database_url, pool_size=2, name="forwarder demo")
     try:
         await log_in(settings, db, telegram)
         specs = [
-            replace(spec, output=folder / "logs" / f"{spec.name}.log") for spec in processes(settings, env)
+            replace(spec, output=folder / "logs" / f"{spec.name}.log")
+            for spec in processes(settings, env)
+            if spec.name not in without
         ]
         supervisor = Supervisor(specs, on_event=on_event)
         supervisor.start()

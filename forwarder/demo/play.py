@@ -71,13 +71,18 @@ class Play:
 
     async def verdict(self) -> tuple[Verdict, dict[int, list[Seen]]]:
         """Look at every chat of the stage and judge."""
-        world = {
+        world = await self.world()
+        return judge(self.expected(world), ways(self._telegram), world), world
+
+    async def world(self) -> dict[int, list[Seen]]:
+        """Every message that ever stood in each chat since the performance began."""
+        return {
             chat: seen(await self._telegram.control.history(chat), self._baseline[chat])
             for chat in self._telegram.chats.values()
         }
-        return judge(self._expected(world), ways(self._telegram), world), world
 
-    def _expected(self, world: Mapping[int, Sequence[Seen]]) -> list[Expected]:
+    def expected(self, world: Mapping[int, Sequence[Seen]]) -> list[Expected]:
+        """What was posted, as the world has it."""
         standing = {(chat, message.id): message for chat, messages in world.items() for message in messages}
         return [_expected(made, standing) for made in self.made.values()]
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from forwarder.demo.stage import DELETIONS_HEARD, SOURCES
+from forwarder.demo.stage import SOURCES, Chat
 
 POSTS_PER_SECOND = 4.0
 EDITED = 0.14
@@ -92,21 +92,28 @@ class Step:
     act: Act
 
 
-def write_script(seed: int, posts: int, *, first: int = 1, rate: float = POSTS_PER_SECOND) -> list[Step]:
+def write_script(
+    seed: int,
+    posts: int,
+    *,
+    first: int = 1,
+    rate: float = POSTS_PER_SECOND,
+    sources: Sequence[Chat] = SOURCES,
+) -> list[Step]:
     """The steps in the order of time. Numbers begin with ``first``; ``rate`` is in posts a second."""
+    heard = frozenset(chat.key for chat in sources if chat.account)
     chance = random.Random(f"{seed}:{first}")
     steps: list[Step] = []
     kinds = _kinds(chance, posts)
     for offset in range(posts):
-        number, source = first + offset, SOURCES[offset % len(SOURCES)].key
-        # Every source has its turn in each round of five, in an order that changes.
-        if offset % len(SOURCES) == 0:
-            order = chance.sample([chat.key for chat in SOURCES], len(SOURCES))
-        source = order[offset % len(SOURCES)]
+        # Every source has its turn in each round, in an order that changes.
+        if offset % len(sources) == 0:
+            order = chance.sample([chat.key for chat in sources], len(sources))
+        number, source = first + offset, order[offset % len(sources)]
         at = (offset + chance.random() * 0.9) / rate
         post = Post(number, source, kinds[offset], _parts(kinds[offset], number, seed, chance))
         steps.append(Step(at, post))
-        steps += _later(post, at, chance)
+        steps += _later(post, at, chance, deletions=source in heard)
     return sorted(steps, key=lambda step: step.at)
 
 
@@ -124,10 +131,10 @@ def _kinds(chance: random.Random, posts: int) -> list[str]:
     return mixed
 
 
-def _later(post: Post, at: float, chance: random.Random) -> list[Step]:
+def _later(post: Post, at: float, chance: random.Random, *, deletions: bool) -> list[Step]:
     """What happens to the post afterwards: some at once, before it can have been sent, some much later."""
     drawn = chance.random()
-    if drawn < DELETED and post.source in DELETIONS_HEARD:
+    if drawn < DELETED and deletions:
         return [Step(at + _moment(chance), Delete(post.number))]
     if drawn < DELETED + EDITED and post.kind in CAPTIONED:
         first = at + _moment(chance)

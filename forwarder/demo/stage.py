@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forwarder.message import Mode, Route
@@ -79,7 +80,7 @@ MAPPINGS = (
 )
 
 
-def seed() -> dict[str, object]:
+def seed(sources: Sequence[Chat] = SOURCES, destinations: Sequence[Chat] = DESTINATIONS) -> dict[str, object]:
     """The stage as a seed file of the sandbox. The bot is in no destination yet: the chat picker adds it."""
     return {
         "users": [
@@ -87,8 +88,8 @@ def seed() -> dict[str, object]:
             {"key": ACCOUNT, "first_name": "Anna", "phone": PHONE, "password": PASSWORD},
         ],
         "bots": [{"key": BOT, "name": "Forwarder", "username": "demo_forwarder_bot", "owner": OWNER}],
-        "chats": [_chat(chat, source=True) for chat in SOURCES]
-        + [_chat(chat, source=False) for chat in DESTINATIONS],
+        "chats": [_chat(chat, source=True) for chat in sources]
+        + [_chat(chat, source=False) for chat in destinations],
     }
 
 

@@ -8,17 +8,9 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.ingest.rows import (
-    entities_json,
-)
-from forwarder.ingest.sources import (
-    Source,
-)
-from forwarder.message import (
-    AccountKind,
-    DeliveryKind,
-    SourceMessage,
-)
+from forwarder.ingest.rows import entities_json
+from forwarder.ingest.sources import Source
+from forwarder.message import AccountKind, DeliveryKind, Heard, SourceMessage
 from forwarder.outbox import FIX, Due, ended_without_success
 
 
@@ -26,7 +18,8 @@ async def apply_edit(session: AsyncSession, source: Source, message: SourceMessa
     """Take over an edit of a message we have, and queue it where a copy may exist already.
 
     An edit of a post that is still queued changes the row only: what is sent is read when it is sent. An
-    edit that changes neither text nor medium (a reaction, a view) is none.
+    edit that changes neither text nor medium (a reaction, a view) is none. What was read from the server may
+    be older than an edit that was pushed meanwhile: it counts only when it is younger than what we have.
     """
     changed = await session.scalar(
         text(
@@ -34,6 +27,9 @@ async def apply_edit(session: AsyncSession, source: Source, message: SourceMessa
             update messages set text = :text, entities = cast(:entities as jsonb), edit_date = :edit_date,
                    media_id = case when left(media_id, 3) = left(:media, 3) then :media else media_id end
              where channel_id = :channel and message_id = :id and deleted_at is null
+               and coalesce(edit_date, to_timestamp(0))
+                   < coalesce(cast(:edit_date as timestamptz), to_timestamp(0))
+                     + case when :read then interval '0' else interval '1 ms' end
                and (text <> :text or entities <> cast(:entities as jsonb)
                     or (left(media_id, 3) = left(:media, 3) and media_id <> :media))
             returning post_id
@@ -45,6 +41,7 @@ async def apply_edit(session: AsyncSession, source: Source, message: SourceMessa
             "text": message.text,
             "entities": entities_json(message.entities),
             "edit_date": message.edit_date,
+            "read": message.heard in (Heard.POLL, Heard.CATCH_UP),
             "media": message.media_id,
         },
     )

@@ -20,14 +20,7 @@ from forwarder.ingest.rows import (
     store_messages,
     stored_parts,
 )
-from forwarder.ingest.sources import (
-    Source,
-    gate,
-    heard_by_user,
-    lock_sources,
-    progress_of,
-    save_progress,
-)
+from forwarder.ingest.sources import Source, gate, heard_by_user, lock_sources, progress_of, save_progress
 from forwarder.message import (
     AccountKind,
     Deleted,
@@ -42,6 +35,7 @@ from forwarder.message import (
 )
 from forwarder.models import Dedup
 from forwarder.outbox import LIVE, Due
+from forwarder.services import migration
 from forwarder.services.dedup import Candidate, DeduplicationService, keys_of
 
 
@@ -62,7 +56,7 @@ class Ingest:
     async def receive(
         self, session: AsyncSession, account_id: int, account_kind: AccountKind, news: Sequence[News]
     ) -> Received:
-        """Store what one account heard; chats that are no source are passed over."""
+        """Store what one account heard; chats that are no source are passed over, unless they became others."""
         received = Received()
         sources = await lock_sources(session, {chat_of(item) for item in news})
         by_chat: dict[int, list[News]] = defaultdict(list)
@@ -75,6 +69,9 @@ class Ingest:
                 session, sources[chat_id], account_id, account_kind, by_chat[chat_id], received
             )
         received.due += await self._deliver(session, done)
+        for item in news:
+            if isinstance(item, SourceMessage) and item.migrated_to is not None:
+                await migration.move(session, item.chat_id, item.migrated_to)
         return received
 
     async def feed_own(

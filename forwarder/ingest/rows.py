@@ -11,16 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.collect import Collecting
-from forwarder.ingest.sources import (
-    Source,
-)
-from forwarder.message import (
-    Entity,
-    Heard,
-    Kind,
-    Origin,
-    SourceMessage,
-)
+from forwarder.ingest.sources import Source
+from forwarder.message import Entity, Heard, Kind, Origin, SourceMessage
 
 BOT_RETENTION = timedelta(hours=24)
 """Telegram keeps a bot's updates for 24 hours: nothing older can be news to anyone."""
@@ -203,14 +195,17 @@ async def collecting(session: AsyncSession, source: Source) -> list[Collecting]:
 
 # The share lock on the mapping makes a pause that is under way wait, or be seen: none is left queued behind it.
 # A copy of ours is not sent back to where it came from; longer loops are refused when a mapping is made.
+# Posts of a group that became a supergroup go to its successor's mappings, before all that was heard there.
 NEW_DELIVERIES = text(
     """
     insert into deliveries as d (mapping_id, post_id, kind, class, position, state, reason, revision)
-    select m.id, p.id, 'post', :class, p.position,
+    select m.id, p.id, 'post', :class, p.position - case when h.migrated_to is null then 0 else {before} end,
            case when m.state = 'paused' then 'held' else 'queued' end,
            case when m.state = 'paused' then 'paused' end, m.revision
       from posts p
-      join mappings m on m.source_id = p.channel_id and m.state <> 'disabled' and p.position > m.start_after
+      join channels h on h.id = p.channel_id
+      join mappings m on m.source_id = coalesce((select n.id from channels n where n.telegram_id = h.migrated_to), h.id)
+       and m.state <> 'disabled' and p.position > m.start_after
      where p.id = any(:posts)
        and exists (select 1 from messages x where x.post_id = p.id and x.deleted_at is null
                       and (m.source_topic = 0 or x.topic_id = m.source_topic))
@@ -228,7 +223,7 @@ NEW_DELIVERIES = text(
               (select m.dedup_hours from mappings m where m.id = d.mapping_id) as dedup_hours,
               (select m.destination_id from mappings m where m.id = d.mapping_id) as destination_id,
               (select m.destination_topic from mappings m where m.id = d.mapping_id) as destination_topic
-    """
+    """.format(before=BEFORE_THE_MOVE)
 )
 
 

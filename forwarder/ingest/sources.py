@@ -9,11 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.collect import Progress
-from forwarder.message import (
-    AccountKind,
-    News,
-    SourceMessage,
-)
+from forwarder.message import AccountKind, News, SourceMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +22,11 @@ class Source:
 
 
 async def lock_sources(session: AsyncSession, chat_ids: set[int]) -> dict[int, Source]:
-    """Lock the channels among these chats that are sources of a mapping that is not disabled."""
+    """Lock the channels among these chats that are sources of a mapping that is not disabled.
+
+    A group that became a supergroup goes on as a source for what was heard in it before, and its mappings are
+    its successor's.
+    """
     if not chat_ids:
         return {}
     rows = await session.execute(
@@ -34,7 +34,8 @@ async def lock_sources(session: AsyncSession, chat_ids: set[int]) -> dict[int, S
             """
             select c.id, c.telegram_id, c.listener_id from channels c
              where c.telegram_id = any(:chats) and c.is_source
-               and exists (select 1 from mappings m where m.source_id = c.id and m.state <> 'disabled')
+               and exists (select 1 from mappings m where m.state <> 'disabled' and m.source_id = coalesce(
+                     (select n.id from channels n where n.telegram_id = c.migrated_to), c.id))
              order by c.id for no key update of c
             """
         ),

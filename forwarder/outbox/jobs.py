@@ -9,19 +9,12 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.message import AccountKind, DeliveryKind, Entity, Kind, Mode, State
-from forwarder.outbox.values import (
-    CopyOf,
-    Job,
-    LaneHeld,
-    Nothing,
-    Part,
-    Worker,
-)
+from forwarder.outbox.values import CopyOf, Job, LaneHeld, Nothing, Part, Worker
 from forwarder.pace import Place
 
 NEXT_JOB = text(
     """
-    select j.*, (j.not_before is null or j.not_before <= clock_timestamp()) as due,
+    select j.*, c.id as source_id, c.telegram_id as source, (j.not_before is null or j.not_before <= clock_timestamp()) as due,
            extract(epoch from j.not_before - clock_timestamp())::float8 as due_in,
            extract(epoch from clock_timestamp() - coalesce(j.claimed_at, j.created_at))::float8 as age
       from (
@@ -35,6 +28,8 @@ NEXT_JOB = text(
           where d.mapping_id = :lane and d.done_at is null and d.class in (1, 2) and d.state <> 'held'
           order by d.class, d.position, d.id limit 1)
       ) j
+      join posts p on p.id = j.post_id
+      join channels c on c.id = p.channel_id
      order by j.class
     """
 )
@@ -54,6 +49,8 @@ def job_of(row: Row[tuple[object, ...]]) -> Job:
     return Job(
         delivery_id=row.id,
         post_id=row.post_id,
+        source_id=row.source_id,
+        source=row.source,
         kind=DeliveryKind(row.kind),
         klass=row._mapping["class"],
         state=State(row.state),
@@ -91,14 +88,16 @@ async def parts_of(session: AsyncSession, post_id: int) -> tuple[Part, ...]:
 
 
 async def copies_of(
-    session: AsyncSession, lane: LaneHeld, source_message_ids: Sequence[int]
+    session: AsyncSession, lane: LaneHeld, job: Job, source_message_ids: Sequence[int]
 ) -> tuple[CopyOf, ...]:
+    """The copies of messages of the job's source."""
     rows = await session.execute(
         text(
             "select message_id, source_message_id, mode from copies"
-            " where mapping_id = :mapping and source_message_id = any(:ids) order by message_id"
+            " where mapping_id = :mapping and source_message_id = any(:ids) and source_id = :source"
+            " order by message_id"
         ),
-        {"mapping": lane.mapping_id, "ids": list(source_message_ids)},
+        {"mapping": lane.mapping_id, "source": job.source_id, "ids": list(source_message_ids)},
     )
     return tuple(CopyOf(r.message_id, r.source_message_id, Mode(r.mode)) for r in rows)
 

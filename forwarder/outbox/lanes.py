@@ -9,13 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.message import AccountKind, Mode
 from forwarder.models import WhenUnsure
-from forwarder.outbox.values import (
-    LEASE_SECONDS,
-    LIVE,
-    Due,
-    LaneHeld,
-    Worker,
-)
+from forwarder.outbox.values import LEASE_SECONDS, LIVE, Due, LaneHeld, Worker
 
 TAKE_LANE = text(
     """

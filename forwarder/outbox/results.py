@@ -8,16 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.message import AccountKind, DeliveryKind, State
-from forwarder.outbox.lanes import (
-    still_ours,
-)
-from forwarder.outbox.values import (
-    Due,
-    Job,
-    LaneHeld,
-    Result,
-    Worker,
-)
+from forwarder.outbox.lanes import still_ours
+from forwarder.outbox.values import Due, Job, LaneHeld, Result, Worker
 
 
 async def note_wait(
@@ -152,8 +144,8 @@ async def record_sent(
             with confirmed as (
                 update fingerprints set until = clock_timestamp() + make_interval(hours => m.dedup_hours)
                   from mappings m where delivery_id = :delivery and m.id = :mapping)
-            insert into copies (channel_id, message_id, mapping_id, source_message_id, mode, route)
-            select :channel, copy, :mapping, source, :mode, :route
+            insert into copies (channel_id, message_id, mapping_id, source_id, source_message_id, mode, route)
+            select :channel, copy, :mapping, :source, source, :mode, :route
               from unnest(cast(:copies as bigint[]), cast(:sources as bigint[])) as pair (copy, source)
             on conflict (channel_id, message_id) do nothing
             """
@@ -162,6 +154,7 @@ async def record_sent(
             "channel": lane.destination_id,
             "delivery": job.delivery_id,
             "mapping": lane.mapping_id,
+            "source": job.source_id,
             "copies": [c for _, c in pairs],
             "sources": [s for s, _ in pairs],
             "mode": (result.mode or lane.mode).value,

@@ -49,11 +49,14 @@ class LaneHeld:
 class Job:
     """One delivery that is this lane's to do now.
 
+    ``source`` is the chat in which its post was heard: of a group that became a supergroup, the old one.
     ``age`` is seconds since it was last set sending, ``late`` since the time it was put off to.
     """
 
     delivery_id: int
     post_id: int
+    source_id: int
+    source: int
     kind: DeliveryKind
     klass: int
     state: State

@@ -55,7 +55,7 @@ async def listen(house: House, hold: Hold, stop: asyncio.Event) -> None:
     intake.on_holes = reconciler.fill
 
     async def after_reconnect() -> None:
-        reconciler.look_at_all()
+        reconciler.was_away()
 
     listener = Listener(client, intake.store, after_reconnect, intake.quarantine)
     storing = asyncio.create_task(intake.run())

@@ -41,10 +41,10 @@ def start_postgres(data_dir: Path | None, *, throwaway: bool, keep_open: Sequenc
         path = reachable(program.path, program.carried, identity, run)
         data = (home or run) / "main"
         if version is None:
-            _make_cluster(path, data, identity)
+            make_cluster(path, data, identity)
         log_file = fresh_log((home or run) / "server.log")
         warden = start_under_warden(
-            _command(path, data, run, throwaway=home is None),
+            command_line(path, data, run, throwaway=home is None),
             identity=identity,
             # Fast shutdown writes everything down; immediate is enough for what is thrown away.
             stop_signal=signal.SIGQUIT if home is None else signal.SIGINT,
@@ -55,17 +55,17 @@ def start_postgres(data_dir: Path | None, *, throwaway: bool, keep_open: Sequenc
     except BaseException:
         shutil.rmtree(run, ignore_errors=True)
         raise
-    wait_until_ready(f"PostgreSQL {program.major}", warden, log_file, lambda: _answers(run))
-    server = RunningServer("postgres", _url(run), _note(program, home), log_file, warden, run)
+    wait_until_ready(f"PostgreSQL {program.major}", warden, log_file, lambda: answers(run))
+    server = RunningServer("postgres", url_of(run), _note(program, home), log_file, warden, run)
     try:
-        _make_database(run)
+        make_database(run)
     except psycopg.Error as error:
         server.stop()
         raise ForwarderError(f"The embedded PostgreSQL did not make its database: {error}") from None
     return server
 
 
-def _url(run: Path) -> str:
+def url_of(run: Path) -> str:
     return f"postgresql+psycopg://{USER}@/{DATABASE}?host={run}"
 
 
@@ -86,7 +86,7 @@ def _kept_version(home: Path) -> int | None:
         ) from None
 
 
-def _make_cluster(path: Path, data: Path, identity: Identity) -> None:
+def make_cluster(path: Path, data: Path, identity: Identity) -> None:
     """Runs initdb beside the final place and renames: a cluster is there whole or not at all."""
     new = data.with_name("main.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -105,7 +105,7 @@ def _make_cluster(path: Path, data: Path, identity: Identity) -> None:
     raise ForwarderError(f"The embedded PostgreSQL could not be set up. initdb said:\n{words}")
 
 
-def _command(path: Path, data: Path, run: Path, *, throwaway: bool) -> list[str]:
+def command_line(path: Path, data: Path, run: Path, *, throwaway: bool) -> list[str]:
     options = {
         "listen_addresses": "",
         "unix_socket_directories": str(run),
@@ -127,7 +127,7 @@ def _connect(run: Path) -> psycopg.Connection[tuple[object, ...]]:
     return psycopg.connect(host=str(run), user=USER, dbname="postgres", connect_timeout=5, autocommit=True)
 
 
-def _answers(run: Path) -> bool:
+def answers(run: Path) -> bool:
     if not os.path.lexists(run / ".s.PGSQL.5432"):
         return False
     try:
@@ -137,7 +137,7 @@ def _answers(run: Path) -> bool:
     return True
 
 
-def _make_database(run: Path) -> None:
+def make_database(run: Path) -> None:
     with _connect(run) as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))

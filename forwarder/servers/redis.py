@@ -31,7 +31,7 @@ def start_redis(data_dir: Path | None, *, throwaway: bool, keep_open: Sequence[i
     """
     for tries_left in reversed(range(_PORT_TRIES)):
         try:
-            return _start(data_dir, _free_port(), throwaway=throwaway, keep_open=keep_open)
+            return _start(data_dir, free_port(), throwaway=throwaway, keep_open=keep_open)
         except ForwarderError as error:
             if tries_left == 0 or "already in use" not in str(error):
                 raise
@@ -49,7 +49,7 @@ def _start(data_dir: Path | None, port: int, *, throwaway: bool, keep_open: Sequ
         # In a file and not among the arguments, which every user of the machine may read.
         config = run / "redis.conf"
         config.touch(mode=0o600)
-        config.write_text(_config(home or run, port, password, kept=home is not None), encoding="utf-8")
+        config.write_text(config_text(home or run, port, password, kept=home is not None), encoding="utf-8")
         identity.give(config)
         log_file = fresh_log((home or run) / "server.log")
         warden = start_under_warden(
@@ -65,7 +65,7 @@ def _start(data_dir: Path | None, port: int, *, throwaway: bool, keep_open: Sequ
         raise
     url = f"redis://:{password}@127.0.0.1:{port}/0"
     with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
-        wait_until_ready(program.name, warden, log_file, lambda: _answers(client))
+        wait_until_ready(program.name, warden, log_file, lambda: answers(client))
     return RunningServer("redis", url, _note(program, home), log_file, warden, run)
 
 
@@ -74,7 +74,7 @@ def _note(program: Program, home: Path | None) -> str:
     return f"No REDIS_URL is set: {program.name} {program.major} runs for this program alone, {where}."
 
 
-def _config(directory: Path, port: int, password: str, *, kept: bool) -> str:
+def config_text(directory: Path, port: int, password: str, *, kept: bool) -> str:
     return "\n".join(
         [
             "bind 127.0.0.1",
@@ -92,14 +92,14 @@ def _config(directory: Path, port: int, password: str, *, kept: bool) -> str:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _answers(client: redis.Redis) -> bool:
+def answers(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())
     except redis.RedisError:  # not listening yet, or still loading its file

@@ -6,14 +6,20 @@ heard there keep their place in it; its mappings move to the new one.
 
 from __future__ import annotations
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.message import ChatKind
-from forwarder.models import Channel, ChannelAccess, Mapping, MappingState
+from forwarder.models import BEFORE_THE_MOVE, Channel, ChannelAccess, Mapping, MappingState
 from forwarder.services import audit
 from forwarder.services.channel_rows import start_mark
+
+
+# The supergroup's ids begin at 1: what waits from the old chat must not end up behind its posts.
+GO_FIRST = text(
+    "update deliveries set position = position - :before where mapping_id = :mapping and done_at is null"
+)
 
 
 async def move(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> tuple[int, ...]:
@@ -96,6 +102,7 @@ async def _move_mapping(session: AsyncSession, mapping: Mapping, old: Channel, n
         return False
     if mapping.source_id != source:
         mapping.start_after = 0
+        await session.execute(GO_FIRST, {"mapping": mapping.id, "before": BEFORE_THE_MOVE})
     mapping.source_id, mapping.destination_id = source, destination
     mapping.revision += 1
     await session.flush()

@@ -73,6 +73,7 @@ def to_source(message: telegram.Message) -> SourceMessage:
         reply_to=reply_to.message_id if reply_to is not None and reply_to.message_id != topic_id else None,
         origin=origin_of(message),
         protected=bool(message.has_protected_content),
+        migrated_to=message.migrate_to_chat_id,
     )
 
 

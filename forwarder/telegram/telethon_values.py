@@ -25,7 +25,9 @@ def to_source(message: Any, heard: Heard) -> SourceMessage:
     """A ``Message`` or ``MessageService`` of any chat. ``MessageEmpty`` has no chat and is not accepted."""
     chat_id = utils.get_peer_id(message.peer_id)
     if isinstance(message, types.MessageService):
-        return SourceMessage(chat_id, message.id, message.date, Kind.SERVICE, heard)
+        return SourceMessage(
+            chat_id, message.id, message.date, Kind.SERVICE, heard, migrated_to=migrated_to(message.action)
+        )
     topic_id, reply_to = place_in_chat(message.reply_to)
     return SourceMessage(
         chat_id=chat_id,
@@ -43,6 +45,13 @@ def to_source(message: Any, heard: Heard) -> SourceMessage:
         origin=origin_of(message.fwd_from),
         protected=bool(message.noforwards),
     )
+
+
+def migrated_to(action: Any) -> int | None:
+    """The supergroup that a basic group became, where a service message says so."""
+    if isinstance(action, types.MessageActionChatMigrateTo):
+        return int(utils.get_peer_id(types.PeerChannel(action.channel_id)))
+    return None
 
 
 def kind_of(message: Any) -> Kind:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from forwarder.message import Mode, Route
+from forwarder.sandbox.faults import FaultRule
 from forwarder.sandbox.world import Edit
 
 from .conftest import Town, eventually
@@ -79,3 +80,21 @@ async def test_a_process_killed_in_the_middle_loses_doubles_and_reorders_nothing
     await eventually(lambda: len(town.texts(by_user)) >= 60 and len(town.texts(by_bot)) >= 60, 60)
     assert town.texts(by_user) == posted
     assert town.texts(by_bot) == posted
+
+
+async def test_edits_and_deletions_while_nobody_listened_are_made_good(town: Town) -> None:
+    source, target = town.channel("News"), town.channel("Copies")
+    await town.start("ingest", "worker", "user-worker", "beat")
+    await town.map(source, target, Mode.COPY, Route.BOT)
+    _, edited, gone = (town.post(source, text) for text in ("kept", "a tpyo", "said too much"))
+    await eventually(lambda: len(town.texts(target)) == 3, 30)
+
+    # Telegram has pushed them and believes that they were heard; nobody will push them again.
+    town.sandbox.gate.faults.add(FaultRule("drop", "push", account=town.user, times=None))
+    town.world.edit(town.owner, source, edited, Edit("a typo, corrected"))
+    town.world.delete(town.owner, source, [gone])
+    town.sandbox.gate.faults.clear()
+    assert town.supervisor is not None
+    town.supervisor.kill("ingest")
+
+    await eventually(lambda: town.texts(target) == ["kept", "a typo, corrected"], 40)
