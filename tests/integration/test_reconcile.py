@@ -1,0 +1,126 @@
+"""What pushes miss is found: by the top of each source, by its holes, and by reading again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from forwarder import reconcile
+from forwarder.message import AccountKind, Deleted, Edited, Fetched, News, SourceMessage
+from forwarder.reconcile import Reconciler
+from tests.builders import House, post
+
+
+@dataclass
+class Shelf:
+    """A Reader over messages in memory."""
+
+    account_id: int
+    messages: dict[int, SourceMessage] = field(default_factory=dict)
+    asked: list[tuple[int, ...]] = field(default_factory=list)
+
+    def put(self, *messages: SourceMessage) -> None:
+        self.messages |= {message.message_id: message for message in messages}
+
+    async def tops(self, chat_ids: Sequence[int]) -> dict[int, int]:
+        return dict.fromkeys(chat_ids, max(self.messages, default=0))
+
+    async def fetch(self, chat_id: int, message_ids: Sequence[int]) -> Fetched:
+        self.asked.append(tuple(message_ids))
+        found = tuple(self.messages[i] for i in message_ids if i in self.messages)
+        return Fetched(found, tuple(i for i in message_ids if i not in self.messages))
+
+
+@dataclass
+class Listening:
+    """A reconciler for the user account of a house, and all that it handed on."""
+
+    core: House
+    shelf: Shelf
+    news: list[News] = field(default_factory=list)
+
+    async def store(self, news: Sequence[News]) -> None:
+        self.news += news
+        await self.core.hear(*news)
+
+    def reconciler(self) -> Reconciler:
+        return Reconciler(self.core.db, self.shelf, self.core.user, self.store)
+
+
+async def listening(core: House, start_after: int = 0) -> tuple[Listening, int]:
+    mapping = await core.mapping(start_after=start_after)
+    return Listening(core, Shelf(core.user)), mapping
+
+
+async def test_only_what_lies_above_the_mark_is_fetched(core: House) -> None:
+    here, mapping = await listening(core, start_after=3)
+    here.shelf.put(*(post(number) for number in range(1, 7)))
+    await core.hear(post(4))
+
+    assert await here.reconciler().compare() == 2
+    assert here.shelf.asked == [(5, 6)]
+    assert await core.states(mapping) == [(4, "queued"), (5, "queued"), (6, "queued")]
+
+    here.shelf.asked.clear()
+    assert await here.reconciler().compare() == 0
+    assert here.shelf.asked == []
+
+
+async def test_a_young_empty_id_is_asked_again_before_it_counts_as_empty(
+    core: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, mapping = await listening(core)
+    here.shelf.put(post(1), post(3))
+    reconciler = here.reconciler()
+    await reconciler.compare()
+    assert await core.states(mapping) == [(1, "queued")], "3 waits for 2"
+
+    here.shelf.put(post(2))  # it was only late
+    await reconciler.compare()
+    assert await core.states(mapping) == [(1, "queued"), (2, "queued"), (3, "queued")]
+
+    here.shelf.put(post(5))  # 4 stays empty
+    await reconciler.compare()
+    assert len(await core.deliveries(mapping)) == 3
+    monkeypatch.setattr(reconcile, "YOUNG", 0.0)
+    await reconciler.compare()
+    assert (await core.states(mapping))[-1] == (5, "queued")
+
+
+async def test_edits_and_deletions_that_nobody_heard_are_found(core: House) -> None:
+    here, mapping = await listening(core)
+    await core.hear(post(1), post(2), post(3))
+    await core.set_state(mapping, "sent")
+    stamp = post(2).date
+    here.shelf.put(post(1), post(2, "in other words", edit_date=stamp))
+
+    await here.reconciler().read_again()
+
+    assert await core.states(mapping, "edit") == [(2, "queued")]
+    assert await core.states(mapping, "delete") == [(3, "queued")]
+    assert [type(item) for item in here.news] == [Edited, Edited, Deleted]
+
+
+async def test_what_was_read_does_not_undo_a_younger_edit_that_was_pushed(core: House) -> None:
+    here, mapping = await listening(core)
+    old = post(1, "first words")
+    here.shelf.put(old)
+    await core.hear(old)
+    await core.set_state(mapping, "sent")
+    await core.hear(Edited(post(1, "second words", edit_date=old.date)))
+
+    await here.reconciler().read_again()
+
+    assert [row["text"] for row in await core.run("select text from messages")] == ["second words"]
+
+
+async def test_sources_that_the_account_cannot_read_are_left_alone(core: House) -> None:
+    here, _ = await listening(core)
+    await core.run("update channel_access set may_read = false where account_id = :user", user=core.user)
+    here.shelf.put(post(1))
+    assert await here.reconciler().compare() == 0
+    await core.hear(post(1), by=AccountKind.BOT)
+    await here.reconciler().read_again()
+    assert here.shelf.asked == []
