@@ -112,6 +112,44 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
     )
     op.create_table(
+        "notices",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column(
+            "told", postgresql.ARRAY(sa.BigInteger()), server_default=sa.text("'{}'::bigint[]"), nullable=False
+        ),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "kind in ('mapping_paused', 'account_stopped', 'quarantined', 'held_unsure')",
+            name=op.f("ck_notices_kind_known"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+    )
+    op.create_index(
+        "ix_notices_done_at",
+        "notices",
+        ["done_at"],
+        unique=False,
+        postgresql_where=sa.text("done_at is not null"),
+    )
+    op.create_index(
+        "uq_notices_open",
+        "notices",
+        ["kind", "subject"],
+        unique=True,
+        postgresql_where=sa.text("done_at is null"),
+    )
+    op.create_table(
         "users",
         sa.Column("telegram_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("name", sa.Text(), server_default="", nullable=False),
@@ -420,6 +458,7 @@ def upgrade() -> None:
         sa.Column("channel_id", sa.Integer(), nullable=False),
         sa.Column("message_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("mapping_id", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
         sa.Column("source_message_id", sa.BigInteger(), nullable=False),
         sa.Column("mode", sa.Text(), nullable=False),
         sa.Column("route", sa.Text(), nullable=False),
@@ -640,6 +679,9 @@ def downgrade() -> None:
     op.drop_table("flood_waits")
     op.drop_table("channels")
     op.drop_table("users")
+    op.drop_index("uq_notices_open", table_name="notices", postgresql_where=sa.text("done_at is null"))
+    op.drop_index("ix_notices_done_at", table_name="notices", postgresql_where=sa.text("done_at is not null"))
+    op.drop_table("notices")
     op.drop_table("leases")
     op.drop_table("folders")
     op.drop_table("audit_log")
