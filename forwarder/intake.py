@@ -113,7 +113,7 @@ class Intake:
         async with self._db.begin() as session:
             await session.execute(
                 text("insert into quarantine (account_id, raw, error) values (:account, :raw, :error)"),
-                {"account": self._account_id, "raw": raw, "error": f"{type(error).__name__}: {error}"[:500]},
+                {"account": self._account_id, "raw": raw, "error": shown(error)},
             )
 
     async def _after(self, received: Received) -> None:
@@ -145,3 +145,9 @@ class Intake:
             # The sweep closes the album when PostgreSQL is back.
             return
         await self._after(received)
+
+
+def shown(error: Exception) -> str:
+    """The error's name and first line: what follows may quote the message itself."""
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}"[:500]

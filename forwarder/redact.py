@@ -37,6 +37,8 @@ _SHAPES: Final = (
     # scheme://user:password@host, and scheme://key@host as in a Sentry DSN.
     (re.compile(r"([a-z][a-z0-9+.-]*://[^\s:/@?#]*):[^\s/@]+@", re.IGNORECASE), rf"\1:{STARS}@"),
     (re.compile(r"(https?://)[0-9a-z]{16,}@", re.IGNORECASE), rf"\1{STARS}@"),
+    # PostgreSQL shows the row that it refuses, and with it a message's text: DETAIL: Failing row contains (...).
+    (re.compile(r"DETAIL:.*", re.DOTALL), f"DETAIL: {STARS}"),
     # api_hash=..., phone: "+79...", as libraries print their arguments.
     (
         re.compile(

@@ -43,7 +43,7 @@ class Upkeep:
 
     async def _restore_waits(self) -> int:
         """A key marks that the waits are in Redis; where it is missing Redis was emptied."""
-        if not await self._redis.set("waits:loaded", 1, nx=True):
+        if await self._redis.exists("waits:loaded"):
             return 0
         async with self._db.begin() as session:
             rows = await session.execute(
@@ -60,6 +60,7 @@ class Upkeep:
                 for r in rows
             ]
         await self._pace.restore(waits)
+        await self._redis.set("waits:loaded", 1)
         return len(waits)
 
     async def retention(self) -> str:

@@ -197,3 +197,8 @@ def test_sentry_reports_are_redacted_and_carry_no_local_variables(monkeypatch: p
     sent = given["before_send"](event, {})  # type: ignore[operator]
     assert TOKEN not in str(sent)
     assert "private" not in str(sent)
+
+
+def test_a_row_that_postgresql_refuses_does_not_reach_the_log() -> None:
+    said = redact.redact_text('null value in "kind"\nDETAIL:  Failing row contains (1, our\nsecret plans).')
+    assert said == 'null value in "kind"\nDETAIL: ***'
