@@ -20,12 +20,21 @@ from forwarder import outbox
 from forwarder.calls import Called, Caller, same_account
 from forwarder.db import Database
 from forwarder.errors import AccountNotReady, ForwarderError, OutcomeUnknown, TelegramError, Unavailable
-from forwarder.message import AccountKind, DeliveryKind, FindOrder, Mode, SendOrder, State
-from forwarder.models import WhenUnsure
+from forwarder.message import (
+    AccountKind,
+    DeliveryKind,
+    FindOrder,
+    Mode,
+    SendOrder,
+    State,
+    is_basic_group,
+)
+from forwarder.models import NoticeKind, WhenUnsure
 from forwarder.outbox import Due, Job, LaneHeld, Nothing, Result, Worker
 from forwarder.pace import HORIZON, Pace, Place, family_of
 from forwarder.retry import MAX_ATTEMPTS, Decision, Scope, Side, Verdict, decide
 from forwarder.seam import Finder, Sender
+from forwarder.services import accounts, channel_rows, notices
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +57,10 @@ LONGEST_RETRY = 60.0
 """A wait up to this long is a Celery retry, so that admins see it; a longer one is left to the relay."""
 
 PROTECTED = Decision(Verdict.PAUSE_MAPPING, "protected_content", side=Side.SOURCE)
+SOURCE_MOVED = Decision(Verdict.FAIL, "source_migrated", side=Side.SOURCE)
+
+UNSURE = "unsure"
+"""The reason of a post that is held because nobody could see whether it had arrived."""
 
 STOPPING = "stopping; left for the next worker"
 
@@ -498,7 +511,7 @@ class Carrier:
                 return Called(
                     Result(State.QUEUED, "sent_again", attempt=True, new_epoch=True, unsettled=False)
                 )
-            return Called(Result(State.HELD, "unsure"))
+            return Called(Result(State.HELD, UNSURE))
         if found is not None:
             return Called(Result(State.SENT, message_ids=order.message_ids, sent_ids=found, mode=order.mode))
         if job.age < ABSENCE_PROVES:
@@ -509,6 +522,8 @@ class Carrier:
 
     async def _record(self, session: AsyncSession, lane: LaneHeld, job: Job, called: Called) -> list[Due]:
         decision, result = called.decision, called.result
+        if decision is not None and await self._source_moved(session, lane, job, decision):
+            decision, result = SOURCE_MOVED, Result(State.FAILED, SOURCE_MOVED.reason, attempt=True)
         if (
             decision is not None
             and (moved := await self._other_route(session, lane, job, decision)) is not None
@@ -519,6 +534,8 @@ class Carrier:
             # First: these take the mapping's row, which everybody takes before lanes and deliveries.
             await self._consequences(session, lane, job, called, decision)
         dues = await outbox.record(session, job, lane, self._worker, result)
+        if result.state is State.HELD and result.reason == UNSURE:
+            await notices.leave(session, NoticeKind.HELD_UNSURE, lane.mapping_id, UNSURE)
         if (
             result.state is State.SENT
             and job.kind is DeliveryKind.POST
@@ -538,13 +555,31 @@ class Carrier:
         self, session: AsyncSession, lane: LaneHeld, job: Job, decision: Decision
     ) -> Due | None:
         """A definite refusal may move a lane of route ``auto`` to the other account."""
-        if decision.verdict is not Verdict.PAUSE_MAPPING or not lane.auto_route or decision is PROTECTED:
+        if decision.verdict is not Verdict.PAUSE_MAPPING and decision is not SOURCE_MOVED:
+            return None
+        if not lane.auto_route or decision is PROTECTED:
             return None
         if job.kind is not DeliveryKind.POST or decision.reason == PROTECTED.reason:
             return None
         if self._worker.kind is not AccountKind.BOT:
             return None
         return await outbox.switch_route(session, lane, AccountKind.USER)
+
+    async def _source_moved(
+        self, session: AsyncSession, lane: LaneHeld, job: Job, decision: Decision
+    ) -> bool:
+        """Whether it is the source that became a supergroup: Telegram does not say which side it means.
+
+        The new one is followed, and what was heard in the old one can be sent only by who may still read that.
+        """
+        if decision.verdict is not Verdict.MIGRATED or decision.migrate_to is None:
+            return False
+        known = await outbox.successor_of(session, job.source_id)
+        only_it_can = is_basic_group(job.source) and not is_basic_group(lane.destination)
+        if known != decision.migrate_to and not only_it_can:
+            return False
+        await self._hooks.migrate(session, job.source, decision.migrate_to)
+        return True
 
     async def _share_wait(self, seconds: float, chat_id: int | None, kind: DeliveryKind) -> None:
         try:
@@ -572,10 +607,13 @@ class Carrier:
                 await self._share_wait(seconds, None if whole else lane.destination, job.kind)
                 log.info("telegram_asked_to_wait", name=name, seconds=round(seconds, 1), whole_account=whole)
             case Verdict.PAUSE_MAPPING:
+                if decision.reason == PROTECTED.reason and called.error is not None:
+                    # Telegram's own word: no other mapping of this source needs to ask, nor may a bot copy.
+                    await channel_rows.note_protection(session, {job.source: True})
                 await self._hooks.pause_mapping(session, lane.mapping_id, decision.reason)
                 log.warning("mapping_paused", name=name, reason=decision.reason)
             case Verdict.STOP_ACCOUNT:
-                await outbox.stop_account(session, self._worker.account_id, decision.reason)
+                await accounts.stop_in(session, self._worker.account_id, decision.reason)
                 log.error("account_stopped", name=name, reason=decision.reason)
             case Verdict.MIGRATED if decision.migrate_to is not None:
                 await self._hooks.migrate(session, lane.destination, decision.migrate_to)

@@ -258,6 +258,11 @@ class Fetched:
     empty: tuple[int, ...] = ()
 
 
+def is_basic_group(chat_id: int) -> bool:
+    """Whether a marked id is a basic group's, the only kind of chat that can become another one."""
+    return -1_000_000_000_000 < chat_id < 0
+
+
 def content_hash(parts: tuple[SourceMessage, ...]) -> bytes | None:
     """A digest that is equal for posts with the same normalised text and the same media.
 

@@ -383,8 +383,8 @@ begin at 1 again. More than any message id."""
 class Delivery(Base):
     """The outbox.
 
-    ``position`` is the id of the post's first message: the order of the source (see ``BEFORE_THE_MOVE``). ``not_before`` of a
-    ``reserved`` row is a slot that the pace has given it (see ``pace.Place``). ``message_ids`` and
+    ``position`` is the id of the post's first message: the order of the source (see ``BEFORE_THE_MOVE``).
+    ``not_before`` of a ``reserved`` row is a slot that the pace has given it (see ``pace.Place``). ``message_ids`` and
     ``random_ids`` are what the call carries, stored before it is made. ``seen_id`` is the highest id known in
     the destination before a bot's send; a look-up searches above it. ``parts`` lists the source messages that
     an edit or deletion concerns; ``again`` says that a newer one came while this was being applied.
@@ -575,7 +575,9 @@ class Notice(Base):
     __tablename__ = "notices"
     __table_args__ = (
         one_of("kind", NoticeKind),
-        Index("uq_notices_open", "kind", "subject", unique=True, postgresql_where=sql_text("done_at is null")),
+        Index(
+            "uq_notices_open", "kind", "subject", unique=True, postgresql_where=sql_text("done_at is null")
+        ),
         Index("ix_notices_done_at", "done_at", postgresql_where=sql_text("done_at is not null")),
     )
 

@@ -33,7 +33,7 @@ from forwarder.message import (
     SourceMessage,
     without_nul,
 )
-from forwarder.models import Dedup
+from forwarder.models import BEFORE_THE_MOVE, Dedup
 from forwarder.outbox import LIVE, Due
 from forwarder.services import migration
 from forwarder.services.dedup import Candidate, DeduplicationService, keys_of
@@ -162,7 +162,11 @@ class Ingest:
         await session.execute(
             text("update posts set state = 'ready' where id = any(:ids)"), {"ids": list(posts)}
         )
-        rows = (await session.execute(NEW_DELIVERIES, {"posts": list(posts), "class": LIVE})).all()
+        rows = (
+            await session.execute(
+                NEW_DELIVERIES, {"posts": list(posts), "class": LIVE, "before": BEFORE_THE_MOVE}
+            )
+        ).all()
         if not rows:
             return []
         parts = await stored_parts(session, posts)

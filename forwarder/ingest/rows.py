@@ -199,7 +199,8 @@ async def collecting(session: AsyncSession, source: Source) -> list[Collecting]:
 NEW_DELIVERIES = text(
     """
     insert into deliveries as d (mapping_id, post_id, kind, class, position, state, reason, revision)
-    select m.id, p.id, 'post', :class, p.position - case when h.migrated_to is null then 0 else {before} end,
+    select m.id, p.id, 'post', :class,
+           p.position - case when h.migrated_to is null then 0 else cast(:before as bigint) end,
            case when m.state = 'paused' then 'held' else 'queued' end,
            case when m.state = 'paused' then 'paused' end, m.revision
       from posts p
@@ -223,7 +224,7 @@ NEW_DELIVERIES = text(
               (select m.dedup_hours from mappings m where m.id = d.mapping_id) as dedup_hours,
               (select m.destination_id from mappings m where m.id = d.mapping_id) as destination_id,
               (select m.destination_topic from mappings m where m.id = d.mapping_id) as destination_topic
-    """.format(before=BEFORE_THE_MOVE)
+    """
 )
 
 

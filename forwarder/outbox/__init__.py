@@ -5,7 +5,16 @@ snapshot: one that locks the lane, one that looks at its rows; a single statemen
 they were before it waited for the lock. See docs/architecture.md for the drawing of the states.
 """
 
-from forwarder.outbox.jobs import NEXT_JOB, copies_of, job_of, known_copies, next_job, parts_of, start_sending
+from forwarder.outbox.jobs import (
+    NEXT_JOB,
+    copies_of,
+    job_of,
+    known_copies,
+    next_job,
+    parts_of,
+    start_sending,
+    successor_of,
+)
 from forwarder.outbox.lanes import (
     DUE_LANES,
     LET_GO,
@@ -67,6 +76,7 @@ __all__ = [
     "start_sending",
     "still_ours",
     "stop_account",
+    "successor_of",
     "switch_route",
     "take_lane",
 ]

@@ -14,7 +14,8 @@ from forwarder.pace import Place
 
 NEXT_JOB = text(
     """
-    select j.*, c.id as source_id, c.telegram_id as source, (j.not_before is null or j.not_before <= clock_timestamp()) as due,
+    select j.*, c.id as source_id, c.telegram_id as source,
+           (j.not_before is null or j.not_before <= clock_timestamp()) as due,
            extract(epoch from j.not_before - clock_timestamp())::float8 as due_in,
            extract(epoch from clock_timestamp() - coalesce(j.claimed_at, j.created_at))::float8 as age
       from (
@@ -85,6 +86,14 @@ async def parts_of(session: AsyncSession, post_id: int) -> tuple[Part, ...]:
         Part(r.message_id, Kind(r.kind), r.protected, r.text, tuple(Entity(**e) for e in r.entities))
         for r in rows
     )
+
+
+async def successor_of(session: AsyncSession, channel_id: int) -> int | None:
+    """The marked id of the supergroup that a group became, as far as we know."""
+    found: int | None = await session.scalar(
+        text("select migrated_to from channels where id = :id"), {"id": channel_id}
+    )
+    return found
 
 
 async def copies_of(

@@ -15,7 +15,6 @@ from forwarder.models import BEFORE_THE_MOVE, Channel, ChannelAccess, Mapping, M
 from forwarder.services import audit
 from forwarder.services.channel_rows import start_mark
 
-
 # The supergroup's ids begin at 1: what waits from the old chat must not end up behind its posts.
 GO_FIRST = text(
     "update deliveries set position = position - :before where mapping_id = :mapping and done_at is null"

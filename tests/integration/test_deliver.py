@@ -8,7 +8,7 @@ import pytest
 
 from forwarder import deliver
 from forwarder.errors import AccountNotReady, OutcomeUnknown, TelegramError, Unavailable
-from forwarder.message import AccountKind, Deleted, Edited, Mode, SendOrder
+from forwarder.message import AccountKind, Deleted, Edited, Kind, Mode, SendOrder, SourceMessage
 from forwarder.pace import Limits, Window
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, post
 from tests.integration.carriers import (
@@ -16,6 +16,7 @@ from tests.integration.carriers import (
     ScriptedFinder,
     Street,
     killed_in_the_middle,
+    migrate,
 )
 
 BOT, USER = AccountKind.BOT, AccountKind.USER
@@ -732,3 +733,94 @@ async def test_copies_in_a_chat_that_is_a_source_too_travel_on(core: House, stre
     assert onward in {bell.lanes[0][0] for bell in street.bells}
     await carrier.carry(onward)
     assert street.chat.posts(ARCHIVE) == [500]
+
+
+# --- a group that became a supergroup
+
+GROUP, SUPERGROUP, CHANNEL = -77, -1000000000088, -1000000000099
+
+
+def moved(message_id: int, chat: int = GROUP, to: int = SUPERGROUP) -> SourceMessage:
+    return post(message_id, "", chat=chat, kind=Kind.SERVICE, migrated_to=to)
+
+
+async def test_posts_from_before_the_move_leave_from_the_old_chat_and_go_first(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(GROUP, CHANNEL, start_after=3000)
+    await core.hear(post(3001, chat=GROUP), *album("a", 3002, 3003, chat=GROUP), moved(3004))
+    await core.hear(post(1, chat=SUPERGROUP), post(2, chat=SUPERGROUP))
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    assert [(order.source, order.message_ids) for order in sender.orders] == [
+        (GROUP, (3001,)),
+        (GROUP, (3002, 3003)),
+        (SUPERGROUP, (1,)),
+        (SUPERGROUP, (2,)),
+    ]
+
+
+async def test_an_album_that_was_still_collecting_at_the_move_is_not_lost(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(GROUP, CHANNEL, start_after=3000)
+    await core.hear(*album("a", 3001, 3002, chat=GROUP))
+    assert await core.states(mapping) == []
+    async with core.db.begin() as session:
+        await migrate(session, GROUP, SUPERGROUP)
+    await core.hear(post(1, chat=SUPERGROUP))
+    await core.run("update posts set last_part_at = last_part_at - interval '5 seconds'")
+    await core.settle(GROUP)
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    assert [(order.source, order.message_ids) for order in sender.orders] == [
+        (GROUP, (3001, 3002)),
+        (SUPERGROUP, (1,)),
+    ]
+
+
+async def test_a_call_of_unknown_outcome_is_repeated_with_its_ids_after_the_move(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(GROUP, CHANNEL, start_after=3000)
+    await core.hear(post(3001, chat=GROUP))
+    first = street.sender(USER)
+    async with killed_in_the_middle(street, street.carrier(first), first, mapping, executed=True):
+        await core.hear(moved(3002))
+    second = street.sender(USER)
+    await street.carrier(second, holder="w2").carry(mapping)
+    assert second.orders == first.orders
+    assert street.chat.posts(CHANNEL) == [3001]
+
+
+async def test_an_edit_after_the_move_does_not_touch_the_copy_of_the_old_chats_message(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(GROUP, CHANNEL)
+    await core.hear(post(1, chat=GROUP), moved(2))
+    sender = street.sender(USER)
+    carrier = street.carrier(sender)
+    await carrier.carry(mapping)
+    await core.hear(post(1, chat=SUPERGROUP))
+    await carrier.carry(mapping)
+    await core.hear(Edited(post(1, "newer", chat=SUPERGROUP)))
+    await carrier.carry(mapping)
+    assert [(edit.message_id, edit.text) for edit in sender.edits] == [(501, "newer")]
+
+
+async def test_a_source_that_moved_is_not_taken_for_the_destination(core: House, street: Street) -> None:
+    mapping = await core.mapping(GROUP, CHANNEL, by=BOT, listener=BOT)
+    await core.hear(post(1, chat=GROUP), by=BOT)
+    bot = street.sender(BOT)
+    bot.before.append(TelegramError("group chat was upgraded", code=400, migrate_to=SUPERGROUP))
+    await street.carrier(bot).carry(mapping)
+    [row] = await core.deliveries(mapping)
+    assert (row["state"], row["reason"]) == ("failed", "source_migrated")
+    chats = await core.run(
+        "select s.telegram_id as source, d.telegram_id as destination from mappings m"
+        " join channels s on s.id = m.source_id join channels d on d.id = m.destination_id"
+    )
+    assert [(chat["source"], chat["destination"]) for chat in chats] == [(SUPERGROUP, CHANNEL)]
+    await core.hear(post(1, chat=SUPERGROUP), by=BOT)
+    await street.carrier(bot).carry(mapping)
+    assert street.chat.posts(CHANNEL) == [1]

@@ -504,8 +504,8 @@ async def test_our_own_copy_is_not_sent_back_to_where_it_came_from(core: House) 
     there = await core.mapping(NEWS, DIGEST)
     back = await core.mapping(DIGEST, NEWS)
     await core.run(
-        "insert into copies (channel_id, message_id, mapping_id, source_message_id, mode, route)"
-        " values (:channel, 1, :mapping, 5, 'copy', 'user')",
+        "insert into copies (channel_id, message_id, mapping_id, source_id, source_message_id, mode, route)"
+        " values (:channel, 1, :mapping, 1, 5, 'copy', 'user')",
         channel=core.channels[DIGEST],
         mapping=there,
     )

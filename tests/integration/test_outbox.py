@@ -206,7 +206,7 @@ async def test_what_was_sent_is_known_with_its_copies(core: House) -> None:
     row = (await core.deliveries(mapping))[0]
     assert (row["state"], row["sent_ids"], row["account_id"]) == ("sent", [501, 0, 503], core.user)
     async with core.db.begin() as session:
-        copies = await outbox.copies_of(session, lane, [1, 2, 3])
+        copies = await outbox.copies_of(session, lane, job, [1, 2, 3])
         assert [(c.source_message_id, c.message_id) for c in copies] == [(1, 501), (3, 503)]
         assert await outbox.known_copies(session, lane, 501) == {503}
 
@@ -400,8 +400,8 @@ async def test_where_copies_are_looked_for_does_not_move_while_the_outcome_is_un
     job = await job_of(core, lane)
     assert await start(core, job, lane)
     await core.run(
-        "insert into copies (channel_id, message_id, mapping_id, source_message_id, mode, route)"
-        " values (:channel, 900, :mapping, 5, 'copy', 'user')",
+        "insert into copies (channel_id, message_id, mapping_id, source_id, source_message_id, mode, route)"
+        " values (:channel, 900, :mapping, 1, 5, 'copy', 'user')",
         channel=core.channels[DIGEST],
         mapping=mapping,
     )

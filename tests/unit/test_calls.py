@@ -32,7 +32,8 @@ LANE = LaneHeld(
     silent=False, when_unsure=WhenUnsure.HOLD, revision=1,
 )  # fmt: skip
 JOB = Job(
-    delivery_id=1, post_id=1, kind=DeliveryKind.POST, klass=1, state=State.QUEUED, position=1, attempts=0, epoch=0,
+    delivery_id=1, post_id=1, source_id=1, source=-1001, kind=DeliveryKind.POST, klass=1, state=State.QUEUED,
+    position=1, attempts=0, epoch=0,
     place=Place.NONE, reason=None, mode=None, route=None, account_id=None, message_ids=(), random_ids=(), seen_id=0,
     parts=(1, 2), age=0.0,
 )  # fmt: skip

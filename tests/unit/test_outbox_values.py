@@ -46,7 +46,8 @@ def test_every_word_of_a_send_makes_another_random_id() -> None:
 def test_a_job_may_have_been_sent_while_it_is_sending_unsure_or_unsettled() -> None:
     def job(state: State, unsettled: bool = False) -> Job:
         return Job(
-            delivery_id=1, post_id=1, kind=POST, klass=1, state=state, position=1, attempts=0, epoch=0,
+            delivery_id=1, post_id=1, source_id=1, source=-1001, kind=POST, klass=1, state=state, position=1,
+            attempts=0, epoch=0,
             place=Place.NONE, reason=None, mode=None, route=None, account_id=None, message_ids=(), random_ids=(),
             seen_id=0, parts=(), age=0.0, unsettled=unsettled,
         )  # fmt: skip

@@ -295,6 +295,7 @@ TEXTS: dict[str, str] = {
     "reason.skipped": "skipped when the mapping was resumed",
     "reason.mapping_disabled": "the mapping was disabled",
     "reason.migrated": "the group became a supergroup",
+    "reason.source_migrated": "it was written before the group became a supergroup, where the bot can't read any more",
     "reason.no_route": "no account has the rights at both ends",
     "reason.post_not_sent": "the post itself was not sent",
     "reason.same_content": "the destination has the same content already",
