@@ -7,10 +7,14 @@ state is read from the rows.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import threading
 import time
 from datetime import UTC, datetime
 
 import structlog
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -54,6 +58,19 @@ class Heart:
             await self._redis.delete(f"alive:{self.process_id}")
         except (RedisError, OSError) as error:
             log.warning("heartbeat_failed", error=str(error))
+
+
+def beat_in_thread(redis_url: str) -> None:
+    """Give beat's sign of life, for as long as the process lives."""
+    process_id = f"beat:{socket.gethostname()}:{os.getpid()}:clock"
+    with SyncRedis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=5) as client:
+        while True:
+            try:
+                client.set(f"alive:{process_id}", f"{time.time():.1f}", ex=REMEMBERED_FOR)
+            except (RedisError, OSError) as error:
+                log.warning("heartbeat_failed", error=str(error))
+            # A thread, not the event loop; nothing waits for it.
+            threading.Event().wait(BEAT_EVERY)
 
 
 async def processes(redis: Redis) -> tuple[ProcessStatus, ...]:

@@ -22,6 +22,7 @@ from celery import Celery, signals
 from forwarder import log
 from forwarder.broker import make_celery
 from forwarder.errors import ForwarderError
+from forwarder.health import beat_in_thread
 from forwarder.message import AccountKind
 from forwarder.processes.life import deaf_to_stops
 from forwarder.processes.worker import Queues, WorkerProcess
@@ -148,7 +149,9 @@ def refuse_bad_settings(**_: object) -> None:
 
 
 @signals.beat_init.connect(weak=False)
-def leave_quietly(**_: object) -> None:
+def be_the_clock(**_: object) -> None:
+    """The clock has no event loop; its sign of life comes from a thread of its own."""
+    threading.Thread(target=beat_in_thread, args=(app.conf.broker_url,), name="heart", daemon=True).start()
     atexit.register(deaf_to_stops)
 
 

@@ -41,7 +41,7 @@ async def test_every_process_leaves_in_time_with_status_0(town: Town, signals: t
         await town.map(source, target, Mode.COPY, Route.BOT)
         town.post(source, "before")
         await eventually(lambda: town.texts(target) == ["before"], 30)
-        await eventually(lambda: town.alive() >= 4, 20)
+        await eventually(lambda: town.alive() >= 5, 20)
         left = {name: await leave(process, *signals) for name, process in processes.items()}
         assert {name: status for name, (status, _) in left.items()} == dict.fromkeys(names, 0)
         assert all(seconds < GONE_WITHIN for _, seconds in left.values()), left
