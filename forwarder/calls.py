@@ -7,7 +7,7 @@ What an error means is decided in :mod:`forwarder.retry`; here the decision meet
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from forwarder.errors import OutcomeUnknown, TelegramError
@@ -27,6 +27,9 @@ from forwarder.seam import Sender
 
 CAPTIONED = frozenset({Kind.PHOTO, Kind.VIDEO, Kind.ANIMATION, Kind.VOICE, Kind.AUDIO, Kind.DOCUMENT})
 """Kinds whose caption can be edited; a text is edited itself, the rest has nothing to edit."""
+
+ANSWERS = frozenset(Kind) - {Kind.DICE, Kind.SERVICE, Kind.UNKNOWN}
+"""Kinds whose copy may answer another message: as an answer a dice would be rolled anew."""
 
 UNSURE_LOOK = 2.0
 """Seconds after a call of unknown outcome when its copies are looked for first."""
@@ -53,14 +56,18 @@ class Caller:
     rng: random.Random = field(default_factory=random.Random)
 
     async def send(self, job: Job, lane: LaneHeld, order: SendOrder, announce: Announce) -> Called | None:
-        """Forward or copy; where the forward is refused and the mapping allows it, copy instead.
+        """Forward or copy; where a forward is refused and the mapping allows it, copy instead.
 
-        None when ``announce`` stopped a second call: whoever has the job now goes on with it.
+        What cannot be copied is forwarded, and what cannot be sent as an answer is sent as none. None when
+        ``announce`` stopped a second call: whoever has the job now goes on with it.
         """
         try:
             return Called(sent(order, order.mode, await self.sender.send(order)))
         except TelegramError as error:
             decision = decide(error, api=self.sender.kind)
+            if order.reply_to is not None and decision.verdict in (Verdict.FALL_BACK, Verdict.FAIL):
+                alone = replace(order, reply_to=None)
+                return await self.send(job, lane, alone, announce) if await announce(alone) else None
             if decision.verdict is not Verdict.FALL_BACK:
                 return self.refused(job, decision, error)
             return await self._fall_back(job, lane, order, decision, error, announce)
@@ -75,12 +82,12 @@ class Caller:
         announce: Announce,
     ) -> Called | None:
         try:
-            if decision.fallback is Fallback.COPY and order.mode is Mode.FORWARD and lane.copy_fallback:
-                copy = replace(order, mode=Mode.COPY)
-                # Stored first: a look-up after a lost answer must not search for forwards.
-                if not await announce(copy):
+            if decision.fallback is Fallback.COPY and (order.mode is Mode.COPY or lane.copy_fallback):
+                other = replace(order, mode=Mode.FORWARD if order.mode is Mode.COPY else Mode.COPY)
+                # Stored first: a look-up after a lost answer must know what to search for.
+                if not await announce(other):
                     return None
-                return Called(sent(copy, Mode.COPY, await self.sender.send(copy)))
+                return Called(sent(other, other.mode, await self.sender.send(other)))
             if decision.fallback is Fallback.SINGLY and len(order.message_ids) > 1:
                 return Called(sent(order, order.mode, await self._send_singly(order, announce)))
         except TelegramError as error:
@@ -143,6 +150,16 @@ class Caller:
 
     def refused(self, job: Job, decision: Decision, error: TelegramError) -> Called:
         return Called(result_of(job, decision, error, self.rng), decision, error)
+
+
+def mode_for(mode: Mode, parts: Sequence[Part]) -> Mode:
+    """How to send these: what is of no kind that we know is forwarded whole, whatever the mapping says."""
+    return Mode.FORWARD if any(part.kind is Kind.UNKNOWN for part in parts) else mode
+
+
+def may_answer(mode: Mode, parts: Sequence[Part]) -> bool:
+    """Whether these can be sent as an answer. A forward never can: neither API has a word for it."""
+    return mode is Mode.COPY and all(part.kind in ANSWERS for part in parts)
 
 
 def sent(order: SendOrder, mode: Mode, ids: tuple[int | None, ...]) -> Result:

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder import outbox
-from forwarder.calls import Called, Caller, same_account
+from forwarder.calls import Called, Caller, may_answer, mode_for, same_account
 from forwarder.db import Database
 from forwarder.errors import AccountNotReady, ForwarderError, OutcomeUnknown, TelegramError, Unavailable
 from forwarder.message import (
@@ -367,6 +367,7 @@ class Carrier:
             return await self._look_up(lane, job)
         async with self._db.begin() as session:
             parts = await outbox.parts_of(session, job.post_id)
+            answers = await outbox.answered_copy(session, lane, job, parts)
         if lane.source_protected or any(part.protected for part in parts):
             return Called(Result(State.HELD, "paused"), PROTECTED)
         pinned = job.maybe_sent and bool(job.message_ids)
@@ -375,7 +376,8 @@ class Carrier:
             return Called(Result(State.WITHDRAWN, "deleted_at_source"))
         if (put_off := await self._wait_for_slot(lane, job, len(ids))) is not None:
             return put_off
-        order = self._order(lane, job, ids, (job.mode if pinned else None) or lane.mode)
+        order = self._order(lane, job, ids, (job.mode if pinned else None) or mode_for(lane.mode, parts))
+        order = replace(order, reply_to=answers if may_answer(order.mode, parts) else None)
         if not self._lease_lasts(lane) or not await self._announce(lane, job, order):
             return None
         started = replace(job, state=State.SENDING)

@@ -184,7 +184,8 @@ class SendOrder:
     """One call that forwards or copies messages, in the order of the source.
 
     ``random_ids`` has one id per message; the Bot API has no use for them. ``album`` says that the
-    messages are the parts of one album.
+    messages are the parts of one album. ``reply_to`` is the message of the destination that copies answer,
+    where the API can say so; nothing is lost where it cannot.
     """
 
     source: int
@@ -195,6 +196,7 @@ class SendOrder:
     topic: int = 0
     silent: bool = False
     album: bool = False
+    reply_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,9 @@ CONTENT_LIMIT = Decision(Verdict.FAIL, "content_limit")
 KIND_FORBIDDEN = Decision(Verdict.FAIL, "kind_forbidden")
 REFETCH = Decision(Verdict.FALL_BACK, "file_reference_expired", fallback=Fallback.REFETCH)
 OTHER_MODE = Decision(Verdict.FALL_BACK, "media_unusable", fallback=Fallback.COPY)
+# A quiz whose answer the bot does not know, paid media, a giveaway: these can still be forwarded.
+CANNOT_COPY = Decision(Verdict.FALL_BACK, "cannot_copy", fallback=Fallback.COPY)
+PUBLIC_POLL = Decision(Verdict.FAIL, "public_poll")
 SINGLY = Decision(Verdict.FALL_BACK, "album_refused", fallback=Fallback.SINGLY)
 WITHOUT_REPLY = Decision(Verdict.FALL_BACK, "reply_gone", fallback=Fallback.WITHOUT_REPLY)
 PROTECTED = Decision(Verdict.PAUSE_MAPPING, "protected_content", side=Side.SOURCE)
@@ -135,8 +138,8 @@ MTPROTO: dict[str, Decision] = {
         "MESSAGE_TOO_LONG MEDIA_CAPTION_TOO_LONG MESSAGE_EMPTY ENTITY_BOUNDS_INVALID ENTITIES_TOO_LONG",
     ),
     "QUIZ_ANSWER_MISSING": Decision(Verdict.FALL_BACK, "quiz_unanswered", fallback=Fallback.COPY),
-    "BROADCAST_PUBLIC_VOTERS_FORBIDDEN": Decision(Verdict.FAIL, "public_poll"),
-    **each(WITHOUT_REPLY, "REPLY_MESSAGE_ID_INVALID QUOTE_TEXT_INVALID"),
+    "BROADCAST_PUBLIC_VOTERS_FORBIDDEN": PUBLIC_POLL,
+    **each(WITHOUT_REPLY, "REPLY_MESSAGE_ID_INVALID REPLY_TO_INVALID QUOTE_TEXT_INVALID"),
     **each(
         Decision(Verdict.FAIL, "schedule_limit"),
         "SCHEDULE_TOO_MUCH SCHEDULE_DATE_TOO_LATE SCHEDULE_BOT_NOT_ALLOWED",
@@ -203,10 +206,11 @@ BOT_API: tuple[tuple[str, Decision], ...] = (
     ("messages to forward not found", SOURCE_GONE),
     ("messages to copy not found", SOURCE_GONE),
     ("messages can't be forwarded", SOURCE_GONE),
-    ("messages can't be copied", SOURCE_GONE),
+    ("messages can't be copied", CANNOT_COPY),
     ("message can't be forwarded", SOURCE_GONE),
-    ("message can't be copied", SOURCE_GONE),
+    ("message can't be copied", CANNOT_COPY),
     ("message was not forwarded", SOURCE_GONE),
+    ("non-anonymous polls", PUBLIC_POLL),
     ("message to be replied not found", WITHOUT_REPLY),
     ("replied message not found", WITHOUT_REPLY),
     ("message thread not found", TOPIC),

@@ -7,6 +7,7 @@ they were before it waited for the lock. See docs/architecture.md for the drawin
 
 from forwarder.outbox.jobs import (
     NEXT_JOB,
+    answered_copy,
     copies_of,
     job_of,
     known_copies,
@@ -60,6 +61,7 @@ __all__ = [
     "Part",
     "Result",
     "Worker",
+    "answered_copy",
     "copies_of",
     "due_lanes",
     "ended_without_success",

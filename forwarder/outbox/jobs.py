@@ -77,13 +77,20 @@ async def parts_of(session: AsyncSession, post_id: int) -> tuple[Part, ...]:
     """The messages of a post that were not deleted, in the order of the source."""
     rows = await session.execute(
         text(
-            "select message_id, kind, protected, text, entities from messages"
+            "select message_id, kind, protected, text, entities, reply_to from messages"
             " where post_id = :post and deleted_at is null order by message_id"
         ),
         {"post": post_id},
     )
     return tuple(
-        Part(r.message_id, Kind(r.kind), r.protected, r.text, tuple(Entity(**e) for e in r.entities))
+        Part(
+            r.message_id,
+            Kind(r.kind),
+            r.protected,
+            r.text,
+            tuple(Entity(**e) for e in r.entities),
+            r.reply_to,
+        )
         for r in rows
     )
 
@@ -109,6 +116,15 @@ async def copies_of(
         {"mapping": lane.mapping_id, "source": job.source_id, "ids": list(source_message_ids)},
     )
     return tuple(CopyOf(r.message_id, r.source_message_id, Mode(r.mode)) for r in rows)
+
+
+async def answered_copy(session: AsyncSession, lane: LaneHeld, job: Job, parts: Sequence[Part]) -> int | None:
+    """The copy of the message that a post answers; None where it answers none, or one that we did not send."""
+    answered = next((part.reply_to for part in parts if part.reply_to is not None), None)
+    if answered is None:
+        return None
+    copies = await copies_of(session, lane, job, [answered])
+    return copies[0].message_id if copies else None
 
 
 async def known_copies(session: AsyncSession, lane: LaneHeld, after_id: int) -> frozenset[int]:

@@ -141,6 +141,7 @@ class Part:
     protected: bool
     text: str
     entities: tuple[Entity, ...]
+    reply_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,7 @@ class BotSender:
             order.message_ids[0],
             disable_notification=order.silent,
             message_thread_id=order.topic or None,
+            reply_parameters=answer_to(order),
         )
         return copy.message_id
 
@@ -121,6 +122,13 @@ class BotSender:
                         await self._bot.delete_messages(order.destination, ids)
             except TelegramError as error:
                 pass_if_done(error, "delete")
+
+
+def answer_to(order: SendOrder) -> telegram.ReplyParameters | None:
+    """Of all forwarding and copying methods only copyMessage takes one (Bot API 10.0)."""
+    if order.reply_to is None:
+        return None
+    return telegram.ReplyParameters(order.reply_to, allow_sending_without_reply=True)
 
 
 def pass_if_done(error: TelegramError, order: str) -> None:

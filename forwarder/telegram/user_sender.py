@@ -9,6 +9,7 @@ from telethon.tl import functions, types
 
 from forwarder.errors import OutcomeUnknown, TelegramError
 from forwarder.message import AccountKind, DeleteOrder, EditOrder, Mode, SendOrder
+from forwarder.telegram.answers import Answers
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers, input_channel
 from forwarder.telegram.telethon_entities import to_telethon
@@ -26,22 +27,26 @@ class UserSender:
         self.account_id = account_id
         self._client = client
         self._peers = Peers(client)
+        self._answers = Answers(client, self._peers)
 
     async def send(self, order: SendOrder) -> tuple[int | None, ...]:
-        """One ``messages.forwardMessages`` with at most 100 ids; ``drop_author`` makes it a copy."""
+        """One ``messages.forwardMessages`` with at most 100 ids; ``drop_author`` makes it a copy.
+
+        A copy that answers another message is made anew where that loses nothing (see ``answers``).
+        """
         if not 0 < len(order.message_ids) == len(order.random_ids) <= MOST_IDS:
             raise ValueError(f"an order has 1 to {MOST_IDS} messages and a random id for each")
         try:
-            answer = await self._client.ask(await self._forward_request(order))
+            answer = await self._client.ask(await self._request(order))
         except TelegramError as error:
             # A definite refusal, so a second call cannot double anything.
             if error.name not in STALE or not await self._peers.renew((order.source, order.destination)):
                 raise
-            answer = await self._client.ask(await self._forward_request(order))
+            answer = await self._client.ask(await self._request(order))
         return sent_ids(answer, order.random_ids)
 
-    async def _forward_request(self, order: SendOrder) -> Any:
-        return functions.messages.ForwardMessagesRequest(
+    async def _request(self, order: SendOrder) -> Any:
+        return await self._answers.request(order) or functions.messages.ForwardMessagesRequest(
             from_peer=await self._peers.input_peer(order.source),
             id=list(order.message_ids),
             to_peer=await self._peers.input_peer(order.destination),
@@ -78,6 +83,8 @@ class UserSender:
 
 def sent_ids(answer: Any, random_ids: tuple[int, ...]) -> tuple[int | None, ...]:
     """The ids of the copies, by ``updateMessageID``: the server names one for each message it made."""
+    if isinstance(answer, types.UpdateShortSentMessage) and len(random_ids) == 1:
+        return (answer.id,)
     if not isinstance(answer, types.Updates | types.UpdatesCombined):
         # updatesTooLong: something was sent, but its ids come only with the account's updates.
         raise OutcomeUnknown("ANSWER_WITHOUT_IDS")

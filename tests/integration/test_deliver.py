@@ -824,3 +824,34 @@ async def test_a_source_that_moved_is_not_taken_for_the_destination(core: House,
     await core.hear(post(1, chat=SUPERGROUP), by=BOT)
     await street.carrier(bot).carry(mapping)
     assert street.chat.posts(CHANNEL) == [1]
+
+
+# --- answers
+
+
+async def test_a_copy_answers_the_copy_of_what_its_post_answers(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    sender = street.sender(USER)
+    await core.hear(*album("a", 1, 2), post(3, reply_to=2), post(4, reply_to=3))
+    await street.carrier(sender).carry(mapping)
+    assert [order.reply_to for order in sender.orders] == [None, 501, 502]
+
+
+async def test_an_answer_to_what_was_not_sent_answers_nothing(core: House, street: Street) -> None:
+    mapping = await core.mapping(start_after=5)
+    sender = street.sender(USER)
+    await core.hear(post(6, reply_to=2))
+    await street.carrier(sender).carry(mapping)
+    assert [order.reply_to for order in sender.orders] == [None]
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("forward", Kind.TEXT), ("copy", Kind.DICE), ("copy", Kind.UNKNOWN)]
+)
+async def test_what_cannot_answer_is_sent_alone(core: House, street: Street, mode: str, kind: Kind) -> None:
+    mapping = await core.mapping(mode=mode)
+    sender = street.sender(USER)
+    await core.hear(post(1), post(2, kind=kind, reply_to=1))
+    await street.carrier(sender).carry(mapping)
+    assert [order.reply_to for order in sender.orders] == [None, None]
+    assert sender.orders[1].mode is (Mode.COPY if kind is Kind.DICE else Mode.FORWARD)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from forwarder.calls import Called, Caller, result_of, sent
+from forwarder.calls import Called, Caller, mode_for, result_of, sent
 from forwarder.errors import OutcomeUnknown, TelegramError
 from forwarder.message import (
     AccountKind,
@@ -117,14 +117,46 @@ async def test_a_second_call_that_is_not_ours_any_more_is_not_made() -> None:
     assert len(script.orders) == 1
 
 
-@pytest.mark.parametrize("why", ["not allowed", "a copy already"])
-async def test_without_a_fallback_the_delivery_fails_with_its_reason(why: str) -> None:
+async def test_without_a_fallback_the_delivery_fails_with_its_reason() -> None:
     script = Script(answers=deque([TelegramError("MEDIA_EMPTY", code=400)]))
-    lane = replace(LANE, copy_fallback=why != "not allowed")
-    order = replace(ORDER, mode=Mode.COPY) if why == "a copy already" else ORDER
-    called, _ = await call(script, lane=lane, order=order)
+    called, _ = await call(script, lane=replace(LANE, copy_fallback=False))
     assert result(called) == (State.FAILED, "media_unusable")
     assert len(script.orders) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(USER, "QUIZ_ANSWER_MISSING"), (BOT, "Bad Request: message can't be copied")]
+)
+async def test_what_cannot_be_copied_is_forwarded(kind: AccountKind, name: str) -> None:
+    script = Script(kind, answers=deque([TelegramError(name, code=400)]))
+    copied = replace(ORDER, mode=Mode.COPY)
+    called, announced = await call(script, lane=replace(LANE, copy_fallback=False), order=copied)
+    assert called is not None
+    assert called.result.mode is Mode.FORWARD
+    assert script.orders == [copied, ORDER]
+    assert announced.orders == [ORDER], "stored before the call"
+
+
+@pytest.mark.parametrize("name", ["REPLY_MESSAGE_ID_INVALID", "MEDIA_CAPTION_TOO_LONG"])
+async def test_what_cannot_be_sent_as_an_answer_is_sent_as_none(name: str) -> None:
+    script = Script(answers=deque([TelegramError(name, code=400)]))
+    plain = replace(ORDER, mode=Mode.COPY)
+    called, announced = await call(script, order=replace(plain, reply_to=77))
+    assert result(called) == (State.SENT, None)
+    assert script.orders == [replace(plain, reply_to=77), plain]
+    assert announced.orders == [plain]
+
+
+async def test_an_answer_that_must_wait_stays_an_answer() -> None:
+    script = Script(answers=deque([TelegramError("FLOOD_WAIT", code=420, seconds=30)]))
+    called, _ = await call(script, order=replace(ORDER, mode=Mode.COPY, reply_to=77))
+    assert result(called) == (State.QUEUED, "flood_wait")
+    assert len(script.orders) == 1
+
+
+def test_what_is_of_no_known_kind_is_forwarded_whole() -> None:
+    assert mode_for(Mode.COPY, (part(1), part(2, Kind.UNKNOWN))) is Mode.FORWARD
+    assert mode_for(Mode.COPY, (part(1), part(2, Kind.PHOTO))) is Mode.COPY
 
 
 async def test_an_album_that_is_refused_goes_part_by_part_with_its_random_ids() -> None:

@@ -114,6 +114,9 @@ def forward_messages(caller: Caller, request: Any) -> Any:
     if len(set(request.random_id)) != len(request.random_id):
         raise TelegramError(500, "RANDOM_ID_DUPLICATE")
     known = _known(caller, target, request.random_id)
+    if isinstance(request.reply_to, types.InputReplyToMessage):
+        # It "can only contain an inputReplyToMonoForum" (core.telegram.org/method/messages.forwardMessages).
+        raise TelegramError(400, "REPLY_TO_INVALID")
     with caller.world.capture() as events:
         sent = caller.world.forward(
             caller.viewer,

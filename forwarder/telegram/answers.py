@@ -1,0 +1,115 @@
+"""Copies that answer another message, by a user account.
+
+``messages.forwardMessages`` takes no message to reply to (its ``reply_to`` "can only contain an
+inputReplyToMonoForum", core.telegram.org/method/messages.forwardMessages), so such a copy is sent as a new
+message with the source's content. Where that would lose something, the copy is made by the server as ever,
+and answers nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from telethon import utils
+from telethon.tl import functions, types
+
+from forwarder.message import Mode, SendOrder
+from forwarder.telegram.client import Client
+from forwarder.telegram.peers import Peers
+from forwarder.telegram.reader import fetch_raw
+from forwarder.telegram.telethon_entities import from_telethon, to_telethon
+
+
+class Answers:
+    """Makes the request for an order with a ``reply_to``, out of what the source says now.
+
+    Telegram's memory of random ids does not ask by which method a message was sent, so that an order repeated
+    with the same ids sends nothing twice even when the repeat goes another way
+    (core.telegram.org/api/updates, "updateMessageID updates").
+    """
+
+    def __init__(self, client: Client, peers: Peers) -> None:
+        self._client = client
+        self._peers = peers
+
+    async def request(self, order: SendOrder) -> Any | None:
+        """None where the copy has to be left to the server."""
+        if order.mode is not Mode.COPY or order.reply_to is None:
+            return None
+        source = await self._peers.input_peer(order.source)
+        found = await fetch_raw(self._client, source, order.source, list(order.message_ids))
+        by_id = {message.id: message for message in found}
+        messages = [by_id[number] for number in order.message_ids if number in by_id]
+        if len(messages) < len(order.message_ids) or not all(map(can_be_made_anew, messages)):
+            return None
+        common = {
+            "peer": await self._peers.input_peer(order.destination),
+            "silent": order.silent or None,
+            "reply_to": types.InputReplyToMessage(order.reply_to, top_msg_id=order.topic or None),
+            "invert_media": messages[0].invert_media,
+        }
+        if len(messages) > 1:
+            items = [self._item(*pair) for pair in zip(messages, order.random_ids, strict=True)]
+            return functions.messages.SendMultiMediaRequest(multi_media=items, **common)
+        message, random_id = messages[0], order.random_ids[0]
+        common |= {
+            "message": message.message or "",
+            "random_id": random_id,
+            "entities": self._entities(message),
+        }
+        media = input_media(message.media)
+        if media is not None:
+            return functions.messages.SendMediaRequest(media=media, **common)
+        return functions.messages.SendMessageRequest(no_webpage=message.media is None or None, **common)
+
+    def _item(self, message: Any, random_id: int) -> Any:
+        return types.InputSingleMedia(
+            input_media(message.media),
+            message.message or "",
+            random_id=random_id,
+            entities=self._entities(message),
+        )
+
+    def _entities(self, message: Any) -> list[Any]:
+        return to_telethon(from_telethon(message.entities), self._peers.input_user)
+
+
+def can_be_made_anew(message: Any) -> bool:
+    """Whether a new message can show all that this one does.
+
+    Custom emoji stay only in what the server copies itself, unless the account has Premium. A poll would lose its
+    explanation, a dice its value; what carries several media or a timer cannot be put together again.
+    """
+    if isinstance(message, types.MessageService) or getattr(message, "rich_message", None) is not None:
+        return False
+    if any(isinstance(entity, types.MessageEntityCustomEmoji) for entity in message.entities or ()):
+        return False
+    if message.media is None or isinstance(message.media, types.MessageMediaWebPage):
+        return True
+    return input_media(message.media) is not None
+
+
+def input_media(media: Any) -> Any | None:
+    """What is sent to show this medium again; None for what has none, or cannot be shown again as it is."""
+    match media:
+        case types.MessageMediaPhoto(photo=types.Photo(), ttl_seconds=None):
+            return types.InputMediaPhoto(utils.get_input_photo(media.photo), spoiler=media.spoiler)
+        case types.MessageMediaDocument(document=types.Document(), ttl_seconds=None):
+            return types.InputMediaDocument(
+                utils.get_input_document(media.document),
+                spoiler=media.spoiler,
+                video_timestamp=media.video_timestamp,
+            )
+        case types.MessageMediaContact():
+            return types.InputMediaContact(media.phone_number, media.first_name, media.last_name, media.vcard)
+        case types.MessageMediaGeo(geo=types.GeoPoint()):
+            return types.InputMediaGeoPoint(point(media.geo))
+        case types.MessageMediaVenue(geo=types.GeoPoint()):
+            return types.InputMediaVenue(
+                point(media.geo), media.title, media.address, media.provider, media.venue_id, media.venue_type
+            )
+    return None
+
+
+def point(geo: Any) -> Any:
+    return types.InputGeoPoint(geo.lat, geo.long, accuracy_radius=geo.accuracy_radius)
