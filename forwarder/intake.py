@@ -109,7 +109,7 @@ class Intake:
             await self._store_surely([Empty(news[0].chat_id, (news[0].message_id,))])
 
     async def quarantine(self, raw: bytes, error: Exception) -> None:
-        """Keep an update that could not be stored."""
+        """Keep an update that could not be stored, and let administrators know."""
         async with self._db.begin() as session:
             await session.execute(
                 text("insert into quarantine (account_id, raw, error) values (:account, :raw, :error)"),

@@ -70,6 +70,7 @@ class Upkeep:
             ("fingerprints", "until < clock_timestamp()"),
             ("flood_waits", "until < clock_timestamp() - interval '30 days'"),
             ("account_requests", "asked_at < clock_timestamp() - interval '1 day'"),
+            ("notices", "done_at < clock_timestamp() - interval '30 days'"),
         ):
             said.append(f"{await self._purge(what, condition)} {what}")
         return "forgot " + ", ".join(said)

@@ -23,14 +23,13 @@ from forwarder.deliver import Carrier, Hooks
 from forwarder.errors import ForwarderError, Unavailable
 from forwarder.health import Heart
 from forwarder.ingest import Ingest
-from forwarder.models import Mapping
 from forwarder.outbox import Worker
 from forwarder.pace import BOT_LIMITS, USER_LIMITS, Pace
 from forwarder.seam import Finder, Sender
 from forwarder.servers import database_url_for_tools, redis_url_for_tools
 from forwarder.services.accounts import AccountService
 from forwarder.services.dedup import DeduplicationService
-from forwarder.services.mappings import pause_in
+from forwarder.services.mappings import pause_by_program
 from forwarder.services.migration import move
 from forwarder.services.queue import QueueManager
 from forwarder.settings import Settings, public_url
@@ -152,7 +151,7 @@ def make_carrier(house: House, sender: Sender, finder: Finder | None) -> Carrier
         Worker(house.holder, sender.kind, sender.account_id),
         sender,
         Hooks(
-            pause_mapping=pause_mapping,
+            pause_mapping=pause_by_program,
             migrate=migrate,
             feed_own=house.ingest.feed_own,
             ring=house.queue.ring,
@@ -163,12 +162,6 @@ def make_carrier(house: House, sender: Sender, finder: Finder | None) -> Carrier
         finder=finder,
         concurrency=house.settings.max_concurrent_forwards,
     )
-
-
-async def pause_mapping(session: AsyncSession, mapping_id: int, reason: str) -> None:
-    mapping = await session.get(Mapping, mapping_id, with_for_update={"key_share": True})
-    if mapping is not None:
-        await pause_in(session, mapping, reason, None)
 
 
 async def migrate(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> None:

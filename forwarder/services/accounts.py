@@ -11,10 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Database
 from forwarder.message import AccountKind
-from forwarder.models import Account, AccountState
-from forwarder.services import audit
+from forwarder.models import Account, AccountState, NoticeKind
+from forwarder.services import audit, notices
 
 NOW = func.clock_timestamp()
+
+LOGIN_GONE = frozenset({"session_lost", "token_refused"})
+"""Reasons after which a new login (or the right token) is all it takes: the account is signed out, not stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,37 +86,60 @@ class AccountService:
         self, account_id: int, reason: str, *, signed_out: bool = False, actor: int | None = None
     ) -> None:
         """Let the account send nothing more. ``signed_out``: its login is gone, a new one makes it active."""
-        state = AccountState.SIGNED_OUT if signed_out else AccountState.STOPPED
-        await self._set_state(account_id, state, reason, actor)
+        async with self._db.begin() as session:
+            await stop_in(session, account_id, reason, signed_out=signed_out, actor=actor)
 
     async def start(self, account_id: int, *, actor: int | None = None) -> None:
         """Let a stopped account work again."""
-        await self._set_state(account_id, AccountState.ACTIVE, None, actor)
+        async with self._db.begin() as session:
+            await session.execute(
+                update(Account).where(Account.id == account_id).values(state=AccountState.ACTIVE, reason=None)
+            )
+            await audit.record(session, actor, "account.active", f"account:{account_id}")
 
     async def active(self, kind: AccountKind) -> AccountView | None:
         async with self._db.begin() as session:
             account_id = await active_account(session, kind)
             row = await session.get(Account, account_id) if account_id is not None else None
-        return _view(row) if row is not None else None
+        return view_of(row) if row is not None else None
 
     async def list(self) -> tuple[AccountView, ...]:
         async with self._db.begin() as session:
             rows = await session.scalars(
                 select(Account).where(Account.state != AccountState.DELETED).order_by(Account.id)
             )
-            return tuple(_view(row) for row in rows)
-
-    async def _set_state(
-        self, account_id: int, state: AccountState, reason: str | None, actor: int | None
-    ) -> None:
-        async with self._db.begin() as session:
-            await session.execute(
-                update(Account).where(Account.id == account_id).values(state=state, reason=reason)
-            )
-            await audit.record(session, actor, f"account.{state}", f"account:{account_id}", reason=reason)
+            return tuple(view_of(row) for row in rows)
 
 
-def _view(row: Account) -> AccountView:
+async def stop_in(
+    session: AsyncSession,
+    account_id: int,
+    reason: str,
+    *,
+    signed_out: bool = False,
+    actor: int | None = None,
+) -> bool:
+    """Stop an active account in the caller's transaction; answer whether it was one.
+
+    Where the program does it, administrators are told, once.
+    """
+    gone = signed_out or reason in LOGIN_GONE
+    state = AccountState.SIGNED_OUT if gone else AccountState.STOPPED
+    stopped = await session.scalar(
+        update(Account)
+        .where(Account.id == account_id, Account.state == AccountState.ACTIVE)
+        .values(state=state, reason=reason)
+        .returning(Account.id)
+    )
+    if stopped is None:
+        return False
+    await audit.record(session, actor, f"account.{state}", f"account:{account_id}", reason=reason)
+    if actor is None:
+        await notices.leave(session, NoticeKind.ACCOUNT_STOPPED, account_id, reason)
+    return True
+
+
+def view_of(row: Account) -> AccountView:
     return AccountView(
         id=row.id,
         kind=AccountKind(row.kind),

@@ -206,6 +206,28 @@ async def settle_listener(session: AsyncSession, row: Channel, top_id: int = 0) 
         await _begin_mark(session, row.id, before, readers[0], top_id, acting)
 
 
+async def note_protection(session: AsyncSession, flags: Mapping[int, bool]) -> None:
+    """Note which chats (marked ids) protect their content, as Telegram has just shown it; others are none of ours."""
+    rows = await session.scalars(
+        select(Channel)
+        .where(
+            or_(
+                and_(Channel.telegram_id.in_([chat for chat, on in flags.items() if on]), ~Channel.protected),
+                and_(
+                    Channel.telegram_id.in_([chat for chat, on in flags.items() if not on]), Channel.protected
+                ),
+            )
+        )
+        .order_by(Channel.id)
+        .with_for_update(key_share=True)
+    )
+    for row in rows.all():
+        row.protected = flags[row.telegram_id]
+        await session.flush()
+        await settle_listener(session, row)
+    await session.flush()
+
+
 def _health(row: Channel, *, readable: bool, postable: bool) -> str | None:
     if row.is_source and not readable:
         return "unreadable"

@@ -162,16 +162,10 @@ class ChannelService:
             await session.flush()
             return (await channel_rows.views(session, [row]))[0]
 
-    async def set_protected(self, chat_id: int, protected: bool) -> ChannelView | None:
-        """Note that the chat's content became protected, or free again; None for a chat not ours."""
+    async def note_protection(self, flags: Mapping[int, bool]) -> None:
+        """Note which chats (marked ids) protect their content now; what is none of ours is passed over."""
         async with self._db.begin() as session:
-            row = await session.scalar(select(Channel).where(Channel.telegram_id == chat_id))
-            if row is None:
-                return None
-            row.protected = protected
-            await session.flush()
-            await channel_rows.settle_listener(session, row)
-            return (await channel_rows.views(session, [row]))[0]
+            await channel_rows.note_protection(session, flags)
 
     async def migrated(self, old_chat_id: int, new_chat_id: int) -> tuple[int, ...]:
         """Note that a basic group became a supergroup; answer the mappings that moved with it."""

@@ -42,6 +42,21 @@ WITHDRAW = text(
     """
 )
 
+SEND_UNSURE_AGAIN = text(
+    """
+    update deliveries set state = case when :paused then 'held' else 'queued' end,
+           reason = case when :paused then 'paused' end, attempts = 0, epoch = epoch + 1, not_before = null,
+           reserved = 0, unsettled = false
+     where mapping_id = :mapping and done_at is null and state = 'held' and reason = 'unsure'
+    """
+)
+UNSURE_ARRIVED = text(
+    """
+    update deliveries set state = 'sent', reason = null, unsettled = false, done_at = clock_timestamp()
+     where mapping_id = :mapping and done_at is null and state = 'held' and reason = 'unsure'
+    """
+)
+
 
 async def hold(session: AsyncSession, mapping_id: int) -> int:
     """Hold what is queued; what is being sent at this moment ends as it ends. Answer how many are held."""
@@ -74,3 +89,10 @@ async def _settle(session: AsyncSession, ended: Sequence[int]) -> set[int]:
     if not ended:
         return set()
     return {due.mapping_id for due in await ended_without_success(session, ended)}
+
+
+async def settle_unsure(session: AsyncSession, mapping_id: int, *, again: bool, paused: bool) -> int:
+    """Do with posts of unknown outcome what a person decided; answer how many there were."""
+    values = {"mapping": mapping_id, "paused": paused} if again else {"mapping": mapping_id}
+    settled = await session.execute(SEND_UNSURE_AGAIN if again else UNSURE_ARRIVED, values)
+    return settled.rowcount  # type: ignore[attr-defined, no-any-return]  # an UPDATE answers a CursorResult

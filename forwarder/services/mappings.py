@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Database, notify
 from forwarder.message import Mode, Route
-from forwarder.models import Lane, Mapping, MappingState
-from forwarder.services import audit, mapping_checks, mapping_rows, mapping_work
+from forwarder.models import Lane, Mapping, MappingState, NoticeKind
+from forwarder.services import audit, mapping_checks, mapping_rows, mapping_work, notices
 from forwarder.services.graph import choose_route
 from forwarder.services.values import (
     MappingCounts,
@@ -176,6 +176,32 @@ class MappingService:
         async with self._db.begin() as session:
             return await mapping_rows.troubles(session, mapping_id, limit)
 
+    async def paused_by_program(self, limit: int = 5) -> tuple[MappingView, ...]:
+        """Mappings that an error has paused, by number."""
+        wanted = and_(Mapping.state == MappingState.PAUSED, Mapping.reason != BY_PERSON)
+        async with self._db.begin() as session:
+            rows = await session.execute(
+                mapping_rows.joined().where(wanted).order_by(Mapping.id).limit(limit)
+            )
+            return tuple(mapping_rows.view(*row) for row in rows)
+
+    async def settle_unsure(self, mapping_id: int, *, again: bool, actor: int | None = None) -> int:
+        """Send the posts again whose outcome nobody could see, or count them as arrived; answer how many.
+
+        A person has looked into the destination. What is sent again gets new random ids.
+        """
+        async with self._db.begin() as session:
+            mapping = await mapping_rows.locked(session, mapping_id)
+            mapping_checks.refuse_disabled(mapping)
+            paused = mapping.state == MappingState.PAUSED
+            settled = await mapping_work.settle_unsure(session, mapping_id, again=again, paused=paused)
+            await audit.record(
+                session, actor, "mapping.settle", f"mapping:{mapping_id}", again=again, posts=settled
+            )
+        if again and settled:
+            await self._ring([mapping_id])
+        return settled
+
     async def list(
         self,
         page: int = 0,
@@ -245,14 +271,30 @@ class MappingService:
 async def pause_in(session: AsyncSession, mapping: Mapping, reason: str, actor: int | None) -> int:
     """Pause in the caller's transaction, which holds the mapping's row; answer how many deliveries are held.
 
-    A person's pause takes the place of the program's, so that the program does not end it by itself.
+    A person's pause takes the place of the program's, so that the program does not end it by itself. Of the
+    program's the owner is told.
     """
     mapping.state, mapping.reason = MappingState.PAUSED, reason
     mapping.revision += 1
     await session.flush()
     held = await mapping_work.hold(session, mapping.id)
     await audit.record(session, actor, "mapping.pause", f"mapping:{mapping.id}", reason=reason, held=held)
+    if reason != BY_PERSON:
+        await notices.leave(session, NoticeKind.MAPPING_PAUSED, mapping.id, reason)
     return held
+
+
+async def pause_by_program(session: AsyncSession, mapping_id: int, reason: str) -> None:
+    """Pause an active mapping after a permanent error, in the caller's transaction.
+
+    A call that was under way when a person paused or disabled the mapping, or when another one was refused,
+    changes nothing about that.
+    """
+    mapping = await session.get(
+        Mapping, mapping_id, with_for_update={"key_share": True}, populate_existing=True
+    )
+    if mapping is not None and mapping.state == MappingState.ACTIVE:
+        await pause_in(session, mapping, reason, None)
 
 
 async def resume_in(session: AsyncSession, mapping: Mapping, send: bool, actor: int | None) -> list[int]:

@@ -13,10 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.deliver import Carrier, Hooks, Outcome
 from forwarder.message import AccountKind, DeleteOrder, EditOrder, FindOrder, SendOrder
-from forwarder.models import Mapping
 from forwarder.outbox import Worker
 from forwarder.pace import Limits, Pace, Window
-from forwarder.services.mappings import pause_in
+from forwarder.services.mappings import pause_by_program
 from forwarder.services.migration import move
 from forwarder.services.queue import Bell, QueueManager
 from tests.builders import House
@@ -149,7 +148,7 @@ class Street:
         concurrency: int = 10,
     ) -> Carrier:
         hooks = Hooks(
-            pause_mapping=pause_mapping,
+            pause_mapping=pause_by_program,
             migrate=migrate,
             feed_own=self.house.ingest.feed_own,
             ring=self.queue.ring,
@@ -179,11 +178,6 @@ class Street:
             " where claimed_at is not null",
             seconds=seconds,
         )
-
-
-async def pause_mapping(session: AsyncSession, mapping_id: int, reason: str) -> None:
-    mapping = await session.get_one(Mapping, mapping_id, with_for_update={"key_share": True})
-    await pause_in(session, mapping, reason, None)
 
 
 async def migrate(session: AsyncSession, old: int, new: int) -> None:

@@ -164,11 +164,14 @@ async def test_rights_in_a_strange_chat_concern_nobody(house: House) -> None:
     assert await house.channels.access_changed(-1999, AccountKind.BOT, Rights(True)) is None
 
 
-async def test_a_source_that_becomes_protected_shows_it(house: House) -> None:
+async def test_a_source_that_becomes_protected_shows_it_until_it_is_free_again(house: House) -> None:
     await house.source(-1001)
-    view = await house.channels.set_protected(-1001, True)
-    assert view is not None
+    await house.channels.note_protection({-1001: True, -1999: True})
+    view = await house.channels.get(-1001)
     assert (view.protected, view.health) == (True, "protected_content")
+    await house.channels.note_protection({-1001: False})
+    view = await house.channels.get(-1001)
+    assert (view.protected, view.health) == (False, None)
 
 
 async def test_mappings_follow_a_group_that_became_a_supergroup(house: House) -> None:
