@@ -11,6 +11,8 @@ from forwarder.intake import Intake
 from forwarder.message import AccountKind
 from forwarder.processes.life import GRACE, Hold, any_of, holding, lease_name, live_until, stop_on_signals
 from forwarder.reconcile import Reconciler
+from forwarder.services.accounts import AccountView
+from forwarder.services.channels import ChannelService
 from forwarder.services.mappings import SOURCES_CHANGED
 from forwarder.settings import Settings
 from forwarder.telegram.listener import Listener
@@ -19,6 +21,9 @@ from forwarder.telegram.reader import MtprotoReader
 from forwarder.wiring import House, open_client, open_house
 
 log = structlog.get_logger(__name__)
+
+SESSION_LOST = "session_lost"
+"""Why an account is signed out whose login Telegram does not know any more."""
 
 
 async def run(settings: Settings) -> int:
@@ -45,30 +50,43 @@ async def listen(house: House, hold: Hold, stop: asyncio.Event) -> None:
     me = await whoami(client)
     if me is None:
         await client.close()
+        await signed_out(house, await house.accounts.active(AccountKind.USER))
         raise AccountNotReady(
             f"{house.settings.listener_session} holds no login that Telegram knows. Run `manage.py login`; "
-            "posts that appear meanwhile are fetched afterwards."
+            "posts that appear meanwhile are fetched afterwards.",
+            SESSION_LOST,
         )
     account_id = await house.accounts.register(AccountKind.USER, me.id, me.username)
     intake = Intake(house.db, house.ingest, account_id, AccountKind.USER, house.queue.ring)
-    reconciler = Reconciler(house.db, MtprotoReader(client, account_id), account_id, intake.store)
+    note = ChannelService(house.db, None, None).note_protection
+    reader = MtprotoReader(client, account_id, on_protection=note)
+    reconciler = Reconciler(house.db, reader, account_id, intake.store)
     intake.on_holes = reconciler.fill
 
     async def after_reconnect() -> None:
         reconciler.was_away()
 
-    listener = Listener(client, intake.store, after_reconnect, intake.quarantine)
+    listener = Listener(client, intake.store, after_reconnect, intake.quarantine, note)
     storing = asyncio.create_task(intake.run())
     log.info("listening", account=account_id)
     try:
         await live_until(
             any_of(stop, hold.lost), listener.run(), reconciler.run(), on_new_sources(house, reconciler)
         )
+    except AccountNotReady as error:
+        await house.accounts.stop(account_id, error.reason or SESSION_LOST, signed_out=True)
+        raise
     finally:
         await intake.drain(GRACE / 2)
         storing.cancel()
         await asyncio.gather(storing, return_exceptions=True)
         await client.close()
+
+
+async def signed_out(house: House, account: AccountView | None) -> None:
+    """The login is gone; administrators are told, once, however often this process is started again."""
+    if account is not None:
+        await house.accounts.stop(account.id, SESSION_LOST, signed_out=True)
 
 
 async def on_new_sources(house: House, reconciler: Reconciler) -> None:

@@ -17,6 +17,7 @@ from forwarder.retry import Verdict, back_off, decide
 from forwarder.telegram.client import Client
 from forwarder.telegram.errors import translate
 from forwarder.telegram.peers import read_dialogs
+from forwarder.telegram.protection import OnProtection, flags_of, nobody_asks
 from forwarder.telegram.telethon_values import to_source
 
 log = structlog.get_logger(__name__)
@@ -42,16 +43,24 @@ class Listener:
 
     ``on_news`` is asked again until it succeeds. ``on_reconnect`` is awaited after the first connection and
     after every later one: between two connections anything may have been missed. ``on_broken`` gets updates
-    that cannot be read, as raw TL.
+    that cannot be read, as raw TL. ``on_protection`` is told of chats whose flag is new or has changed, before
+    what came with it is handed on.
     """
 
     def __init__(
-        self, client: Client, on_news: OnNews, on_reconnect: OnReconnect, on_broken: OnBroken
+        self,
+        client: Client,
+        on_news: OnNews,
+        on_reconnect: OnReconnect,
+        on_broken: OnBroken,
+        on_protection: OnProtection = nobody_asks,
     ) -> None:
         self._client = client
         self._on_news = on_news
         self._on_reconnect = on_reconnect
         self._on_broken = on_broken
+        self._on_protection = on_protection
+        self._flags: dict[int, bool] = {}
         self._heard: asyncio.Queue[News] = asyncio.Queue(MOST_WAITING)
         self._stop = asyncio.Event()
         self._rng = random.Random()
@@ -64,7 +73,7 @@ class Listener:
 
         Raises :class:`~forwarder.errors.AccountNotReady` where the login is dead: only a person can help.
         """
-        self._client.add_event_handler(self._hear, events.Raw(NEW + EDIT + DELETED))
+        self._client.add_event_handler(self._hear, events.Raw(NEW + EDIT + DELETED + CHANGED))
         self._client.on_reconnect = self._after_reconnect
         handing_on = asyncio.create_task(self._hand_on(), name="listener-news")
         try:
@@ -135,6 +144,7 @@ class Listener:
             log.warning("reconciliation_failed", error=str(error))
 
     async def _hear(self, update: Any) -> None:
+        await self._notice_protection(update)
         try:
             news = news_of(update)
         except Exception as error:  # an update of a shape we do not know must not hold up the others
@@ -143,6 +153,19 @@ class Listener:
         if news is not None:
             # A full queue holds up Telethon's own loop, and Telegram keeps the rest.
             await self._heard.put(news)
+
+    async def _notice_protection(self, update: Any) -> None:
+        """Telethon gives each update the chats that came with it."""
+        flags = flags_of((getattr(update, "_entities", None) or {}).values())
+        fresh = {chat: on for chat, on in flags.items() if self._flags.get(chat) is not on}
+        if not fresh:
+            return
+        try:
+            await self._on_protection(fresh)
+        except Exception as error:  # reconciliation sees it within a minute; posts must not wait for this
+            log.warning("protection_not_noted", error=str(error))
+        else:
+            self._flags |= fresh
 
     async def _hand_on(self) -> None:
         while True:
@@ -170,6 +193,7 @@ class Listener:
 
 
 DELETED = (types.UpdateDeleteChannelMessages, types.UpdateDeleteMessages)
+CHANGED = (types.UpdateChannel, types.UpdateChat)
 
 
 def news_of(update: Any) -> News | None:
@@ -199,5 +223,6 @@ def raise_if_dead(error: Exception) -> None:
     raise AccountNotReady(
         f"Telegram refuses the listener's login ({error.name}). "
         "If the account itself is well, run `manage.py login` to make a new login; nothing is lost: missed "
-        "posts are fetched afterwards."
+        "posts are fetched afterwards.",
+        decision.reason,
     ) from error

@@ -13,6 +13,7 @@ from forwarder.message import AccountKind, Fetched, Heard, SourceMessage
 from forwarder.retry import Verdict, decide
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers, get_messages_request
+from forwarder.telegram.protection import OnProtection, flags_of, nobody_asks
 from forwarder.telegram.telethon_values import to_source
 
 PEERS_A_CALL = 100
@@ -20,13 +21,24 @@ IDS_A_CALL = 200
 
 
 class MtprotoReader:
-    """The :class:`~forwarder.seam.Reader` of a user's login, or of a bot's second login over MTProto."""
+    """The :class:`~forwarder.seam.Reader` of a user's login, or of a bot's second login over MTProto.
 
-    def __init__(self, client: Client, account_id: int, *, heard: Heard = Heard.POLL) -> None:
+    ``on_protection`` is told what each look at the tops shows about the chats.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        account_id: int,
+        *,
+        heard: Heard = Heard.POLL,
+        on_protection: OnProtection = nobody_asks,
+    ) -> None:
         self.account_id = account_id
         self._client = client
         self._peers = Peers(client)
         self._heard = heard
+        self._on_protection = on_protection
 
     async def tops(self, chat_ids: Sequence[int]) -> dict[int, int]:
         """Chats that the account cannot read are left out. A bot may not ask and gets nothing."""
@@ -56,6 +68,7 @@ class MtprotoReader:
             # One chat that was lost must not hide the others: halve until it stands alone.
             middle = len(known) // 2
             return await self._tops_of(known[:middle]) | await self._tops_of(known[middle:])
+        await self._on_protection(flags_of(answer.chats))
         return {utils.get_peer_id(dialog.peer): dialog.top_message for dialog in answer.dialogs}
 
     async def fetch(self, chat_id: int, message_ids: Sequence[int]) -> Fetched:
