@@ -103,7 +103,7 @@ class Health:
             at=datetime.now(UTC),
             processes=await self._processes(),
             accounts=tuple(
-                AccountStatus(a.kind, a.username, a.state, a.reason, a.wait_until)
+                AccountStatus(a.kind, a.username, a.state, a.reason, a.wait_until, a.id)
                 for a in await self._accounts.list()
             ),
             queues=await self._queues(),
@@ -113,6 +113,7 @@ class Health:
             held=counts.get("held", 0),
             quarantined=counts.get("quarantined", 0),
             troubles=await self._mappings.troubles(),
+            alerts=await self._mappings.paused_by_program(),
         )
 
     async def _processes(self) -> tuple[ProcessStatus, ...]:

@@ -122,6 +122,29 @@ class SetLanguage(Press):
     language: Language
 
 
+@press("al")
+@dataclass(frozen=True, slots=True)
+class SetAlerts(Press):
+    on: bool
+
+
+@press("as")
+@dataclass(frozen=True, slots=True)
+class StartAccount(Press):
+    """Let an account that was stopped work again."""
+
+    account_id: int
+
+
+@press("un")
+@dataclass(frozen=True, slots=True)
+class SettleUnsure(Press):
+    """What to do with a mapping's posts of unknown outcome: ``again`` or count them as arrived."""
+
+    mapping_id: int
+    again: bool
+
+
 @press("x")
 @dataclass(frozen=True, slots=True)
 class Cancel(Press):

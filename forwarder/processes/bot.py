@@ -13,6 +13,7 @@ import structlog
 from forwarder.account_desk import AccountDesk
 from forwarder.bot import commands
 from forwarder.bot.application import Door, build_application
+from forwarder.bot.teller import Teller
 from forwarder.bot.visit import BotServices
 from forwarder.errors import AccountNotReady, TelegramError
 from forwarder.health import Health
@@ -21,6 +22,8 @@ from forwarder.message import AccountKind
 from forwarder.processes.life import GRACE, Hold, any_of, holding, live_until, stop_on_signals
 from forwarder.services.channels import ChannelService
 from forwarder.services.mappings import MappingService
+from forwarder.services.notices import NOTICES
+from forwarder.services.telling import NoticeService
 from forwarder.services.users import UserService
 from forwarder.services.why import explain
 from forwarder.settings import Settings
@@ -60,11 +63,16 @@ async def poll(house: House, hold: Hold, stop: asyncio.Event) -> None:
     application = build_application(bot, services_of(house, bot))
     door = Door(application)
     poller = BotPoller(bot, intake.store, door.feed, intake.quarantine)
+    notices = NoticeService(house.db, house.settings.admin_ids)
+    teller = Teller(bot, notices, lambda: house.db.listen(NOTICES))
     storing = asyncio.create_task(intake.run())
     await application.initialize()
     log.info("polling", account=account_id)
     try:
-        await live_until(stop_polling(poller, stop, hold), publish(house, bot), poller.run())
+        await live_until(stop_polling(poller, stop, hold), publish(house, bot), poller.run(), teller.run())
+    except AccountNotReady as error:
+        await house.accounts.stop(account_id, error.reason or "token_refused", signed_out=True)
+        raise
     finally:
         await door.close(GRACE / 2)
         await intake.drain(GRACE / 4)

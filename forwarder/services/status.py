@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from forwarder.message import AccountKind
-from forwarder.services.values import Trouble
+from forwarder.services.values import MappingView, Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class AccountStatus:
     state: str
     reason: str | None
     wait_until: datetime | None
+    account_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class WaitStatus:
 class Status:
     """The state of everything at ``at``; ``failed``, ``unsure`` and ``held`` count deliveries.
 
-    ``troubles`` are the newest failed, unsure and held deliveries, a handful.
+    ``troubles`` are the newest failed, unsure and held deliveries, a handful; ``alerts`` are mappings that an
+    error has paused.
     """
 
     at: datetime
@@ -68,6 +70,7 @@ class Status:
     held: int = 0
     quarantined: int = 0
     troubles: tuple[Trouble, ...] = ()
+    alerts: tuple[MappingView, ...] = ()
 
 
 class StatusSource(Protocol):

@@ -25,6 +25,7 @@ class Person:
     name: str
     role: Role
     language: Language
+    alerts: bool = True
 
     @property
     def administrates(self) -> bool:
@@ -123,6 +124,10 @@ class UserService:
                 update(User).where(User.telegram_id == telegram_id).values(language=language)
             )
 
+    async def set_alerts(self, telegram_id: int, on: bool) -> None:
+        async with self._db.begin() as session:
+            await session.execute(update(User).where(User.telegram_id == telegram_id).values(alerts=on))
+
     async def load_dialog(self, telegram_id: int) -> dict[str, Any] | None:
         """Where the person's dialog stands, as the bot saved it."""
         async with self._db.begin() as session:
@@ -141,4 +146,4 @@ class UserService:
             role = Role.ADMINISTRATOR
         elif role is Role.ADMINISTRATOR:  # was named in ADMIN_IDS once, and no more
             role = Role.OPERATOR
-        return Person(row.telegram_id, row.name, role, Language(row.language))
+        return Person(row.telegram_id, row.name, role, Language(row.language), row.alerts)

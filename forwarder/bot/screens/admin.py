@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from forwarder.bot.cb import OpenAdmin, OpenMenu
-from forwarder.bot.keyboards import rows
+from forwarder.bot.cb import OpenAdmin, OpenMenu, StartAccount
+from forwarder.bot.keyboards import Row, rows
 from forwarder.bot.screens.mappings import trouble_line
 from forwarder.bot.texts import Html, Texts
 from forwarder.bot.visit import Screen, Visit
 from forwarder.models import AccountState, Role
 from forwarder.services.status import AccountStatus, ProcessStatus, QueueStatus, Status, WaitStatus
+from forwarder.services.values import MappingView
 
 SHOWN_WAITS = 10
 SHOWN_TROUBLES = 5
@@ -26,10 +27,11 @@ async def open_admin(visit: Visit, press: OpenAdmin) -> None:
         Screen(
             status_text(texts, status),
             rows(
+                *(start_button(texts, account) for account in status.accounts),
                 [
                     (texts.plain("button.refresh"), OpenAdmin()),
                     (texts.plain("button.menu"), OpenMenu()),
-                ]
+                ],
             ),
         )
     )
@@ -43,7 +45,7 @@ def status_text(texts: Texts, status: Status) -> Html:
         *(process_lines(texts, status.processes)),
         "",
         texts("admin.accounts") if status.accounts else None,
-        *(account_line(texts, account) for account in status.accounts),
+        *(line for account in status.accounts for line in account_lines(texts, account)),
         "" if status.accounts else None,
         texts("admin.queues", total=sum(queue.waiting for queue in status.queues)),
         *(queue_line(texts, queue) for queue in status.queues if queue.waiting),
@@ -59,6 +61,8 @@ def status_text(texts: Texts, status: Status) -> Html:
             held=status.held,
             quarantined=status.quarantined,
         ),
+        texts("admin.alerts") if status.alerts else None,
+        *(line for mapping in status.alerts for line in alert_lines(texts, mapping)),
         *(trouble_line(texts, trouble, with_mapping=True) for trouble in status.troubles[:SHOWN_TROUBLES]),
         "",
         texts("admin.people"),
@@ -75,6 +79,44 @@ def process_lines(texts: Texts, processes: Iterable[ProcessStatus]) -> list[Html
         for process in processes
     ]
     return lines or [texts("admin.process.none")]
+
+
+def start_button(texts: Texts, account: AccountStatus) -> Row | None:
+    """For an account that only a person can let work again; one that is signed out needs a login."""
+    if account.state != AccountState.STOPPED:
+        return None
+    name = f"@{account.username}" if account.username else texts.plain(f"account.{account.kind}")
+    return [(texts.plain("button.start_account", name=name), StartAccount(account.account_id))]
+
+
+async def start_account(visit: Visit, press: StartAccount) -> None:
+    """Lanes that waited for the account are rung by the relay within seconds."""
+    visit.must_administrate()
+    await visit.services.accounts.start(press.account_id, actor=visit.actor)
+    visit.alert(visit.texts.plain("account.started"))
+    await open_admin(visit, OpenAdmin())
+
+
+def account_lines(texts: Texts, account: AccountStatus) -> list[Html]:
+    lines = [account_line(texts, account)]
+    remedy = texts.remedy(account.reason)
+    if account.state != AccountState.ACTIVE and remedy is not None:
+        lines.append(texts("admin.remedy", remedy=remedy))
+    return lines
+
+
+def alert_lines(texts: Texts, mapping: MappingView) -> list[Html]:
+    lines = [
+        texts(
+            "admin.alert",
+            number=mapping.id,
+            source=mapping.source.title,
+            destination=mapping.destination.title,
+            reason=texts.reason(mapping.reason),
+        )
+    ]
+    remedy = texts.remedy(mapping.reason)
+    return [*lines, texts("admin.remedy", remedy=remedy)] if remedy is not None else lines
 
 
 def account_line(texts: Texts, account: AccountStatus) -> Html:

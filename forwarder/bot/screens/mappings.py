@@ -12,12 +12,15 @@ from forwarder.bot.cb import (
     PauseMapping,
     Press,
     ResumeMapping,
+    SettleUnsure,
 )
 from forwarder.bot.keyboards import LABEL, listed, pager, rows
 from forwarder.bot.texts import Html, Texts, shortened
 from forwarder.bot.visit import Screen, Visit
+from forwarder.errors import AccountNotReady, TelegramError
 from forwarder.message import Route
 from forwarder.models import MappingState
+from forwarder.services.mappings import BY_PERSON
 from forwarder.services.values import ChannelName, MappingCounts, MappingView, Trouble
 
 PAGE = 8
@@ -73,9 +76,29 @@ async def resume(visit: Visit, press: ResumeMapping) -> None:
             await visit.show(ask_what_to_do(texts, press, counts))
             return
     send = press.held is not Held.SKIP
+    await look_again(visit, press.mapping_id)
     mapping = await visit.services.mappings.resume(press.mapping_id, send=send, actor=visit.actor)
     visit.alert(texts.plain("mapping.resumed"))
     await show(visit, mapping, press.page)
+
+
+async def look_again(visit: Visit, mapping_id: int) -> None:
+    """Ask the accounts anew about the chats of a mapping that an error has paused: what was wrong may be mended."""
+    mapping = await visit.services.mappings.get(mapping_id)
+    if mapping.state is not MappingState.PAUSED or mapping.reason == BY_PERSON:
+        return
+    for channel in (mapping.source, mapping.destination):
+        try:
+            await visit.services.channels.check(channel.id)
+        except (AccountNotReady, TelegramError):
+            return  # what was known before decides
+
+
+async def settle_unsure(visit: Visit, press: SettleUnsure) -> None:
+    visit.must_change()
+    await visit.services.mappings.settle_unsure(press.mapping_id, again=press.again, actor=visit.actor)
+    visit.alert(visit.texts.plain("unsure.settled"))
+    await show(visit, await visit.services.mappings.get(press.mapping_id), 0)
 
 
 def ask_what_to_do(texts: Texts, press: ResumeMapping, counts: MappingCounts) -> Screen:
@@ -149,6 +172,7 @@ def card_text(
     texts: Texts, mapping: MappingView, counts: MappingCounts, troubles: tuple[Trouble, ...]
 ) -> Html:
     state = texts(f"mapping.state.{mapping.state}", reason=texts.reason(mapping.reason))
+    remedy = texts.remedy(mapping.reason)
     chosen = "mapping.route.auto" if mapping.route is Route.AUTO else "mapping.route"
     more = counts.duplicate or counts.filtered or counts.withdrawn or counts.unsure
     return texts.lines(
@@ -160,6 +184,7 @@ def card_text(
         ),
         "",
         state,
+        texts("notice.remedy", remedy=remedy) if remedy else None,
         texts("mapping.mode", mode=texts(f"mode.{mapping.mode}")),
         texts(chosen, route=texts(f"route.{mapping.lane_route}")),
         "",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from telegram import ReplyKeyboardRemove
 
 from forwarder.bot.cb import (
@@ -14,6 +16,7 @@ from forwarder.bot.cb import (
     OpenMappings,
     OpenMenu,
     OpenSettings,
+    SetAlerts,
     SetLanguage,
     Side,
 )
@@ -21,6 +24,7 @@ from forwarder.bot.keyboards import rows
 from forwarder.bot.texts import Texts
 from forwarder.bot.visit import Screen, Visit
 from forwarder.models import Language
+from forwarder.services.users import Person
 
 
 async def open_menu(visit: Visit, press: OpenMenu) -> None:
@@ -83,14 +87,20 @@ async def cancel_by_text(visit: Visit) -> None:
 
 
 async def open_settings(visit: Visit, press: OpenSettings) -> None:
-    await visit.show(settings(visit.texts))
+    await visit.show(settings(visit.texts, visit.person))
 
 
-def settings(texts: Texts) -> Screen:
+def settings(texts: Texts, person: Person) -> Screen:
+    """Alerts are for administrators; what concerns a mapping of one's own is always told."""
+    alerts = "on" if person.alerts else "off"
+    other = "off" if person.alerts else "on"
     return Screen(
-        texts("settings"),
+        texts.lines(texts("settings"), texts(f"settings.alerts.{alerts}") if person.administrates else None),
         rows(
             [(texts.plain(f"button.language.{language}"), SetLanguage(language)) for language in Language],
+            [(texts.plain(f"button.alerts.{other}"), SetAlerts(not person.alerts))]
+            if person.administrates
+            else None,
             [(texts.plain("button.menu"), OpenMenu())],
         ),
     )
@@ -100,7 +110,14 @@ async def set_language(visit: Visit, press: SetLanguage) -> None:
     await visit.services.users.set_language(visit.actor, press.language)
     visit.texts = Texts(press.language)
     visit.alert(visit.texts.plain("settings.language"))
-    await visit.show(settings(visit.texts))
+    await visit.show(settings(visit.texts, visit.person))
+
+
+async def set_alerts(visit: Visit, press: SetAlerts) -> None:
+    visit.must_administrate()
+    await visit.services.users.set_alerts(visit.actor, press.on)
+    visit.person = replace(visit.person, alerts=press.on)
+    await visit.show(settings(visit.texts, visit.person))
 
 
 async def nothing(visit: Visit, press: Nothing) -> None:

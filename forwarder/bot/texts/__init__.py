@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from forwarder.bot.texts import en, ru
+from forwarder.bot.texts import en, notices_en, notices_ru, ru
 from forwarder.errors import (
     AccountNotReady,
     ForwarderError,
@@ -19,7 +19,10 @@ from forwarder.errors import (
 )
 from forwarder.models import Language
 
-TEXTS: Mapping[Language, Mapping[str, str]] = {Language.EN: en.TEXTS, Language.RU: ru.TEXTS}
+TEXTS: Mapping[Language, Mapping[str, str]] = {
+    Language.EN: en.TEXTS | notices_en.TEXTS,
+    Language.RU: ru.TEXTS | notices_ru.TEXTS,
+}
 TAG = re.compile(r"</?[a-z]+(?: [^>]*)?>")
 
 
@@ -80,6 +83,11 @@ class Texts:
         """Why a delivery or a mapping is where it is; an unknown code is shown as it is."""
         key = f"reason.{code}"
         return self(key) if code and self.has(key) else Html(html.escape(code or "", quote=False))
+
+    def remedy(self, code: str | None) -> Html | None:
+        """What a person can do about a reason; None where nothing is known to help."""
+        key = f"remedy.{code}"
+        return self(key) if code and self.has(key) else None
 
     def error(self, error: ForwarderError) -> Html:
         """The sentence for an error, in the person's language where there is one."""
