@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from celery import Celery
+from kombu.transport import redis
 
 from forwarder.servers import redis_url_for_tools
 from forwarder.services.queue import Bell, Publish
@@ -19,8 +20,23 @@ def broker_url() -> str:
     return redis_url_for_tools(load_settings())
 
 
+class Channel(redis.Channel):
+    """A channel whose Redis may die while tasks are under way.
+
+    Celery 5.7 takes the lost connection apart before it closes its channels; a channel that still holds tasks then
+    looks for an address that is gone, and the AttributeError ends the worker. An OSError is what Celery waits for:
+    it connects again. What was held is a hint; the relay rings for it.
+    """
+
+    def _connparams(self, asynchronous: bool = False) -> object:
+        if self.connection.client is None:
+            raise OSError("the connection to Redis has been given up")
+        return super()._connparams(asynchronous=asynchronous)  # type: ignore[no-untyped-call]  # kombu has no types
+
+
 def make_celery() -> Celery:
     """An app with the settings of ``celeryconfig.py``."""
+    redis.Transport.Channel = Channel
     app = Celery("forwarder")
     app.config_from_object("celeryconfig")
     return app

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 
 import pytest
 import redis as sync_redis
+from kombu.common import ignore_errors
 
 from forwarder.broker import FORWARD, make_celery, publisher
 from forwarder.message import AccountKind
 from forwarder.outbox import BULK, FIX, LIVE
+from forwarder.servers import start_redis
 from forwarder.services.queue import SWAMPED, Bell
 from tests.builders import ARCHIVE, NEWS, House, post
 from tests.integration.carriers import Street
@@ -40,6 +43,33 @@ def test_bells_lie_in_the_queues_that_they_name(
             assert message["properties"]["priority"] == bell.priority
             args, *_ = json.loads(base64.b64decode(message["body"]))
             assert args == [[list(lane) for lane in bell.lanes]]
+    app.close()
+
+
+def test_a_connection_that_holds_tasks_can_be_closed_when_its_redis_has_died(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As Celery does it under a worker: anything else than a connection error would end the worker."""
+    server = start_redis(None, throwaway=True)
+    try:
+        monkeypatch.setenv("REDIS_URL", server.url)
+        app = make_celery()
+        app.conf.broker_url = server.url
+        publisher(app)([Bell(AccountKind.BOT, LIVE, False, ((7, 31),))])
+        connection = app.connection_for_read()
+        held: list[object] = []
+        for name, channel in (("bot.live", connection.default_channel), ("bot.bulk", connection.channel())):
+            queues = [app.amqp.queues[name]]
+            connection.Consumer(queues, channel, on_message=held.append, accept=["json"]).consume()
+        connection.drain_events(timeout=5)
+        with pytest.raises(TimeoutError):
+            connection.drain_events(timeout=0.2)  # it goes on waiting for the next one
+        assert held
+    finally:
+        server.stop()
+    with suppress(Exception):
+        connection.collect()
+    ignore_errors(connection, connection.close)
     app.close()
 
 
