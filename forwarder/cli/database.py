@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from alembic.util import CommandError
 
 from forwarder import schema
 from forwarder.cli.ground import servers, tool_settings
@@ -19,5 +20,8 @@ def upgrade(revision: str) -> None:
     """Bring the tables up to date; harmless when they are."""
     with servers(tool_settings()) as urls:
         before = schema.is_current(urls.database_url)
-        schema.upgrade(urls.database_url, revision)
+        try:
+            schema.upgrade(urls.database_url, revision)
+        except CommandError as error:
+            raise click.BadParameter(f"{error}; `alembic history` lists what there is.") from error
     click.echo("The tables were up to date." if before else "The tables are up to date now.")

@@ -59,6 +59,11 @@ class Door(click.Group):
 
 def sentence(error: ForwarderError) -> str:
     """What the error says; Telegram's bare names get words around them."""
+    if isinstance(error, TelegramError) and error.name == "CONNECT_FAILED":
+        return (
+            "Telegram does not answer. Check the network and, where they are set, TELEGRAM_BOT_API_URL and "
+            "TELEGRAM_MTPROTO_ADDRESS."
+        )
     if isinstance(error, TelegramError):
         reason = decide(error, api=AccountKind.USER, order="read").reason.replace("_", " ")
         return f"Telegram refused: {error} ({reason})."

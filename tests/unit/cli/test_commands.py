@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from forwarder.cli.root import cli
-from forwarder.processes.roster import limits_of, processes
 from forwarder.cli.why import lines
 from forwarder.errors import OutcomeUnknown, TelegramError, Unavailable
 from forwarder.message import DeliveryKind, Heard, Kind, Mode, Route, State
 from forwarder.models import MappingState
+from forwarder.processes.roster import limits_of, processes
 from forwarder.services.values import ChannelName
 from forwarder.services.why import DeliveryStory, Explanation, MappingStory
 from forwarder.settings import Settings, load_settings
@@ -106,6 +106,11 @@ def test_tables_that_are_not_there_are_a_sentence(run: Run, empty_database_url: 
     refused(run("channel", "list", database_url=empty_database_url, redis_url=DEAD_REDIS), 1, "db upgrade")
 
 
+def test_a_migration_that_does_not_exist_is_a_sentence(run: Run, database_url: str) -> None:
+    result = run("db", "upgrade", "--revision", "9999", database_url=database_url, redis_url=DEAD_REDIS)
+    refused(result, 2, "9999", "alembic history")
+
+
 def test_debug_mode_shows_where_an_error_came_from(run: Run) -> None:
     result = run("channel", "list", database_url=DEAD_DATABASE, redis_url=DEAD_REDIS, debug_mode="true")
     assert result.exit_code == 1
@@ -117,6 +122,7 @@ def test_debug_mode_shows_where_an_error_came_from(run: Run) -> None:
     [
         (Unavailable("Telegram does not answer."), "Telegram does not answer."),
         (TelegramError("FLOOD_WAIT_X", code=420, seconds=30), "Telegram refused: FLOOD_WAIT_X (30 s)"),
+        (TelegramError("CONNECT_FAILED"), "Telegram does not answer. Check the network"),
         (OutcomeUnknown("Timed out"), "Telegram refused: Timed out"),
     ],
 )
