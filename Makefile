@@ -14,7 +14,7 @@ CHECKED := forwarder $(wildcard tasks manage.py celeryconfig.py)
 # Name another interpreter with: make PYTHON=/path/to/python3.12 ...
 PYTHON ?=
 
-.PHONY: help demo run test lint bench format requirements
+.PHONY: help demo run test chaos lint bench format requirements
 
 help:  ## Show the chores
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS=$$'\t' read -r word what; do printf '  make %-14s %s\n' "$$word" "$$what"; done
@@ -28,6 +28,9 @@ run: $(RUN_STAMP)  ## Run all processes with the settings of .env
 
 test: $(DEV_STAMP)  ## Run the tests
 	@exec $(PY) -m pytest $(ARGS)
+
+chaos: $(DEV_STAMP)  ## Trouble of every kind against the whole system, and the verdict
+	@exec $(PY) -m tests.chaos $(ARGS)
 
 lint: $(DEV_STAMP)  ## Check style, format and types
 	@$(VENV)/bin/ruff check $(ARGS) .

@@ -1,0 +1,173 @@
+"""The verdict over a chaos, from the local Telegram's world alone. Pure.
+
+The forwarder's own rows are asked one thing only: which posts it holds for a person, so that a post that is
+held openly is not taken for a lost one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+from forwarder.demo.verdict import Expected, Seen, Verdict, Way, judge
+from forwarder.models import WhenUnsure
+from tests.chaos.town import Lane
+
+LOOKED_UP_WITHIN = timedelta(seconds=40)
+"""After this long a call of unknown outcome has been looked up, or could not be."""
+
+Held = tuple[int, int, int]
+"""A post that waits for a person: source chat, its first message, destination chat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A call that sent something into a chat, by the sandbox's record; ``answered``: the caller was told so."""
+
+    chat: int
+    at: datetime
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time in which a process that sends, or what it needs, was struck."""
+
+    began: datetime
+    ended: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A post that is doubled, or held, on the bot route. ``allowed`` by the mapping's setting and the facts."""
+
+    post: int
+    source: int
+    destination: int
+    when_unsure: str
+    allowed: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one route came to; ``cases`` are the doubled and held posts by name."""
+
+    verdict: Verdict
+    cases: tuple[Case, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Nothing lost, nothing out of order, nothing doubled but what may be."""
+        counts = self.verdict.counts()
+        counts.pop("doubled")
+        return (
+            not any(counts.values())
+            and self.verdict.expected == self.verdict.delivered
+            and all(case.allowed for case in self.cases)
+        )
+
+    def to_json(self) -> dict[str, object]:
+        return {**asdict(self.verdict), "good": self.good, "cases": [asdict(case) for case in self.cases]}
+
+
+def find(
+    posts: Sequence[Expected],
+    lanes: Mapping[Way, Lane],
+    world: Mapping[int, Sequence[Seen]],
+    *,
+    held: Collection[Held] = (),
+    sent: Sequence[Sent] = (),
+    struck: Sequence[Span] = (),
+    times: Mapping[tuple[int, int], datetime] | None = None,
+) -> Finding:
+    """Judge the lanes of one route. ``times`` is when each message of the world came to be."""
+    cases: list[Case] = []
+    verdicts = []
+    by_destination: dict[int, list[Way]] = defaultdict(list)
+    for way in lanes:
+        by_destination[way.destination].append(way)
+    for destination, ways in by_destination.items():
+        seen = world[destination]
+        for way in ways:
+            own = [post for post in posts if post.source == way.source]
+            waiting = [post for post in own if (way.source, post.messages[0].id, destination) in held]
+            cases += [_held_case(post, way, lanes[way]) for post in waiting]
+            cases += _doubled_cases(own, way, lanes[way], seen, sent, struck, times or {})
+            ours = {one.identity for post in own for one in post.messages}
+            there = {destination: [one for one in seen if one.identity in ours]}
+            verdicts.append(judge([post for post in own if post not in waiting], [way], there))
+        asked = {way.source for way in ways}
+        known = {one.identity for post in posts if post.source in asked for one in post.messages}
+        strays = [one for one in seen if one.identity not in known]
+        verdicts.append(Verdict(wrong_place=len(strays), faults=tuple(f"wrong_place: {s}" for s in strays)))
+    return Finding(_sum(posts, lanes, verdicts), tuple(cases))
+
+
+def _sum(posts: Sequence[Expected], lanes: Mapping[Way, Lane], verdicts: Sequence[Verdict]) -> Verdict:
+    sources = {way.source for way in lanes}
+    total = Verdict(posted=sum(post.source in sources for post in posts))
+    for one in verdicts:
+        values = {name: getattr(total, name) + count for name, count in one.counts().items()}
+        total = replace(
+            total,
+            **values,
+            expected=total.expected + one.expected,
+            delivered=total.delivered + one.delivered,
+            faults=(*total.faults, *one.faults),
+        )
+    return total
+
+
+def _held_case(post: Expected, way: Way, lane: Lane) -> Case:
+    allowed = lane.when_unsure is WhenUnsure.HOLD
+    why = "held for a person" if allowed else "held, though the mapping says to send again"
+    return Case(post.number, way.source, way.destination, lane.when_unsure.value, allowed, why)
+
+
+def _doubled_cases(
+    posts: Sequence[Expected],
+    way: Way,
+    lane: Lane,
+    seen: Sequence[Seen],
+    sent: Sequence[Sent],
+    struck: Sequence[Span],
+    times: Mapping[tuple[int, int], datetime],
+) -> list[Case]:
+    copies: dict[str, list[Seen]] = defaultdict(list)
+    for one in seen:
+        copies[one.identity].append(one)
+    cases = []
+    for post in posts:
+        there = copies.get(post.messages[0].identity, [])
+        for first in there[:-1]:
+            unknowable, why = _unknowable(first, sent, struck, times)
+            allowed = unknowable and lane.when_unsure is WhenUnsure.AGAIN
+            cases.append(
+                Case(
+                    post.number,
+                    way.source,
+                    way.destination,
+                    lane.when_unsure.value,
+                    allowed,
+                    f"doubled: {why}",
+                )
+            )
+    return cases
+
+
+def _unknowable(
+    first: Seen, sent: Sequence[Sent], struck: Sequence[Span], times: Mapping[tuple[int, int], datetime]
+) -> tuple[bool, str]:
+    """Whether the sender could not learn that this copy was made: the answer was lost, or the sender was."""
+    at = times[first.chat, first.id]
+    nearest = min(
+        (call for call in sent if call.chat == first.chat), key=lambda call: abs(call.at - at), default=None
+    )
+    if nearest is not None and not nearest.answered:
+        return True, "the answer was lost"
+    if any(span.began - timedelta(seconds=2) <= at <= span.ended + LOOKED_UP_WITHIN for span in struck):
+        return True, "the sender, or what it needs, was struck"
+    return False, "the sender was told that it is there"

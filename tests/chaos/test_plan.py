@@ -1,0 +1,86 @@
+"""The chaos' plan and its judge: the same for the same seed, and strict where it must be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from forwarder.demo.verdict import Expected, Seen, Way
+from forwarder.message import Mode, Route
+from forwarder.models import WhenUnsure
+from tests.chaos.judge import Finding, Sent, Span, find
+from tests.chaos.plan import Kind, make_plan
+from tests.chaos.town import LANES, Lane
+
+SOURCE, DESTINATION = -1001, -1002
+WAY = Way(SOURCE, DESTINATION, Mode.COPY)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def posts(count: int) -> list[Expected]:
+    return [Expected(n, SOURCE, (Seen(SOURCE, n, f"text:{n}", f"{n}"),)) for n in range(1, count + 1)]
+
+
+def copies(*numbers: int) -> list[Seen]:
+    return [Seen(DESTINATION, 100 + at, f"text:{n}", f"{n}") for at, n in enumerate(numbers)]
+
+
+def found(
+    there: list[Seen], when_unsure: WhenUnsure = WhenUnsure.AGAIN, *, answered: bool = True, **facts: object
+) -> Finding:
+    times = {(one.chat, one.id): NOON + timedelta(minutes=one.id) for one in there}
+    sent = [Sent(one.chat, times[one.chat, one.id], answered) for one in there]
+    lane = Lane("source", "destination", Mode.COPY, Route.BOT, when_unsure)
+    return find(posts(3), {WAY: lane}, {DESTINATION: there}, sent=sent, times=times, **facts)  # type: ignore[arg-type]
+
+
+def test_the_same_seed_makes_the_same_trouble_and_every_kind_of_it() -> None:
+    assert make_plan(5, 120) == make_plan(5, 120) != make_plan(6, 120)
+    plan = make_plan(5, 120)
+    assert {trouble.kind for trouble in plan} == set(Kind)
+    assert [trouble.at for trouble in plan] == sorted(trouble.at for trouble in plan)
+
+
+def test_there_are_at_least_thirty_lanes_on_both_routes_and_no_destination_has_two_routes() -> None:
+    assert len(LANES) >= 30
+    assert len({(lane.source, lane.destination) for lane in LANES}) == len(LANES)
+    by_route = {r: {lane.destination for lane in LANES if lane.route is r} for r in (Route.BOT, Route.USER)}
+    assert by_route[Route.BOT]
+    assert by_route[Route.USER]
+    assert not by_route[Route.BOT] & by_route[Route.USER]
+
+
+def test_every_post_once_and_in_order_is_good() -> None:
+    assert found(copies(1, 2, 3)).good
+
+
+@pytest.mark.parametrize(
+    ("there", "fault"), [((1, 3), "lost"), ((1, 3, 2), "out_of_order"), ((1, 2, 3, 9), "wrong_place")]
+)
+def test_a_lost_a_late_and_a_stray_post_are_not_good(there: tuple[int, ...], fault: str) -> None:
+    finding = found(copies(*there))
+    assert not finding.good
+    assert finding.verdict.counts()[fault] == 1
+
+
+def test_a_doubled_post_is_good_only_where_the_answer_was_lost_and_the_mapping_sends_again() -> None:
+    doubled = copies(1, 1, 2, 3)
+    assert found(doubled, answered=False).good
+    assert not found(doubled, answered=True).good
+    assert not found(doubled, WhenUnsure.HOLD, answered=False).good
+    assert [case.post for case in found(doubled).cases] == [1]
+
+
+def test_a_doubled_post_is_good_where_its_sender_was_struck_in_that_moment() -> None:
+    doubled = copies(1, 1, 2, 3)
+    then = NOON + timedelta(minutes=100)
+    assert found(doubled, struck=[Span(then, then + timedelta(seconds=1))]).good
+    late = then + timedelta(minutes=10)
+    assert not found(doubled, struck=[Span(late, late)]).good
+
+
+def test_a_post_that_is_held_openly_is_not_lost_but_only_where_the_mapping_holds() -> None:
+    held = {(SOURCE, 2, DESTINATION)}
+    assert found(copies(1, 3), WhenUnsure.HOLD, held=held).good
+    assert not found(copies(1, 3), WhenUnsure.AGAIN, held=held).good
