@@ -17,7 +17,9 @@ from forwarder.db import Database
 from forwarder.errors import Unavailable
 from forwarder.ingest import Ingest, Received, chat_of
 from forwarder.message import AccountKind, Empty, News, SourceMessage
+from forwarder.models import NoticeKind
 from forwarder.outbox import Due
+from forwarder.services import notices
 
 log = structlog.get_logger(__name__)
 
@@ -115,6 +117,7 @@ class Intake:
                 text("insert into quarantine (account_id, raw, error) values (:account, :raw, :error)"),
                 {"account": self._account_id, "raw": raw, "error": shown(error)},
             )
+            await notices.leave(session, NoticeKind.QUARANTINED, self._account_id, type(error).__name__)
 
     async def _after(self, received: Received) -> None:
         await self._ring(received.due)

@@ -18,7 +18,7 @@ async def core_db(module_database_url: str) -> AsyncIterator[Database]:
     database = Database(module_database_url, pool_size=5)
     async with database.begin() as session:
         # Everything else hangs on these. (A fresh database costs half a second, this a few milliseconds.)
-        for table in ("mappings", "channels", "accounts"):
+        for table in ("mappings", "channels", "accounts", "notices", "users"):
             await session.execute(text(f"delete from {table}"))
     yield database
     await database.close()
