@@ -17,6 +17,7 @@ from forwarder.message import (
     DeliveryKind,
     EditOrder,
     Kind,
+    Medium,
     Mode,
     SendOrder,
     State,
@@ -118,7 +119,7 @@ class Caller:
     async def edit(
         self, job: Job, lane: LaneHeld, parts: tuple[Part, ...], copies: tuple[CopyOf, ...]
     ) -> Called:
-        """Give the copies of the edited messages the text that these have now."""
+        """Give the copies of the edited messages the text, and the medium, that these have now."""
         if any(copy.mode is Mode.FORWARD for copy in copies):
             return Called(Result(State.FILTERED, "forward_cannot_be_edited"))
         now = {part.message_id: part for part in parts}
@@ -128,7 +129,10 @@ class Caller:
                 continue
             if part.kind is not Kind.TEXT and part.kind not in CAPTIONED:
                 continue
-            order = EditOrder(lane.destination, copy.message_id, part.kind, part.text, part.entities)
+            medium = Medium(job.source, part.message_id, part.file_id) if part.replaced else None
+            order = EditOrder(
+                lane.destination, copy.message_id, part.kind, part.text, part.entities, medium
+            )
             try:
                 await self.sender.edit(order)
             except TelegramError as error:

@@ -135,7 +135,7 @@ class SourceMessage:
     ``media_id`` is the medium's identity within one API: the MTProto id of the photo or document, or
     the Bot API's ``file_unique_id``, with a prefix that names the API. ``protected`` is the message's
     own flag; the chat's flag is kept with the channel. ``migrated_to`` is the supergroup that the chat became,
-    as a service message says it.
+    as a service message says it. ``file_id`` is what the bot that heard it calls the file; no other can use it.
     """
 
     chat_id: int
@@ -153,6 +153,7 @@ class SourceMessage:
     origin: Origin | None = None
     protected: bool = False
     migrated_to: int | None = None
+    file_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,14 +201,24 @@ class SendOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Medium:
+    """The medium that a source message has now. ``file_id`` is None where our bot has not heard it."""
+
+    source: int
+    message_id: int
+    file_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EditOrder:
-    """Give a copy the text (or caption) that its source has now."""
+    """Give a copy the text (or caption) that its source has now, and its medium too where that was replaced."""
 
     destination: int
     message_id: int
     kind: Kind
     text: str
     entities: tuple[Entity, ...] = ()
+    medium: Medium | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -344,7 +344,11 @@ class Post(Base):
 
 
 class Message(Base):
-    """Each source message heard, once."""
+    """Each source message heard, once.
+
+    ``replaced`` says that an edit put another medium in the place of the first, ``file_id`` what our bot calls
+    that one; the bot cannot edit a copy's medium without.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -368,6 +372,8 @@ class Message(Base):
     text: Mapped[str] = mapped_column(default="", server_default="")
     entities: Mapped[list[dict[str, Any]]] = mapped_column(server_default=sql_text("'[]'::jsonb"))
     media_id: Mapped[str | None]
+    replaced: Mapped[bool] = mapped_column(default=False, server_default=sql_text("false"))
+    file_id: Mapped[str | None]
     origin_chat: Mapped[int | None] = mapped_column(BigInteger)
     origin_message: Mapped[int | None] = mapped_column(BigInteger)
     protected: Mapped[bool] = mapped_column(default=False, server_default=sql_text("false"))

@@ -129,6 +129,8 @@ MTPROTO: dict[str, Decision] = {
     "MESSAGE_NOT_MODIFIED": DONE,
     "MESSAGE_EDIT_TIME_EXPIRED": Decision(Verdict.FAIL, "edit_expired"),
     **each(CANNOT_EDIT, "MESSAGE_AUTHOR_REQUIRED MEDIA_PREV_INVALID MEDIA_NEW_INVALID"),
+    # The bot's own word: it has no name for a medium that it has not heard.
+    "MEDIUM_NOT_HEARD": Decision(Verdict.FAIL, "medium_not_heard"),
     "MESSAGE_DELETE_FORBIDDEN": CANNOT_DELETE,
     **each(REFETCH, "FILE_REFERENCE_EXPIRED FILE_REFERENCE_INVALID FILE_REFERENCE_EMPTY"),
     **each(OTHER_MODE, "MEDIA_EMPTY MEDIA_INVALID"),

@@ -13,6 +13,29 @@ from forwarder.ingest.sources import Source
 from forwarder.message import AccountKind, DeliveryKind, Heard, SourceMessage
 from forwarder.outbox import FIX, Due, ended_without_success
 
+# The names that the two APIs have for one medium cannot be compared; a text may have got a medium. (The source's
+# row is locked, so nobody changes the message between the two looks at it.)
+EDIT = text(
+    """
+    update messages m
+       set text = :text, entities = cast(:entities as jsonb), edit_date = :edit_date,
+           kind = case when n.other then :kind else m.kind end,
+           media_id = case when n.other then :media else m.media_id end,
+           file_id = case when n.other then :file else m.file_id end,
+           replaced = m.replaced or n.other
+      from (select id, coalesce(left(media_id, 3) = left(cast(:media as text), 3) and media_id <> :media
+                                or media_id is null and kind = 'text' and cast(:media as text) is not null,
+                                false) as other
+              from messages where channel_id = :channel and message_id = :id) n
+     where m.id = n.id and m.deleted_at is null
+       and coalesce(m.edit_date, to_timestamp(0))
+           < coalesce(cast(:edit_date as timestamptz), to_timestamp(0))
+             + case when :read then interval '0' else interval '1 ms' end
+       and (m.text <> :text or m.entities <> cast(:entities as jsonb) or n.other)
+    returning m.post_id
+    """
+)
+
 
 async def apply_edit(session: AsyncSession, source: Source, message: SourceMessage) -> list[Due]:
     """Take over an edit of a message we have, and queue it where a copy may exist already.
@@ -22,19 +45,7 @@ async def apply_edit(session: AsyncSession, source: Source, message: SourceMessa
     be older than an edit that was pushed meanwhile: it counts only when it is younger than what we have.
     """
     changed = await session.scalar(
-        text(
-            """
-            update messages set text = :text, entities = cast(:entities as jsonb), edit_date = :edit_date,
-                   media_id = case when left(media_id, 3) = left(:media, 3) then :media else media_id end
-             where channel_id = :channel and message_id = :id and deleted_at is null
-               and coalesce(edit_date, to_timestamp(0))
-                   < coalesce(cast(:edit_date as timestamptz), to_timestamp(0))
-                     + case when :read then interval '0' else interval '1 ms' end
-               and (text <> :text or entities <> cast(:entities as jsonb)
-                    or (left(media_id, 3) = left(:media, 3) and media_id <> :media))
-            returning post_id
-            """
-        ),
+        EDIT,
         {
             "channel": source.id,
             "id": message.message_id,
@@ -43,11 +54,30 @@ async def apply_edit(session: AsyncSession, source: Source, message: SourceMessa
             "edit_date": message.edit_date,
             "read": message.heard in (Heard.POLL, Heard.CATCH_UP),
             "media": message.media_id,
+            "kind": message.kind.value,
+            "file": message.file_id,
         },
     )
+    if changed is None and message.file_id is not None:
+        changed = await name_file(session, source, message)
     if changed is None:
         return []
     return await queue_fix(session, changed, DeliveryKind.EDIT, [message.message_id])
+
+
+async def name_file(session: AsyncSession, source: Source, message: SourceMessage) -> int | None:
+    """Keep what the bot calls a medium that was replaced, where somebody else was the first to hear of that.
+
+    Answers the post, whose copy the bot can edit now.
+    """
+    post: int | None = await session.scalar(
+        text(
+            "update messages set file_id = :file where channel_id = :channel and message_id = :id and replaced"
+            " and file_id is distinct from :file and deleted_at is null returning post_id"
+        ),
+        {"channel": source.id, "id": message.message_id, "file": message.file_id},
+    )
+    return post
 
 
 async def apply_deletion(session: AsyncSession, source: Source, message_ids: Sequence[int]) -> list[Due]:

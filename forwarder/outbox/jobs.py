@@ -77,7 +77,8 @@ async def parts_of(session: AsyncSession, post_id: int) -> tuple[Part, ...]:
     """The messages of a post that were not deleted, in the order of the source."""
     rows = await session.execute(
         text(
-            "select message_id, kind, protected, text, entities, reply_to from messages"
+            "select message_id, kind, protected, text, entities, reply_to, replaced, file_id"
+            " from messages"
             " where post_id = :post and deleted_at is null order by message_id"
         ),
         {"post": post_id},
@@ -90,6 +91,8 @@ async def parts_of(session: AsyncSession, post_id: int) -> tuple[Part, ...]:
             r.text,
             tuple(Entity(**e) for e in r.entities),
             r.reply_to,
+            r.replaced,
+            r.file_id,
         )
         for r in rows
     )

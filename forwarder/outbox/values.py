@@ -142,6 +142,8 @@ class Part:
     text: str
     entities: tuple[Entity, ...]
     reply_to: int | None = None
+    replaced: bool = False
+    file_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,15 @@ CONNECT_TIMEOUT = 10.0
 POOL_SIZE = 64
 MOST_IDS = 100
 
+INPUT_MEDIA = {
+    Kind.PHOTO: telegram.InputMediaPhoto,
+    Kind.VIDEO: telegram.InputMediaVideo,
+    Kind.ANIMATION: telegram.InputMediaAnimation,
+    Kind.AUDIO: telegram.InputMediaAudio,
+    Kind.DOCUMENT: telegram.InputMediaDocument,
+}
+"""Kinds that may take another's place; a voice, a video note and a sticker stay what they are."""
+
 
 def make_bot(token: str, api_url: str | None = None, *, connections: int = POOL_SIZE) -> telegram.Bot:
     """A bot with timeouts fit for sending. ``api_url`` is a Bot API server of one's own (http://host:port)."""
@@ -96,7 +105,33 @@ class BotSender:
         return [copy.message_id for copy in copies]
 
     async def edit(self, order: EditOrder) -> None:
-        """The text of a text message, the caption of everything else."""
+        """The text of a text message, the caption of everything else; with it a medium that was replaced.
+
+        Raises :class:`~forwarder.errors.TelegramError` ``MEDIUM_NOT_HEARD`` where the bot has not heard the new
+        medium and so has no name for it; the caption is edited then.
+        """
+        if order.medium is None:
+            return await self._edit_text(order)
+        if order.medium.file_id is None or order.kind not in INPUT_MEDIA:
+            await self._edit_text_if_possible(order)
+            raise TelegramError("MEDIUM_NOT_HEARD", code=400)
+        media = INPUT_MEDIA[order.kind](
+            order.medium.file_id, caption=order.text, caption_entities=to_bot(order.entities)
+        )
+        try:
+            async with translated():
+                await self._bot.edit_message_media(media, order.destination, order.message_id)
+        except TelegramError as error:
+            pass_if_done(error, "edit")
+
+    async def _edit_text_if_possible(self, order: EditOrder) -> None:
+        try:
+            await self._edit_text(order)
+        except TelegramError as error:
+            if decide(error, api=AccountKind.BOT, order="edit").verdict is not Verdict.FAIL:
+                raise
+
+    async def _edit_text(self, order: EditOrder) -> None:
         entities = to_bot(order.entities)
         try:
             async with translated():

@@ -74,6 +74,7 @@ def to_source(message: telegram.Message) -> SourceMessage:
         origin=origin_of(message),
         protected=bool(message.has_protected_content),
         migrated_to=message.migrate_to_chat_id,
+        file_id=medium.file_id if (medium := medium_of(message)) is not None else None,
     )
 
 
@@ -95,13 +96,35 @@ def kind_of(message: telegram.Message) -> Kind:
 
 def media_id_of(message: telegram.Message) -> str | None:
     """``file_unique_id`` is the same for every bot and over time; of a photo, that of its largest size."""
+    medium = medium_of(message)
+    return f"bot:{medium.file_unique_id}" if medium is not None else None
+
+
+FileHolder = (
+    telegram.Animation
+    | telegram.Audio
+    | telegram.Document
+    | telegram.PhotoSize
+    | telegram.Sticker
+    | telegram.Video
+    | telegram.VideoNote
+    | telegram.Voice
+)
+
+
+def medium_of(message: telegram.Message) -> FileHolder | None:
     if message.photo:
-        return f"bot:{message.photo[-1].file_unique_id}"
-    for field in ("animation", "video", "video_note", "voice", "audio", "sticker", "document"):
-        medium = getattr(message, field)
-        if medium is not None:
-            return f"bot:{medium.file_unique_id}"
-    return None
+        return message.photo[-1]
+    found: FileHolder | None = (
+        message.animation
+        or message.video
+        or message.video_note
+        or message.voice
+        or message.audio
+        or message.sticker
+        or message.document
+    )
+    return found
 
 
 def origin_of(message: telegram.Message) -> Origin | None:

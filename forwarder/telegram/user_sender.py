@@ -9,9 +9,9 @@ from telethon.tl import functions, types
 
 from forwarder.errors import OutcomeUnknown, TelegramError
 from forwarder.message import AccountKind, DeleteOrder, EditOrder, Mode, SendOrder
-from forwarder.telegram.answers import Answers
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers, input_channel
+from forwarder.telegram.source_content import SourceContent
 from forwarder.telegram.telethon_entities import to_telethon
 
 MOST_IDS = 100
@@ -27,12 +27,12 @@ class UserSender:
         self.account_id = account_id
         self._client = client
         self._peers = Peers(client)
-        self._answers = Answers(client, self._peers)
+        self._sources = SourceContent(client, self._peers)
 
     async def send(self, order: SendOrder) -> tuple[int | None, ...]:
         """One ``messages.forwardMessages`` with at most 100 ids; ``drop_author`` makes it a copy.
 
-        A copy that answers another message is made anew where that loses nothing (see ``answers``).
+        A copy that answers another message is made anew where that loses nothing (see ``source_content``).
         """
         if not 0 < len(order.message_ids) == len(order.random_ids) <= MOST_IDS:
             raise ValueError(f"an order has 1 to {MOST_IDS} messages and a random id for each")
@@ -46,7 +46,7 @@ class UserSender:
         return sent_ids(answer, order.random_ids)
 
     async def _request(self, order: SendOrder) -> Any:
-        return await self._answers.request(order) or functions.messages.ForwardMessagesRequest(
+        return await self._sources.answer(order) or functions.messages.ForwardMessagesRequest(
             from_peer=await self._peers.input_peer(order.source),
             id=list(order.message_ids),
             to_peer=await self._peers.input_peer(order.destination),
@@ -57,10 +57,12 @@ class UserSender:
         )
 
     async def edit(self, order: EditOrder) -> None:
+        """A medium that was replaced is taken from the source, whose file reference is fresh then."""
         request = functions.messages.EditMessageRequest(
             peer=await self._peers.input_peer(order.destination),
             id=order.message_id,
             message=order.text,
+            media=await self._sources.medium(order.medium) if order.medium is not None else None,
             entities=to_telethon(order.entities, self._peers.input_user),
         )
         try:

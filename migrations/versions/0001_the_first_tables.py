@@ -614,6 +614,8 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("media_id", sa.Text(), nullable=True),
+        sa.Column("replaced", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("file_id", sa.Text(), nullable=True),
         sa.Column("origin_chat", sa.BigInteger(), nullable=True),
         sa.Column("origin_message", sa.BigInteger(), nullable=True),
         sa.Column("protected", sa.Boolean(), server_default=sa.text("false"), nullable=False),

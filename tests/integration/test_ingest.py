@@ -538,3 +538,44 @@ async def test_our_own_posts_are_not_fed_in_where_a_user_account_listens(core: H
         due = await core.ingest.feed_own(session, core.bot, DIGEST, row["id"], [(1, 77), (2, 78)], Mode.COPY)
     assert due == []
     assert await core.run("select 1 from messages where message_id in (77, 78)") == []
+
+
+# --- media that were replaced
+
+
+async def test_another_medium_is_an_edit_that_says_so(core: House) -> None:
+    mapping = await core.mapping()
+    await core.hear(photo(1, "mt:photo:1"), photo(2, "mt:photo:2"))
+    await core.set_state(mapping, "sent")
+    await core.hear(
+        Edited(post(1, "", kind=Kind.VIDEO, media_id="mt:doc:9")), Edited(photo(2, "mt:photo:2", "words"))
+    )
+    rows = await core.run("select message_id, kind, media_id, replaced from messages order by 1")
+    assert [tuple(row.values()) for row in rows] == [
+        (1, "video", "mt:doc:9", True),
+        (2, "photo", "mt:photo:2", False),
+    ]
+    assert [row["parts"] for row in await core.deliveries(mapping, "edit")] == [[1], [2]]
+
+
+async def test_the_bots_name_of_the_new_medium_is_kept_whoever_hears_first(core: House) -> None:
+    mapping = await core.mapping(by=BOT)
+    await core.hear(photo(1, "mt:photo:1"))
+    await core.set_state(mapping, "sent")
+    by_bot = Edited(photo(1, "bot:two", heard=Heard.BOT, file_id="file-two"))
+    await core.hear(by_bot, by=BOT)
+    assert await core.deliveries(mapping, "edit") == [], "the bot's names cannot be compared with the user's"
+    await core.hear(Edited(photo(1, "mt:photo:2")))
+    await core.set_state(mapping, "failed", kind="edit", reason="medium_not_heard")
+    assert (await core.hear(by_bot, by=BOT)).due, "now the bot can do it"
+    [row] = await core.run("select replaced, file_id from messages")
+    assert (row["replaced"], row["file_id"]) == (True, "file-two")
+    assert (await core.hear(by_bot, by=BOT)).due == []
+
+
+async def test_a_text_that_got_a_medium_is_of_another_kind(core: House) -> None:
+    await core.mapping()
+    await core.hear(post(1, "words"))
+    await core.hear(Edited(photo(1, "mt:photo:5", "words")))
+    [row] = await core.run("select kind, replaced from messages")
+    assert (row["kind"], row["replaced"]) == ("photo", True)

@@ -16,6 +16,7 @@ from forwarder.message import (
     DeliveryKind,
     EditOrder,
     Kind,
+    Medium,
     Mode,
     SendOrder,
     State,
@@ -263,6 +264,14 @@ async def test_an_edit_gives_each_edited_copy_its_newest_text() -> None:
     called = await Caller(script).edit(job, LANE, (part(1), part(2)), (copy(1), copy(2)))
     assert called.result.state is State.SENT
     assert script.orders == [EditOrder(-1002, 501, Kind.TEXT, "new 1", ())]
+
+
+async def test_an_edit_carries_a_medium_that_was_replaced() -> None:
+    script = Script()
+    job = replace(JOB, kind=DeliveryKind.EDIT, parts=(1,))
+    photo = replace(part(1, Kind.PHOTO), replaced=True, file_id="file")
+    await Caller(script).edit(job, LANE, (photo,), (copy(1),))
+    assert script.orders == [EditOrder(-1002, 501, Kind.PHOTO, "new 1", (), Medium(-1001, 1, "file"))]
 
 
 async def test_what_has_no_text_or_is_gone_is_passed_over() -> None:

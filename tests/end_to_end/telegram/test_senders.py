@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import pytest
+import telegram
 
 from forwarder.errors import OutcomeUnknown, TelegramError
-from forwarder.message import AccountKind, DeleteOrder, EditOrder, Entity, FindOrder, Kind, Mode, SendOrder
+from forwarder.message import (
+    AccountKind,
+    DeleteOrder,
+    EditOrder,
+    Entity,
+    FindOrder,
+    Kind,
+    Medium,
+    Mode,
+    SendOrder,
+)
 from forwarder.retry import Verdict, decide
 from forwarder.sandbox.faults import FaultRule
-from forwarder.sandbox.world import Content
+from forwarder.sandbox.world import Content, Edit
 from forwarder.telegram.bot_sender import BotSender
+from forwarder.telegram.bot_values import to_source
 from forwarder.telegram.finder import MtprotoFinder
 from forwarder.telegram.user_sender import UserSender
 
@@ -188,6 +200,53 @@ async def test_a_bot_edits_texts_and_captions_and_repeats_do_no_harm(town: Town)
             await sender.delete(DeleteOrder(town.target, (first, second)))
             await sender.delete(DeleteOrder(town.target, (first,)))
     assert town.texts(town.target) == {}
+
+
+async def test_a_user_replaces_a_medium_with_the_sources_new_one(town: Town) -> None:
+    number = town.post(Content("old", media=town.world.add_photo(b"one")))
+    async with town.client("sender", town.user) as client:
+        sender = UserSender(client, 1)
+        (copy,) = await sender.send(order(town, [number]))
+        video = town.world.add_document(b"two", "two.mp4", kind="video", mime_type="video/mp4")
+        town.world.edit(town.owner, town.source, number, Edit("new", media=video))
+        for _ in range(2):
+            await sender.edit(
+                EditOrder(town.target, copy or 0, Kind.VIDEO, "new", medium=Medium(town.source, number))
+            )
+    made = town.world.message(town.owner, town.target, copy or 0)
+    assert made is not None
+    assert made.content == Content("new", media=video)
+
+
+async def test_a_bot_replaces_a_medium_that_it_has_heard(town: Town) -> None:
+    number = town.post(Content("old", media=town.world.add_photo(b"one")))
+    async with town.bot() as bot:
+        sender = BotSender(bot, 2)
+        (copy,) = await sender.send(order(town, [number]))
+        photo = town.world.add_photo(b"two")
+        town.world.edit(town.owner, town.source, number, Edit("new", media=photo))
+        # `get_updates` would open a second pool of connections, which nobody closes.
+        updates = await bot.do_api_request("getUpdates", return_type=telegram.Update)
+        heard = to_source(updates[-1].edited_channel_post)
+        medium = Medium(town.source, number, heard.file_id)
+        for _ in range(2):
+            await sender.edit(EditOrder(town.target, copy or 0, Kind.PHOTO, "new", medium=medium))
+    made = town.world.message(town.owner, town.target, copy or 0)
+    assert made is not None
+    assert made.content == Content("new", media=photo)
+
+
+async def test_a_bot_edits_the_caption_and_says_that_it_has_not_heard_the_medium(town: Town) -> None:
+    number = town.post(Content("old", media=town.world.add_photo(b"one")))
+    async with town.bot() as bot:
+        sender = BotSender(bot, 2)
+        (copy,) = await sender.send(order(town, [number]))
+        with pytest.raises(TelegramError) as met:
+            await sender.edit(
+                EditOrder(town.target, copy or 0, Kind.PHOTO, "new", medium=Medium(town.source, number))
+            )
+    assert decide(met.value, api=AccountKind.BOT, order="edit").reason == "medium_not_heard"
+    assert town.texts(town.target) == {copy: "new"}
 
 
 @pytest.mark.parametrize(

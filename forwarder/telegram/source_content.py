@@ -1,4 +1,4 @@
-"""Copies that answer another message, by a user account.
+"""What a user account sends anew in place of letting the server copy it: answers, and media that were replaced.
 
 ``messages.forwardMessages`` takes no message to reply to (its ``reply_to`` "can only contain an
 inputReplyToMonoForum", core.telegram.org/method/messages.forwardMessages), so such a copy is sent as a new
@@ -13,15 +13,15 @@ from typing import Any
 from telethon import utils
 from telethon.tl import functions, types
 
-from forwarder.message import Mode, SendOrder
+from forwarder.message import Medium, Mode, SendOrder
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers
 from forwarder.telegram.reader import fetch_raw
 from forwarder.telegram.telethon_entities import from_telethon, to_telethon
 
 
-class Answers:
-    """Makes the request for an order with a ``reply_to``, out of what the source says now.
+class SourceContent:
+    """Makes parts of requests out of what a source says now; file references are fresh then.
 
     Telegram's memory of random ids does not ask by which method a message was sent, so that an order repeated
     with the same ids sends nothing twice even when the repeat goes another way
@@ -32,8 +32,8 @@ class Answers:
         self._client = client
         self._peers = peers
 
-    async def request(self, order: SendOrder) -> Any | None:
-        """None where the copy has to be left to the server."""
+    async def answer(self, order: SendOrder) -> Any | None:
+        """The request for an order with a ``reply_to``; None where the copy has to be left to the server."""
         if order.mode is not Mode.COPY or order.reply_to is None:
             return None
         source = await self._peers.input_peer(order.source)
@@ -61,6 +61,12 @@ class Answers:
         if media is not None:
             return functions.messages.SendMediaRequest(media=media, **common)
         return functions.messages.SendMessageRequest(no_webpage=message.media is None or None, **common)
+
+    async def medium(self, medium: Medium) -> Any | None:
+        """What to give a copy in place of its medium; None where the source has none any more."""
+        source = await self._peers.input_peer(medium.source)
+        found = await fetch_raw(self._client, source, medium.source, [medium.message_id])
+        return input_media(found[0].media) if found else None
 
     def _item(self, message: Any, random_id: int) -> Any:
         return types.InputSingleMedia(
