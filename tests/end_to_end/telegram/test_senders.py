@@ -225,8 +225,8 @@ async def test_a_bot_replaces_a_medium_that_it_has_heard(town: Town) -> None:
         (copy,) = await sender.send(order(town, [number]))
         photo = town.world.add_photo(b"two")
         town.world.edit(town.owner, town.source, number, Edit("new", media=photo))
-        # `get_updates` would open a second pool of connections, which nobody closes.
-        updates = await bot.do_api_request("getUpdates", return_type=telegram.Update)
+        async with telegram.Bot(town.token, base_url=f"{town.bot_api.url}/bot") as ears:
+            updates = await ears.get_updates(allowed_updates=["channel_post", "edited_channel_post"])
         heard = to_source(updates[-1].edited_channel_post)
         medium = Medium(town.source, number, heard.file_id)
         for _ in range(2):
