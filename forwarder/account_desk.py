@@ -17,7 +17,7 @@ from sqlalchemy import delete, func, select, text, update
 
 from forwarder.db import Database, notify
 from forwarder.errors import AccountNotReady, ForwarderError, InvalidRequest, OutcomeUnknown, TelegramError
-from forwarder.message import AccountKind, ChatCard, ChatKind, FindOrder, Mode
+from forwarder.message import AccountKind, ChatCard, ChatKind, FindOrder, Kind, Mode, Remembered
 from forwarder.models import AccountRequest, RequestState
 from forwarder.seam import Directory, Finder
 
@@ -244,6 +244,7 @@ def find_order_json(order: FindOrder) -> Json:
         "mode": order.mode.value,
         "after_id": order.after_id,
         "known_ids": sorted(order.known_ids),
+        "remembered": [asdict(one) for one in order.remembered],
     }
 
 
@@ -255,6 +256,10 @@ def find_order_from(payload: Json) -> FindOrder:
         mode=Mode(payload["mode"]),
         after_id=payload["after_id"],
         known_ids=frozenset(payload["known_ids"]),
+        remembered=tuple(
+            Remembered(**{**one, "kind": Kind(one["kind"]), "texts": tuple(one["texts"])})
+            for one in payload.get("remembered", ())
+        ),
     )
 
 

@@ -489,6 +489,7 @@ class Carrier:
         """Find out whether a send of unknown outcome was executed, before anything is sent again."""
         async with self._db.begin() as session:
             known = await outbox.known_copies(session, lane, job.seen_id)
+            remembered = await outbox.remembered(session, job)
         order = FindOrder(
             source=job.source,
             message_ids=job.message_ids,
@@ -496,6 +497,7 @@ class Carrier:
             mode=job.mode or lane.mode,
             after_id=job.seen_id,
             known_ids=known,
+            remembered=remembered,
         )
         waiting = Result(
             State.UNSURE, "outcome_unknown", wait=min(LOOK_AGAIN, max(0.5, ABSENCE_PROVES - job.age))

@@ -228,10 +228,22 @@ class DeleteOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """A source message as it was heard; ``texts`` are all that it has said since it may have been sent."""
+
+    message_id: int
+    kind: Kind
+    texts: tuple[str, ...]
+    media_id: str | None = None
+    in_album: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FindOrder:
     """Look in the destination for the copies of a send whose outcome is unknown.
 
-    Only ids above ``after_id`` that are not in ``known_ids`` count.
+    Only ids above ``after_id`` that are not in ``known_ids`` count. ``remembered`` says what the source's messages
+    were, for those that were edited or deleted since.
     """
 
     source: int
@@ -240,6 +252,7 @@ class FindOrder:
     mode: Mode
     after_id: int
     known_ids: frozenset[int] = frozenset()
+    remembered: tuple[Remembered, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -379,6 +379,8 @@ class Message(Base):
     protected: Mapped[bool] = mapped_column(default=False, server_default=sql_text("false"))
     deleted_at: Mapped[datetime | None]
     heard_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    earlier: Mapped[list[str]] = mapped_column(JSONB, server_default=sql_text("'[]'::jsonb"))
+    """Texts that were edited away while a copy of unknown outcome may have been made of them."""
 
 
 BEFORE_THE_MOVE = 10**15

@@ -44,6 +44,7 @@ async def apply_edit(session: AsyncSession, source: Source, message: SourceMessa
     edit that changes neither text nor medium (a reaction, a view) is none. What was read from the server may
     be older than an edit that was pushed meanwhile: it counts only when it is younger than what we have.
     """
+    await keep_earlier_text(session, source, message)
     changed = await session.scalar(
         EDIT,
         {
@@ -78,6 +79,23 @@ async def name_file(session: AsyncSession, source: Source, message: SourceMessag
         {"channel": source.id, "id": message.message_id, "file": message.file_id},
     )
     return post
+
+
+async def keep_earlier_text(session: AsyncSession, source: Source, message: SourceMessage) -> None:
+    """Remember what an edit takes away while a copy of unknown outcome may have been made of it: the copy will be
+    looked for by what it says."""
+    await session.execute(
+        text(
+            """
+            update messages m set earlier = earlier || to_jsonb(m.text)
+             where channel_id = :channel and message_id = :id and m.text <> :text
+               and not earlier @> to_jsonb(m.text)
+               and exists (select 1 from deliveries d where d.post_id = m.post_id and d.kind = 'post'
+                              and (d.state in ('sending', 'unsure') or d.unsettled))
+            """
+        ),
+        {"channel": source.id, "id": message.message_id, "text": message.text},
+    )
 
 
 async def apply_deletion(session: AsyncSession, source: Source, message_ids: Sequence[int]) -> list[Due]:

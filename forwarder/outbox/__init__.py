@@ -13,6 +13,7 @@ from forwarder.outbox.jobs import (
     known_copies,
     next_job,
     parts_of,
+    remembered,
     start_sending,
     successor_of,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "record",
     "record_sent",
     "release",
+    "remembered",
     "renew",
     "start_sending",
     "still_ours",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.message import AccountKind, DeliveryKind, Entity, Kind, Mode, State
+from forwarder.message import AccountKind, DeliveryKind, Entity, Kind, Mode, Remembered, State
 from forwarder.outbox.values import CopyOf, Job, LaneHeld, Nothing, Part, Worker
 from forwarder.pace import Place
 
@@ -94,6 +94,21 @@ async def parts_of(session: AsyncSession, post_id: int) -> tuple[Part, ...]:
             r.replaced,
             r.file_id,
         )
+        for r in rows
+    )
+
+
+async def remembered(session: AsyncSession, job: Job) -> tuple[Remembered, ...]:
+    """What the messages of a call were, also those that were edited or deleted since."""
+    rows = await session.execute(
+        text(
+            "select message_id, kind, text, earlier, media_id, album_id from messages"
+            " where post_id = :post and message_id = any(:ids) order by message_id"
+        ),
+        {"post": job.post_id, "ids": list(job.message_ids)},
+    )
+    return tuple(
+        Remembered(r.message_id, Kind(r.kind), (r.text, *r.earlier), r.media_id, r.album_id is not None)
         for r in rows
     )
 

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from telethon.tl import functions
 
 from forwarder.errors import AccountNotReady, OutcomeUnknown, TelegramError
-from forwarder.message import AccountKind, FindOrder, Heard, Kind, Mode, Origin, SourceMessage
+from forwarder.message import AccountKind, FindOrder, Heard, Kind, Mode, Origin, Remembered
 from forwarder.retry import Verdict, decide
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers, input_channel
 from forwarder.telegram.reader import fetch_raw
-from forwarder.telegram.telethon_values import forward_date, kind_of, to_source
+from forwarder.telegram.telethon_values import forward_date, to_source
 
 WINDOW = 100
 EMPTY_WINDOWS = 3
 """A bot sees no newest id; this many windows of 100 ids without a message count as the end of the chat."""
 MOST_MESSAGES = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a copy of one source message may look like. ``date`` is what a forward's header says of a person's post;
+    before ``edited`` it may also have said something that nobody of us has heard."""
+
+    kind: Kind
+    texts: frozenset[str]
+    media_id: str | None
+    in_album: bool
+    date: datetime | None = None
+    edited: datetime | None = None
 
 
 class MtprotoFinder:
@@ -39,8 +54,17 @@ class MtprotoFinder:
             return None
         matched = self._by_origin(order, candidates) if order.mode is Mode.FORWARD else {}
         if len(matched) < len(order.message_ids):
-            sources = await self._sources(order)
-            matched = match_in_order(order, sources, candidates)
+            wanted = await self._wanted(order)
+            matched = match_in_order(order, wanted, candidates)
+            if not matched and any(
+                may_be_earlier(order.mode, one, candidate)
+                for one in wanted.values()
+                for candidate in candidates
+            ):
+                raise AccountNotReady(
+                    f"Posts of {order.source} were edited while their copies are looked for in {order.destination}, "
+                    "and what stands there may be a copy of what they said before."
+                )
         if not matched:
             return None
         if len(matched) < len(order.message_ids):
@@ -99,19 +123,25 @@ class MtprotoFinder:
         except TelegramError as error:
             raise not_readable(error, chat_id, side) from error
 
-    async def _sources(self, order: FindOrder) -> dict[int, Any]:
+    async def _wanted(self, order: FindOrder) -> dict[int, Wanted]:
+        """What to look for, by the source's message ids: as the source reads now, and as it was heard."""
         peer = await self._readable(order.source, "source")
         try:
             messages = await fetch_raw(self._client, peer, order.source, sorted(order.message_ids))
         except TelegramError as error:
             raise not_readable(error, order.source, "source") from error
-        sources = {message.id: message for message in messages}
-        if len(sources) < len(set(order.message_ids)):
-            raise AccountNotReady(
-                f"Posts of {order.source} were deleted while their copies are looked for in "
-                f"{order.destination}, so the copies cannot be recognised."
-            )
-        return sources
+        remembered = {one.message_id: one for one in order.remembered}
+        wanted = {message.id: wanted_of(message, remembered.get(message.id)) for message in messages}
+        for message_id in set(order.message_ids) - wanted.keys():
+            gone = remembered.get(message_id)
+            # A forward's header and the Bot API's own names of files cannot be compared without the source.
+            if gone is None or order.mode is Mode.FORWARD or (gone.media_id or "").startswith("bot:"):
+                raise AccountNotReady(
+                    f"Posts of {order.source} were deleted while their copies are looked for in "
+                    f"{order.destination}, so the copies cannot be recognised."
+                )
+            wanted[message_id] = Wanted(gone.kind, frozenset(gone.texts), gone.media_id, gone.in_album)
+        return wanted
 
     def _by_origin(self, order: FindOrder, candidates: Sequence[Any]) -> dict[int, int]:
         """Forwards of the source's own posts name chat and post in their headers."""
@@ -145,11 +175,25 @@ def not_readable(error: TelegramError, chat_id: int, side: str) -> Exception:
     return error
 
 
-def match_in_order(order: FindOrder, sources: dict[int, Any], candidates: Sequence[Any]) -> dict[int, int]:
+def wanted_of(source: Any, remembered: Remembered | None) -> Wanted:
+    now = to_source(source, Heard.POLL)
+    return Wanted(
+        kind=now.kind,
+        texts=frozenset((now.text, *(remembered.texts if remembered is not None else ()))),
+        media_id=now.media_id,
+        in_album=source.grouped_id is not None,
+        date=forward_date(source) or source.date,
+        edited=now.edit_date,
+    )
+
+
+def match_in_order(
+    order: FindOrder, wanted: Mapping[int, Wanted], candidates: Sequence[Any]
+) -> dict[int, int]:
     """Source id to copy id: equal content, in the order of the source, an album's parts in one album."""
     best: dict[int, int] = {}
     for first in range(len(candidates)):
-        matched = match_from(order, sources, candidates[first:])
+        matched = match_from(order, wanted, candidates[first:])
         if len(matched) > len(best):
             best = matched
         if len(best) == len(order.message_ids):
@@ -157,10 +201,10 @@ def match_in_order(order: FindOrder, sources: dict[int, Any], candidates: Sequen
     return best
 
 
-def match_from(order: FindOrder, sources: dict[int, Any], candidates: Sequence[Any]) -> dict[int, int]:
+def match_from(order: FindOrder, wanted: Mapping[int, Wanted], candidates: Sequence[Any]) -> dict[int, int]:
     """Match the first source with the first candidate, the others after it; nothing if the first differs."""
     ids = sorted(order.message_ids)
-    is_album = len(ids) > 1 and len({sources[message_id].grouped_id for message_id in ids} - {None}) == 1
+    is_album = len(ids) > 1 and all(wanted[message_id].in_album for message_id in ids)
     album = getattr(candidates[0], "grouped_id", None) if is_album else None
     matched: dict[int, int] = {}
     position = 0
@@ -170,7 +214,7 @@ def match_from(order: FindOrder, sources: dict[int, Any], candidates: Sequence[A
             position += 1
             if is_album and getattr(candidate, "grouped_id", None) != album:
                 continue
-            if same_post(order.mode, sources[message_id], candidate):
+            if same_post(order.mode, wanted[message_id], candidate):
                 matched[message_id] = candidate.id
                 break
         if not matched:
@@ -180,23 +224,36 @@ def match_from(order: FindOrder, sources: dict[int, Any], candidates: Sequence[A
     return matched
 
 
-def same_post(mode: Mode, source: Any, candidate: Any) -> bool:
-    """Whether ``candidate`` carries what ``source`` carries, and its header if it is to be a forward."""
+def same_post(mode: Mode, wanted: Wanted, candidate: Any) -> bool:
+    """Whether ``candidate`` carries what is wanted, and its header if it is to be a forward."""
+    return same_header(mode, wanted, candidate) and same_content(wanted, candidate)
+
+
+def may_be_earlier(mode: Mode, wanted: Wanted, candidate: Any) -> bool:
+    """Whether ``candidate`` may carry what the source said before it was edited."""
+    copy = to_source(candidate, Heard.POLL)
+    return (
+        wanted.edited is not None
+        and copy.date <= wanted.edited
+        and (copy.kind, copy.media_id) == (wanted.kind, wanted.media_id)
+        and same_header(mode, wanted, candidate)
+    )
+
+
+def same_header(mode: Mode, wanted: Wanted, candidate: Any) -> bool:
     header = getattr(candidate, "fwd_from", None)
     if mode is Mode.FORWARD:
         # People's posts are forwarded with a name and the date of the first appearance only.
-        if header is None or header.date != (forward_date(source) or source.date):
-            return False
-    elif header is not None and kind_of(source) is not Kind.DICE:
-        # Telegram forwards a dice also where a copy was asked for; nothing else of ours has a header.
-        return False
-    return same_content(to_source(source, Heard.POLL), to_source(candidate, Heard.POLL))
+        return header is not None and header.date == wanted.date
+    # Telegram forwards a dice also where a copy was asked for; nothing else of ours has a header.
+    return header is None or wanted.kind is Kind.DICE
 
 
-def same_content(source: SourceMessage, copy: SourceMessage) -> bool:
-    if source.kind is not copy.kind or source.media_id != copy.media_id:
+def same_content(wanted: Wanted, candidate: Any) -> bool:
+    copy = to_source(candidate, Heard.POLL)
+    if wanted.kind is not copy.kind or wanted.media_id != copy.media_id:
         return False
     # An edit after the send changes the text here but not there; the medium alone tells them apart then.
-    if source.edit_date is not None and source.media_id is not None:
+    if wanted.edited is not None and wanted.media_id is not None:
         return True
-    return source.text == copy.text
+    return copy.text in wanted.texts

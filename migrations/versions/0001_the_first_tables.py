@@ -626,6 +626,12 @@ def upgrade() -> None:
             server_default=sa.text("clock_timestamp()"),
             nullable=False,
         ),
+        sa.Column(
+            "earlier",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'[]'::jsonb"),
+            nullable=False,
+        ),
         sa.CheckConstraint(
             "heard in ('push', 'poll', 'catch_up', 'bot', 'own')", name=op.f("ck_messages_heard_known")
         ),

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from forwarder.account_desk import AccountDesk, answer
 from forwarder.db import Database
 from forwarder.errors import AccountNotReady, ForwarderError, InvalidRequest, OutcomeUnknown, TelegramError
-from forwarder.message import AccountKind, ChatCard, ChatKind, FindOrder, Mode
+from forwarder.message import AccountKind, ChatCard, ChatKind, FindOrder, Kind, Mode, Remembered
 from forwarder.models import AccountRequest
 
 CARD = ChatCard(
@@ -26,7 +26,10 @@ CARD = ChatCard(
     top_id=77,
     may_read=True,
 )
-ORDER = FindOrder(-1001, (5, 6), -1002, Mode.COPY, after_id=40, known_ids=frozenset({41, 43}))
+REMEMBERED = Remembered(5, Kind.PHOTO, ("now", "before"), "mt:photo:1", in_album=True)
+ORDER = FindOrder(
+    -1001, (5, 6), -1002, Mode.COPY, after_id=40, known_ids=frozenset({41, 43}), remembered=(REMEMBERED,)
+)
 
 Look = Callable[[str], Awaitable[ChatCard]]
 

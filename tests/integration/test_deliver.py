@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -225,6 +227,28 @@ async def test_where_nobody_can_look_the_mapping_decides(
     await carrier.carry(mapping)
     assert await core.states(mapping) == [(1, ends), (2, "sent")]
     assert street.chat.posts(DIGEST) == arrived
+
+
+async def test_a_copy_is_looked_for_by_all_that_its_post_has_said_since_the_call(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    written = post(1, "before the call")
+    await core.hear(written)
+    await core.hear(Edited(replace(written, text="as it was sent", edit_date=written.date)))
+    sender, finder = street.sender(BOT), ScriptedFinder(street.chat)
+    sender.after.append(LOST)
+    carrier = street.carrier(sender, finder=finder)
+    await carrier.carry(mapping)
+    for minute, words in ((1, "newer"), (2, "newest")):
+        edited = replace(written, text=words, edit_date=written.date + timedelta(minutes=minute))
+        await core.hear(Edited(edited))
+    await core.hear(Deleted(NEWS, (1,)))
+    await street.due_now()
+    await carrier.carry(mapping)
+    [remembered] = finder.asked[-1].remembered
+    assert remembered.message_id == 1
+    assert set(remembered.texts) == {"as it was sent", "newer", "newest"}
 
 
 async def test_an_album_that_is_partly_there_is_never_sent_again(core: House, street: Street) -> None:
