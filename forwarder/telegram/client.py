@@ -15,6 +15,7 @@ from telethon.crypto import rsa
 from forwarder import __version__
 from forwarder.errors import SettingsError, TelegramError, Unavailable
 from forwarder.telegram.errors import translated
+from forwarder.telegram.message_box import WholeMessageBox
 from forwarder.telegram.sessions import EncryptedSession
 
 CALL_TIMEOUT = 20.0
@@ -56,6 +57,8 @@ class Client(TelegramClient):
         self._connected_once = False
         self.call_timeout = CALL_TIMEOUT
         self.on_reconnect: Callable[[], Awaitable[None]] | None = None
+        self.place_is_kept = False
+        self._message_box = WholeMessageBox(self._log["messagebox"])
 
     async def ready(self) -> None:
         """Connect unless connected.
@@ -112,6 +115,13 @@ class Client(TelegramClient):
         """Disconnect and save the session; harmless where there was no connection."""
         if self._connected_once:
             await self.disconnect()
+
+    async def _save_states_and_entities(self) -> None:
+        """Telethon's own saving; the place is left out where somebody keeps it who knows what is stored."""
+        kept = dict(self.session._update_states)
+        await super()._save_states_and_entities()
+        if self.place_is_kept:
+            self.session._update_states = kept
 
     async def _handle_auto_reconnect(self) -> None:
         await super()._handle_auto_reconnect()

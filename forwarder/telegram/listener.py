@@ -17,6 +17,7 @@ from forwarder.retry import Verdict, back_off, decide
 from forwarder.telegram.client import Client
 from forwarder.telegram.errors import translate
 from forwarder.telegram.peers import read_dialogs
+from forwarder.telegram.place import keep_place, save_place
 from forwarder.telegram.protection import OnProtection, flags_of, nobody_asks
 from forwarder.telegram.telethon_values import to_source
 
@@ -27,6 +28,8 @@ BATCH = 200
 STORE_PAUSE = 1.0
 PULSE_SECONDS = 60.0
 SETTLED_SECONDS = 60.0
+LAST_PLACE = 2.0
+"""Seconds for what was heard last to be stored, when asked to stop."""
 UNNUMBERED_CHAT = 0
 """The chat id of a deletion that names no chat: the ids count in the account's own numbering."""
 
@@ -62,6 +65,7 @@ class Listener:
         self._on_protection = on_protection
         self._flags: dict[int, bool] = {}
         self._heard: asyncio.Queue[News] = asyncio.Queue(MOST_WAITING)
+        self._put = self._stored = 0
         self._stop = asyncio.Event()
         self._rng = random.Random()
 
@@ -75,14 +79,18 @@ class Listener:
         """
         self._client.add_event_handler(self._hear, events.Raw(NEW + EDIT + DELETED + CHANGED))
         self._client.on_reconnect = self._after_reconnect
-        handing_on = asyncio.create_task(self._hand_on(), name="listener-news")
+        self._client.place_is_kept = True
+        tasks = [asyncio.create_task(self._hand_on(), name="listener-news")]
+        tasks.append(asyncio.create_task(keep_place(self._client, lambda: self._put, lambda: self._stored)))
         try:
             await self._stay_connected()
+            await self._wait(save_place(self._client, lambda: self._put, lambda: self._stored), LAST_PLACE)
         finally:
             self._client.remove_event_handler(self._hear)
             self._client.on_reconnect = None
-            handing_on.cancel()
-            await asyncio.gather(handing_on, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._client.close()
 
     async def _stay_connected(self) -> None:
@@ -152,6 +160,7 @@ class Listener:
             return
         if news is not None:
             # A full queue holds up Telethon's own loop, and Telegram keeps the rest.
+            self._put += 1
             await self._heard.put(news)
 
     async def _notice_protection(self, update: Any) -> None:
@@ -173,6 +182,7 @@ class Listener:
             while len(batch) < BATCH and not self._heard.empty():
                 batch.append(self._heard.get_nowait())
             await self._store_surely(batch)
+            self._stored += len(batch)
 
     async def _store_surely(self, batch: list[News]) -> None:
         while True:
