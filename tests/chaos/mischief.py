@@ -25,6 +25,8 @@ CALLS: dict[Kind, dict[str, object]] = {
     Kind.CUT_AFTER: {"action": "cut", "moment": "after"},
     Kind.ANSWER_LOST: {"action": "drop", "moment": "after"},
     Kind.CALL_LOST: {"action": "drop", "moment": "before"},
+    Kind.SLOW_CALL: {"action": "delay", "moment": "before"},
+    Kind.SLOW_ANSWER: {"action": "delay", "moment": "after"},
     Kind.FLOOD_WAIT: {"action": "error", "error": "FLOOD_WAIT_X"},
     Kind.SLOW_MODE: {"action": "error", "error": "SLOWMODE_WAIT_X"},
 }

@@ -33,6 +33,8 @@ class Kind(StrEnum):
     CALL_LOST = "not executed and not answered"
     SERVER_ERROR = "server error before execution"
     SERVER_ERROR_AFTER = "server error after execution"
+    SLOW_CALL = "executed late"
+    SLOW_ANSWER = "answered late"
     FLOOD_WAIT = "flood wait"
     SLOW_MODE = "slow mode"
     DOUBLED = "updates doubled"
@@ -44,8 +46,8 @@ class Kind(StrEnum):
 WEIGHTS = {
     Kind.KILL: 14, Kind.FREEZE: 8, Kind.REDIS_KILLED: 3, Kind.REDIS_EMPTIED: 3, Kind.POSTGRES_RESTARTED: 3,
     Kind.CONNECTIONS_CUT: 4, Kind.CUT_BEFORE: 4, Kind.CUT_AFTER: 8, Kind.ANSWER_LOST: 6, Kind.CALL_LOST: 4,
-    Kind.SERVER_ERROR: 4, Kind.SERVER_ERROR_AFTER: 4, Kind.FLOOD_WAIT: 4, Kind.SLOW_MODE: 3,
-    Kind.DOUBLED: 4, Kind.REORDERED: 4, Kind.WITHHELD: 5, Kind.DELAYED: 3,
+    Kind.SERVER_ERROR: 4, Kind.SERVER_ERROR_AFTER: 4, Kind.SLOW_CALL: 4, Kind.SLOW_ANSWER: 4,
+    Kind.FLOOD_WAIT: 4, Kind.SLOW_MODE: 3, Kind.DOUBLED: 4, Kind.REORDERED: 4, Kind.WITHHELD: 5, Kind.DELAYED: 3,
 }  # fmt: skip
 SHORTEST_GAP, LONGEST_GAP = 0.8, 4.0
 
@@ -109,6 +111,9 @@ def _trouble(at: float, kind: Kind, chance: random.Random) -> Trouble:
             return Trouble(at, kind, method, float(chance.randint(1, 12)))
         case Kind.DOUBLED | Kind.REORDERED | Kind.WITHHELD:
             return Trouble(at, kind, times=chance.randint(1, 8))
+        case Kind.SLOW_CALL | Kind.SLOW_ANSWER:
+            # Longer than a lease, and than a client waits; but what begins is over before absence proves anything.
+            return Trouble(at, kind, chance.choice((*USER_SENDS, *BOT_SENDS)), chance.uniform(2, 20))
         case Kind.DELAYED:
             return Trouble(at, kind, seconds=chance.uniform(0.5, 4.0), times=chance.randint(1, 5))
     calls = (*USER_CALLS, *BOT_CALLS, *(USER_SENDS + BOT_SENDS) * 3)
