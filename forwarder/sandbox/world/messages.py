@@ -139,13 +139,14 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a message is sent, beyond its content."""
+    """How a message is sent, beyond its content. ``send_as`` is a channel in whose name it appears in a group."""
 
     reply_to: int | None = None
     topic: int | None = None
     markup: Markup | None = None
     silent: bool = False
     noforwards: bool = False
+    send_as: int | None = None
 
 
 PLAIN = Options()

@@ -57,7 +57,7 @@ class Posting(People):
             chat=chat_id,
             uid=self.take_uid(),
             sent_by=actor,
-            from_id=self._shown_author(actor, chat),
+            from_id=options.send_as or self._shown_author(actor, chat),
             date=self.clock.now(),
             text=content.text,
             entities=content.entities,

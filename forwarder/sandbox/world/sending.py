@@ -90,9 +90,22 @@ class Sending(Membership):
         """Options as they take effect: a person has no keyboards to give, replies must have a target."""
         if options.reply_to is not None and self.message(actor, chat_id, options.reply_to) is None:
             raise TelegramError(400, "REPLY_MESSAGE_ID_INVALID")
+        if options.send_as is not None:
+            self._check_send_as(actor, chat_id, options.send_as)
         if options.markup is not None and self.account(actor).bot is None:
             return replace(options, markup=None)
         return options
+
+    def _check_send_as(self, actor: int, chat_id: int, name: int) -> None:
+        """In supergroups a person may write in the name of a channel of their own.
+
+        Source: https://core.telegram.org/api/send-as
+        """
+        chat, channel = self.memory.chats.get(chat_id), self.memory.chats.get(name)
+        if chat is None or chat.kind != "supergroup" or channel is None or channel.kind != "channel":
+            raise TelegramError(400, "SEND_AS_PEER_INVALID")
+        if channel.creator != actor:
+            raise TelegramError(400, "SEND_AS_PEER_INVALID")
 
     def _rolled(self, content: Content) -> Content:
         if isinstance(content.media, Dice) and not content.media.value:

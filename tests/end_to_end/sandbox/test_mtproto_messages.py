@@ -287,3 +287,22 @@ async def test_the_world_and_the_door_tell_an_edit_of_a_forward_the_same(stage: 
     client = await stage.login(stage.owner)
     with pytest.raises(errors.MessageIdInvalidError):
         await client.edit_message(stage.target.id, made.id, "other")
+
+
+async def test_a_message_in_the_name_of_a_channel_is_shown_as_the_channels(stage: Stage) -> None:
+    client = await stage.login(stage.owner)
+    talk = stage.world.create_supergroup(stage.owner.id, "Talk", username="talk_here").id
+    peer = await client.get_input_entity("talk_here")
+    send_as = await client.get_input_entity("source_channel")
+    await client(Send(peer, "in its name", send_as=send_as))
+    assert stage.world.history(talk)[-1].from_id == stage.channel.id
+    seen = await client.get_messages(peer, limit=1)
+    assert seen[0].from_id == types.PeerChannel(send_as.channel_id)
+
+
+async def test_a_forward_takes_no_message_to_reply_to(stage: Stage) -> None:
+    client = await stage.login(stage.owner)
+    peer = await client.get_input_entity("source_channel")
+    post = stage.world.send(stage.owner.id, stage.channel.id, "post").id
+    with pytest.raises(errors.RPCError, match="REPLY_TO_INVALID"):
+        await client(Forward(peer, [post], peer, random_id=[5], reply_to=types.InputReplyToMessage(post)))

@@ -222,3 +222,15 @@ def test_what_was_deleted_is_kept_for_the_verdict(scene: Scene) -> None:
     assert world.message(owner, channel, post.id) is None
     assert [(entry.message.text, entry.by) for entry in world.deleted(channel)] == [("gone", owner)]
     assert post in world.ever_sent(channel)
+
+
+def test_a_person_writes_in_the_name_of_their_own_channel_and_of_no_other(scene: Scene) -> None:
+    world, channel = scene.world, scene.channel.id
+    talk = world.create_supergroup(scene.owner.id, "Talk").id
+    world.add_member(scene.owner.id, talk, scene.other.id)
+    shown = world.send(scene.owner.id, talk, "ours", options=Options(send_as=channel))
+    assert (shown.from_id, shown.sent_by) == (channel, scene.owner.id)
+    with pytest.raises(TelegramError, match="SEND_AS_PEER_INVALID"):
+        world.send(scene.other.id, talk, "theirs", options=Options(send_as=channel))
+    with pytest.raises(TelegramError, match="SEND_AS_PEER_INVALID"):
+        world.send(scene.owner.id, channel, "not in a channel", options=Options(send_as=channel))

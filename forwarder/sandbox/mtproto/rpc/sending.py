@@ -16,7 +16,7 @@ from forwarder.sandbox.world import ids as marked
 from .registry import Caller, answers
 
 
-def _options(request: Any) -> Options:
+def _options(caller: Caller, request: Any) -> Options:
     if getattr(request, "schedule_date", None) is not None:
         raise TelegramError(400, "SCHEDULE_DATE_INVALID")
     reply = request.reply_to
@@ -26,6 +26,7 @@ def _options(request: Any) -> Options:
         markup=read_markup(getattr(request, "reply_markup", None)),
         silent=bool(request.silent),
         noforwards=bool(request.noforwards),
+        send_as=caller.peer(request.send_as) if getattr(request, "send_as", None) is not None else None,
     )
 
 
@@ -86,7 +87,7 @@ def _send_one(caller: Caller, request: Any, media: Any) -> Any:
     content = _content(caller, request.message, request.entities, media)
     with caller.world.capture() as events:
         caller.world.send(
-            caller.viewer, chat, content, random_id=request.random_id, options=_options(request)
+            caller.viewer, chat, content, random_id=request.random_id, options=_options(caller, request)
         )
     return caller.updates(events)
 
@@ -101,7 +102,7 @@ def send_multi_media(caller: Caller, request: Any) -> Any:
     items = [_content(caller, item.message, item.entities, item.media) for item in request.multi_media]
     with caller.world.capture() as events:
         sent = caller.world.send_album(
-            caller.viewer, chat, items, random_ids=random_ids, options=_options(request)
+            caller.viewer, chat, items, random_ids=random_ids, options=_options(caller, request)
         )
     return _answer(caller, events, sent, known, random_ids)
 
@@ -126,7 +127,7 @@ def forward_messages(caller: Caller, request: Any) -> Any:
             random_ids=request.random_id,
             drop_author=bool(request.drop_author),
             drop_captions=bool(request.drop_media_captions),
-            options=_options(request),
+            options=_options(caller, request),
         )
     return _answer(caller, events, sent, known, request.random_id)
 
