@@ -1,0 +1,118 @@
+"""What went wrong reaches the people who can mend it, in the bot, and one tap lets the posts go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+
+from forwarder.message import AccountKind, Mode, Route
+from forwarder.sandbox.person import Person, Screen, Shown
+from forwarder.services.accounts import AccountService
+
+from .conftest import POSTER, Town, eventually
+
+
+@pytest.fixture
+async def olga(town: Town) -> AsyncIterator[Person]:
+    """The owner, who has spoken to the bot; without that it may not write to her."""
+    person = Person(town.world, town.owner)
+    await person.type(town.robot, "/start")
+    yield person
+    person.close()
+
+
+async def shown(town: Town, person: Person, words: str, seconds: float = 40.0) -> Shown:
+    """The bot's message that says this, as soon as there is one."""
+    screen = await person.wait_screen(town.robot, lambda screen: bool(said(screen, words)), seconds)
+    return said(screen, words)[-1]
+
+
+def said(screen: Screen, words: str) -> list[Shown]:
+    return [message for message in screen.messages if words in message.text and not message.mine]
+
+
+def tellings(town: Town, person: Person, words: str) -> int:
+    """How many of the bot's messages say this."""
+    return len(said(person.screen(town.robot), words))
+
+
+async def test_a_lost_right_is_told_with_its_remedy_and_one_tap_sends_what_was_held(
+    town: Town, olga: Person
+) -> None:
+    source, target = town.channel("News"), town.channel("Copies")
+    await town.start("ingest", "bot", "worker", "user-worker", "beat")
+    await shown(town, olga, "Message forwarder")
+    await town.map(source, target, Mode.COPY, Route.USER)
+    town.post(source, "before")
+    await eventually(lambda: town.texts(target) == ["before"], 40)
+
+    town.world.promote(town.owner, target, town.user, frozenset())
+    town.post(source, "one")
+    town.post(source, "two")
+    card = await shown(town, olga, "is paused")
+    assert all(part in card.text for part in ("News → Copies", "Reason:", "What to do:"))
+    assert card.labels() == ["▶️ Resume and send", "⏭ Resume and skip", "🔀 Open the mapping"]
+
+    town.world.promote(town.owner, target, town.user, POSTER)
+    town.post(source, "three")
+    await olga.press(town.robot, "▶️ Resume and send")
+    await eventually(lambda: town.texts(target) == ["before", "one", "two", "three"], 40)
+    assert tellings(town, olga, "is paused") == 0, "the card became the mapping's own, and there was but one"
+
+
+async def test_protection_switched_on_holds_queued_posts_until_it_is_lifted(town: Town, olga: Person) -> None:
+    source, target = town.channel("News"), town.channel("Copies")
+    await town.start("ingest", "bot", "user-worker", "beat")
+    await shown(town, olga, "Message forwarder")
+    await town.map(source, target, Mode.COPY, Route.BOT)
+    town.post(source, "queued before the protection")
+    await eventually(lambda: counted(town, "deliveries"), 40)
+    town.world.change_chat(town.owner, source, protected=True)
+    await eventually(lambda: counted(town, "channels where protected"), 40)
+
+    others = town.supervisor
+    assert others is not None
+    try:
+        await town.start("worker")
+        await shown(town, olga, "is paused")
+        assert tellings(town, olga, "the source protects its content") == 1
+        assert town.texts(target) == [], "Telegram would let the bot copy it"
+        await olga.press(town.robot, "▶️ Resume and send")
+        await olga.wait_screen(town.robot, lambda screen: "protects its content" in screen.toast, 40)
+
+        town.world.change_chat(town.owner, source, protected=False)
+        await olga.press(town.robot, "▶️ Resume and send")
+        await eventually(lambda: town.texts(target) == ["queued before the protection"], 40)
+    finally:
+        await asyncio.to_thread(others.stop)
+
+
+async def test_a_listener_that_is_signed_out_is_told_of_once(town: Town, olga: Person) -> None:
+    await AccountService(town.db).register(AccountKind.USER, town.user, "uwe_user")
+    logins = town.sandbox.mtproto.logins
+    for login in town.sandbox.mtproto.keys.logins.values():
+        if login.account == town.user:
+            logins.log_out(login)
+
+    await town.start("ingest", "bot")
+    card = await shown(town, olga, "is signed out")
+    assert "manage.py login" in card.text
+    # It is started again and finds no login either: the one after that is its third process.
+    seen: set[int] = set()
+
+    def third() -> bool:
+        pids = town.supervisor.pids() if town.supervisor is not None else {}
+        seen.update(pid for name, pid in pids.items() if name == "ingest")
+        return len(seen) >= 3
+
+    await eventually(third, 40)
+    assert tellings(town, olga, "is signed out") == 1
+    assert not await counted(town, "notices where done_at is null")
+
+
+async def counted(town: Town, what: str) -> bool:
+    async with town.db.begin() as session:
+        return bool(await session.scalar(text(f"select count(*) from {what}")))
