@@ -28,7 +28,7 @@ from forwarder.outbox.lanes import (
     switch_route,
     take_lane,
 )
-from forwarder.outbox.results import ended_without_success, note_wait, record, record_sent, stop_account
+from forwarder.outbox.results import ended_without_success, note_wait, record, record_sent
 from forwarder.outbox.values import (
     BULK,
     FIX,
@@ -79,7 +79,6 @@ __all__ = [
     "renew",
     "start_sending",
     "still_ours",
-    "stop_account",
     "successor_of",
     "switch_route",
     "take_lane",

@@ -53,13 +53,6 @@ async def note_wait(
     )
 
 
-async def stop_account(session: AsyncSession, account_id: int, reason: str) -> None:
-    await session.execute(
-        text("update accounts set state = 'stopped', reason = :reason where id = :id and state = 'active'"),
-        {"id": account_id, "reason": reason},
-    )
-
-
 async def record(
     session: AsyncSession, job: Job, lane: LaneHeld, worker: Worker, result: Result
 ) -> list[Due]:
