@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from forwarder.errors import ForwarderError
+from tests.chaos.plan import EVERY
 from tests.chaos.run import RATE, Wishes, perform
 
 
@@ -21,8 +22,11 @@ def main() -> int:
     options.add_argument("--report", type=Path, help="write the report to this file, as JSON")
     options.add_argument("--logs", type=Path, help="keep what the processes say in this folder")
     options.add_argument("--rate", type=float, default=RATE, help="posts a second (default: %(default)g)")
+    options.add_argument(
+        "--every", type=float, default=EVERY, help="seconds between two troubles (default: %(default)g)"
+    )
     given = options.parse_args()
-    wishes = Wishes(given.seconds, given.seed, given.report, given.logs, given.rate)
+    wishes = Wishes(given.seconds, given.seed, given.report, given.logs, given.rate, given.every)
     try:
         report = asyncio.run(perform(wishes, lambda words: print(words, flush=True)))
     except ForwarderError as error:

@@ -49,7 +49,8 @@ WEIGHTS = {
     Kind.SERVER_ERROR: 4, Kind.SERVER_ERROR_AFTER: 4, Kind.SLOW_CALL: 4, Kind.SLOW_ANSWER: 4,
     Kind.FLOOD_WAIT: 4, Kind.SLOW_MODE: 3, Kind.DOUBLED: 4, Kind.REORDERED: 4, Kind.WITHHELD: 5, Kind.DELAYED: 3,
 }  # fmt: skip
-SHORTEST_GAP, LONGEST_GAP = 0.8, 4.0
+EVERY = 2.4
+"""Seconds between two troubles, on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +76,14 @@ class Trouble:
         return told + (f", {self.times} times" if self.times > 1 else "")
 
 
-def make_plan(seed: int, seconds: float) -> list[Trouble]:
+def make_plan(seed: int, seconds: float, every: float = EVERY) -> list[Trouble]:
     """Troubles for so many seconds, each kind at least once where there is room."""
     chance = random.Random(f"chaos:{seed}")
     times: list[float] = []
-    at = chance.uniform(SHORTEST_GAP, LONGEST_GAP)
+    at = chance.uniform(every / 3, every * 5 / 3)
     while at < seconds:
         times.append(at)
-        at += chance.uniform(SHORTEST_GAP, LONGEST_GAP)
+        at += chance.uniform(every / 3, every * 5 / 3)
     kinds = chance.sample(list(Kind), min(len(Kind), len(times)))
     kinds += chance.choices(list(WEIGHTS), list(WEIGHTS.values()), k=len(times) - len(kinds))
     chance.shuffle(kinds)

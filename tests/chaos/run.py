@@ -27,7 +27,7 @@ from forwarder.supervisor import Event, What
 from tests.chaos import judge, town
 from tests.chaos.judge import Finding, Held, Sent, Span
 from tests.chaos.mischief import Done, Mischief
-from tests.chaos.plan import BOT_SENDS, Kind, Trouble, last_over, make_plan
+from tests.chaos.plan import BOT_SENDS, EVERY, Kind, Trouble, last_over, make_plan
 from tests.chaos.servers import servers
 
 SETTLE_SECONDS = 120.0
@@ -47,6 +47,7 @@ class Wishes:
     report: Path | None = None
     logs: Path | None = None
     rate: float = RATE
+    every: float = EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ async def _chaos(wishes: Wishes, folder: Path, say: Callable[[str], None]) -> di
         say(f"Setting up {len(town.LANES)} lanes.")
         mappings = await town.set_up(house)
         play = await Play.begin(house.telegram)
-        plan = make_plan(wishes.seed, wishes.seconds)
+        plan = make_plan(wishes.seed, wishes.seconds, wishes.every)
         posts = int(last_over(plan) * wishes.rate) + len(town.SOURCES)
         steps = write_script(wishes.seed, posts, rate=wishes.rate, sources=town.SOURCES)
         say(

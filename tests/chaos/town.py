@@ -109,10 +109,7 @@ async def set_up(house: House) -> dict[int, Lane]:
         mappings = MappingService(house.db)
         views: dict[str, ChannelView] = {}
         for chat in (*SOURCES, *DESTINATIONS):
-            is_source = chat in SOURCES
-            views[chat.key] = await channels.add(
-                str(house.telegram.chats[chat.key]), as_source=is_source, as_destination=not is_source
-            )
+            views[chat.key] = await _add(channels, chat, house.telegram.chats[chat.key])
         starts = {chat.key: await channels.start_id(views[chat.key].id) for chat in SOURCES}
         made = {}
         for lane in LANES:
@@ -129,6 +126,26 @@ async def set_up(house: House) -> dict[int, Lane]:
     finally:
         await bot.shutdown()
         await bot.request.shutdown()
+
+
+async def _add(channels: ChannelService, chat: Chat, chat_id: int) -> ChannelView:
+    """Add a chat and ask again until every account of ours that is in it has answered."""
+    is_source = chat in SOURCES
+    wanted = {
+        kind for kind, there in ((AccountKind.BOT, chat.bot), (AccountKind.USER, chat.account)) if there
+    }
+    deadline = asyncio.get_running_loop().time() + START_SECONDS
+    while True:
+        try:
+            view = await channels.add(str(chat_id), as_source=is_source, as_destination=not is_source)
+            able = {kind for kind in wanted if (rights := view.rights(kind)) and rights.may_read}
+            if able == wanted:
+                return view
+            reason = f"only {', '.join(able) or 'nobody'} answered"
+        except ForwarderError as error:
+            reason = str(error)
+        if asyncio.get_running_loop().time() > deadline:
+            raise ForwarderError(f"{chat.title} could not be set up: {reason}.")
 
 
 async def _registered(db: Database) -> None:
