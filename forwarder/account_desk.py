@@ -16,7 +16,14 @@ import structlog
 from sqlalchemy import delete, func, select, text, update
 
 from forwarder.db import Database, notify
-from forwarder.errors import AccountNotReady, ForwarderError, InvalidRequest, OutcomeUnknown, TelegramError
+from forwarder.errors import (
+    AccountNotReady,
+    ForwarderError,
+    InvalidRequest,
+    NobodyAnswers,
+    OutcomeUnknown,
+    TelegramError,
+)
 from forwarder.message import AccountKind, ChatCard, ChatKind, FindOrder, Kind, Mode, Remembered
 from forwarder.models import AccountRequest, RequestState
 from forwarder.seam import Directory, Finder
@@ -69,7 +76,7 @@ class AccountDesk:
         except TimeoutError:
             pass
         await self._withdraw(request_id)
-        raise AccountNotReady(
+        raise NobodyAnswers(
             f"No process that holds the {self._kind.value} account's login answered within {timeout:g} s. "
             + (
                 "Start `manage.py worker --user`."

@@ -19,7 +19,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder import outbox
 from forwarder.calls import Called, Caller, may_answer, mode_for, same_account
 from forwarder.db import Database
-from forwarder.errors import AccountNotReady, ForwarderError, OutcomeUnknown, TelegramError, Unavailable
+from forwarder.errors import (
+    AccountNotReady,
+    ForwarderError,
+    NobodyAnswers,
+    OutcomeUnknown,
+    TelegramError,
+    Unavailable,
+)
 from forwarder.message import (
     AccountKind,
     DeliveryKind,
@@ -49,6 +56,9 @@ ABSENCE_PROVES = 30.0
 """Seconds after a call when a copy that is not in the destination will not appear any more."""
 
 LOOK_AGAIN = 5.0
+PATIENCE = 600.0
+"""Seconds for which a send of unknown outcome waits for a login that could look it up."""
+
 
 RECORD_FOR = 15.0
 """Seconds to go on trying to record a result while PostgreSQL restarts: only this process knows it."""
@@ -499,8 +509,9 @@ class Carrier:
             known_ids=known,
             remembered=remembered,
         )
+        left = ABSENCE_PROVES - job.age
         waiting = Result(
-            State.UNSURE, "outcome_unknown", wait=min(LOOK_AGAIN, max(0.5, ABSENCE_PROVES - job.age))
+            State.UNSURE, "outcome_unknown", wait=LOOK_AGAIN if left < 0 else min(LOOK_AGAIN, left + 0.5)
         )
         try:
             if self._finder is None:
@@ -508,7 +519,11 @@ class Carrier:
             found = await self._finder.find(order)
         except (AccountNotReady, TelegramError) as error:
             log.info("look_up_not_possible", reason=str(error))
-            if job.age < ABSENCE_PROVES:
+            # Whoever can look is away for now: guessing would double or lose the post, and he comes back.
+            for_now = isinstance(error, NobodyAnswers) or (
+                isinstance(error, TelegramError) and not isinstance(error, OutcomeUnknown)
+            )
+            if job.age < (PATIENCE if for_now else ABSENCE_PROVES):
                 return Called(waiting)
             partly = isinstance(error, OutcomeUnknown)
             if lane.when_unsure is WhenUnsure.AGAIN and not partly and job.attempts + 1 < MAX_ATTEMPTS:

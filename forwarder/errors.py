@@ -39,6 +39,10 @@ class AccountNotReady(ForwarderError):
         self.reason = reason
 
 
+class NobodyAnswers(AccountNotReady):
+    """The process that holds the account's login is away for now: what was asked may be asked again."""
+
+
 class InvalidRequest(ForwarderError):
     """What a person asked for cannot be done as asked; the text says why and what would work.
 

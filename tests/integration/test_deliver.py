@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from forwarder import deliver
-from forwarder.errors import AccountNotReady, OutcomeUnknown, TelegramError, Unavailable
+from forwarder.errors import AccountNotReady, NobodyAnswers, OutcomeUnknown, TelegramError, Unavailable
 from forwarder.message import AccountKind, Deleted, Edited, Kind, Mode, SendOrder, SourceMessage
 from forwarder.pace import Limits, Window
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, post
@@ -227,6 +227,28 @@ async def test_where_nobody_can_look_the_mapping_decides(
     await carrier.carry(mapping)
     assert await core.states(mapping) == [(1, ends), (2, "sent")]
     assert street.chat.posts(DIGEST) == arrived
+
+
+@pytest.mark.parametrize("error", [NobodyAnswers("away"), TelegramError("FLOOD_WAIT", seconds=5)])
+async def test_a_look_up_waits_for_a_login_that_is_away_for_now(
+    core: House, street: Street, error: Exception
+) -> None:
+    mapping = await core.mapping(by=BOT, when_unsure="hold")
+    await core.hear(post(1), post(2))
+    sender = street.sender(BOT)
+    sender.after.append(LOST)
+    finder = ScriptedFinder(street.chat, error=error)
+    carrier = street.carrier(sender, finder=finder)
+    await carrier.carry(mapping)
+    await street.called_long_ago()
+    await street.due_now()
+    await carrier.carry(mapping)
+    assert await core.states(mapping) == [(1, "unsure"), (2, "queued")]
+    finder.error = None
+    await street.due_now()
+    await carrier.carry(mapping)
+    assert await core.states(mapping) == [(1, "sent"), (2, "sent")]
+    assert street.chat.posts(DIGEST) == [1, 2]
 
 
 async def test_a_copy_is_looked_for_by_all_that_its_post_has_said_since_the_call(
