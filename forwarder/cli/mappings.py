@@ -127,12 +127,16 @@ def pause(number: int) -> None:
 def resume(number: int, send: bool | None) -> None:
     """Let the posts of mapping NUMBER travel again."""
 
+    settings = tool_settings()
+
     async def work(db: Database) -> MappingView:
         mappings = MappingService(db)
-        held = (await mappings.counts(number)).held
-        return await mappings.resume(number, send=_decided(send, held))
+        decided = _decided(send, (await mappings.counts(number)).held)
+        async with channel_service(settings, db) as channels:
+            await channels.look_again(await mappings.get(number))
+        return await mappings.resume(number, send=decided)
 
-    resumed = with_database(tool_settings(), work)
+    resumed = with_database(settings, work)
     click.echo(f"Mapping {number} ({_pair(resumed)}) is active.")
 
 

@@ -8,14 +8,14 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Database
-from forwarder.errors import AccountNotReady, InvalidRequest, NotFound
+from forwarder.errors import AccountNotReady, InvalidRequest, NotFound, TelegramError
 from forwarder.message import AccountKind, ChatCard, ChatKind
 from forwarder.models import Channel, MappingState, Mark
 from forwarder.models import Mapping as MappingRow
 from forwarder.seam import Directory
 from forwarder.services import audit, channel_rows, migration
 from forwarder.services.resolve import KNOWN_BUT_CLOSED, Findings, ask_accounts
-from forwarder.services.values import ChannelView, Page, Rights, page_bounds
+from forwarder.services.values import BY_PERSON, ChannelView, MappingView, Page, Rights, page_bounds
 
 
 class ChannelService:
@@ -83,6 +83,19 @@ class ChannelService:
                 )
             await self._note(session, row, findings)
             return (await channel_rows.views(session, [row]))[0]
+
+    async def look_again(self, mapping: MappingView) -> None:
+        """Check both chats of a mapping that an error has paused: what was wrong may be mended.
+
+        Where nobody answers now, what was known before stays.
+        """
+        if mapping.state is not MappingState.PAUSED or mapping.reason == BY_PERSON:
+            return
+        for channel in (mapping.source, mapping.destination):
+            try:
+                await self.check(channel.id)
+            except (AccountNotReady, TelegramError):
+                return
 
     async def start_id(self, channel_id: int) -> int:
         """The newest message id of a source now: a mapping made at this moment starts after it.

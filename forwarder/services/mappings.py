@@ -14,6 +14,7 @@ from forwarder.models import Lane, Mapping, MappingState, NoticeKind
 from forwarder.services import audit, mapping_checks, mapping_rows, mapping_work, notices
 from forwarder.services.graph import choose_route
 from forwarder.services.values import (
+    BY_PERSON,
     MappingCounts,
     MappingSettings,
     MappingView,
@@ -28,7 +29,6 @@ Ring = Callable[[Sequence[int]], Awaitable[None]]
 SOURCES_CHANGED = "sources_changed"
 """The notification that tells the listener to look at its sources: one of them is new."""
 
-BY_PERSON = "paused"
 NO_ROUTE = "no_route"
 HEALED_BY_ACCESS = frozenset(
     {NO_ROUTE, "no_right_to_post", "restricted_there", "banned_there", "chat_unreachable", "unreadable"}

@@ -11,6 +11,9 @@ from forwarder.models import Dedup, MappingState, WhenUnsure
 
 T = TypeVar("T")
 
+BY_PERSON = "paused"
+"""The reason of a mapping that a person has paused; any other is the program's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):

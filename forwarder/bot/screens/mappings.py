@@ -17,10 +17,8 @@ from forwarder.bot.cb import (
 from forwarder.bot.keyboards import LABEL, listed, pager, rows
 from forwarder.bot.texts import Html, Texts, shortened
 from forwarder.bot.visit import Screen, Visit
-from forwarder.errors import AccountNotReady, TelegramError
 from forwarder.message import Route
 from forwarder.models import MappingState
-from forwarder.services.mappings import BY_PERSON
 from forwarder.services.values import ChannelName, MappingCounts, MappingView, Trouble
 
 PAGE = 8
@@ -76,22 +74,10 @@ async def resume(visit: Visit, press: ResumeMapping) -> None:
             await visit.show(ask_what_to_do(texts, press, counts))
             return
     send = press.held is not Held.SKIP
-    await look_again(visit, press.mapping_id)
+    await visit.services.channels.look_again(await visit.services.mappings.get(press.mapping_id))
     mapping = await visit.services.mappings.resume(press.mapping_id, send=send, actor=visit.actor)
     visit.alert(texts.plain("mapping.resumed"))
     await show(visit, mapping, press.page)
-
-
-async def look_again(visit: Visit, mapping_id: int) -> None:
-    """Ask the accounts anew about the chats of a mapping that an error has paused: what was wrong may be mended."""
-    mapping = await visit.services.mappings.get(mapping_id)
-    if mapping.state is not MappingState.PAUSED or mapping.reason == BY_PERSON:
-        return
-    for channel in (mapping.source, mapping.destination):
-        try:
-            await visit.services.channels.check(channel.id)
-        except (AccountNotReady, TelegramError):
-            return  # what was known before decides
 
 
 async def settle_unsure(visit: Visit, press: SettleUnsure) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from telegram import BotCommandScopeAllPrivateChats, BotCommandScopeChat
 
 from forwarder.bot.commands import publish
+from forwarder.bot.screens.notices import screen_of
+from forwarder.bot.texts import Texts
 from forwarder.errors import Unavailable
-from forwarder.models import Role
+from forwarder.message import AccountKind
+from forwarder.models import Language, Role
+from forwarder.services.status import AccountStatus
+from forwarder.services.telling import HeldUnsure
 
 
 async def add_both(town) -> None:  # type: ignore[no-untyped-def]
@@ -224,3 +230,38 @@ async def test_a_chat_that_is_none_of_ours_hears_nothing_from_the_bot(town) -> N
     await town.type("/start", "Message forwarder")
     assert [message.text for message in town.world.history(strange) if message.service is None] == []
     assert (await town.services.channels.list()).total == 0
+
+
+async def test_an_administrator_turns_alerts_off_and_on(town) -> None:  # type: ignore[no-untyped-def]
+    await town.type("/start", "Message forwarder")
+    await town.press("⚙️ Settings", "an owner: on")
+    await town.press("🔕 Turn alerts off", "an owner: off")
+    person = await town.services.users.admit(town.owner.id)
+    assert person is not None
+    assert not person.alerts
+    await town.press("🔔 Turn alerts on", "an owner: on")
+
+
+async def test_the_state_says_what_to_do_and_a_stopped_account_works_again_at_a_tap(town) -> None:  # type: ignore[no-untyped-def]
+    await add_both(town)
+    await map_them(town)
+    paused = await town.services.mappings.pause(1, reason="topic_closed")
+    account = (await town.services.accounts.list())[0]
+    await town.services.accounts.stop(account.id, "spam_limited", actor=town.owner.id)
+    stopped = AccountStatus(AccountKind.BOT, "forwarder_bot", "stopped", "spam_limited", None, account.id)
+    town.status.now = replace(town.status.now, accounts=(stopped,), alerts=(paused,))
+    screen = await town.type("/admin", "Paused by an error")
+    assert "News → Copies: the topic is closed or deleted" in screen.last.text
+    assert "→ open the topic again" in screen.last.text
+    assert "→ write to @SpamBot" in screen.last.text
+    await town.press("▶️ Let @forwarder_bot work again", "It works again.")
+    assert (await town.services.accounts.list())[0].state == "active"
+
+
+async def test_posts_of_unknown_outcome_are_settled_at_a_tap(town) -> None:  # type: ignore[no-untyped-def]
+    await add_both(town)
+    await map_them(town)
+    mapping = await town.services.mappings.get(1)
+    screen = screen_of(Texts(Language.EN), HeldUnsure(mapping, 1, (7,)))
+    await town.bot.send_message(town.owner.id, screen.text, parse_mode="HTML", reply_markup=screen.keyboard)
+    await town.press("✅ It has arrived", "Mapping #1")

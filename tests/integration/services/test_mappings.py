@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from forwarder.db import Database
-from forwarder.errors import InvalidRequest, NotFound
+from forwarder.errors import AccountNotReady, InvalidRequest, NotFound
 from forwarder.message import AccountKind, Mode, Route
 from forwarder.models import MappingState
 from forwarder.services.values import Rights
@@ -337,3 +337,24 @@ async def test_an_unknown_mapping_is_named(house: House) -> None:
     for change in (house.mappings.get(99), house.mappings.pause(99), house.mappings.disable(99)):
         with pytest.raises(NotFound, match="#99"):
             await change
+
+
+async def test_before_an_error_s_pause_ends_the_chats_are_looked_at_again(house: House) -> None:
+    source, destination = await house.source(-1001), await house.destination(-1002)
+    mapping = await house.mappings.create(source, destination, mode=Mode.COPY, start_after=0)
+    await house.channels.note_protection({-1001: True})
+    paused = await house.mappings.pause(mapping.id, reason="protected_content")
+    with pytest.raises(InvalidRequest, match="protects its content"):
+        await house.mappings.resume(mapping.id, send=True)
+    await house.channels.look_again(paused)
+    resumed = await house.mappings.resume(mapping.id, send=True)
+    assert resumed.state == "active"
+
+
+async def test_where_nobody_answers_what_was_known_stays(house: House) -> None:
+    source, destination = await house.source(-1001), await house.destination(-1002)
+    mapping = await house.mappings.create(source, destination, mode=Mode.COPY, start_after=0)
+    paused = await house.mappings.pause(mapping.id, reason="chat_unreachable")
+    house.bot.silent = house.user.silent = AccountNotReady("down")
+    await house.channels.look_again(paused)
+    assert (await house.mappings.resume(mapping.id, send=True)).state == "active"

@@ -54,7 +54,8 @@ async def sent(house: House, mapping: int, post: int, message_id: int, copy: int
         await session.execute(
             text(
                 "insert into copies (channel_id, message_id, mapping_id, source_id, source_message_id, mode, route)"
-                " select destination_id, :copy, id, source_id, :message, 'copy', 'bot' from mappings where id = :mapping"
+                " select destination_id, :copy, id, source_id, :message, 'copy', 'bot' from mappings"
+                " where id = :mapping"
             ),
             {"mapping": mapping, "message": message_id, "copy": copy},
         )
