@@ -16,6 +16,9 @@ from forwarder.services.values import Access, ChannelView, Rights
 
 NOW = func.clock_timestamp()
 
+PROTECTED_CONTENT = "protected_content"
+"""The health of a source whose content Telegram does not let be forwarded or copied."""
+
 
 async def views(session: AsyncSession, rows: Sequence[Channel]) -> tuple[ChannelView, ...]:
     """The rows with the rights of the accounts that act now, and how many mappings use them."""
@@ -223,8 +226,8 @@ async def note_protection(session: AsyncSession, flags: Mapping[int, bool]) -> N
     )
     for row in rows.all():
         row.protected = flags[row.telegram_id]
-        await session.flush()
-        await settle_listener(session, row)
+        if row.is_source and row.health in (None, PROTECTED_CONTENT):
+            row.health = PROTECTED_CONTENT if row.protected else None
     await session.flush()
 
 
@@ -232,7 +235,7 @@ def _health(row: Channel, *, readable: bool, postable: bool) -> str | None:
     if row.is_source and not readable:
         return "unreadable"
     if row.is_source and row.protected:
-        return "protected_content"
+        return PROTECTED_CONTENT
     if row.is_destination and not postable:
         return "no_right_to_post"
     return None

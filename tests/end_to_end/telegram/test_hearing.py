@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -31,6 +31,7 @@ class Heap:
     fed: list[telegram.Update] = field(default_factory=list)
     broken: list[tuple[bytes, Exception]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    flags: list[dict[int, bool]] = field(default_factory=list)
     connections: int = 0
     failing: int = 0
 
@@ -48,6 +49,9 @@ class Heap:
 
     async def tell(self, sentence: str) -> None:
         self.troubles.append(sentence)
+
+    async def note_protection(self, flags: Mapping[int, bool]) -> None:
+        self.flags.append(dict(flags))
 
     async def reconnected(self) -> None:
         self.connections += 1
@@ -75,7 +79,7 @@ async def polling(town: Town, heap: Heap, token: str | None = None) -> AsyncIter
 @asynccontextmanager
 async def listening(town: Town, heap: Heap, name: str = "listener") -> AsyncIterator[asyncio.Task[None]]:
     async with town.client(name, town.user, listens=True) as client:
-        listener = Listener(client, heap.store, heap.reconnected, heap.keep_broken)
+        listener = Listener(client, heap.store, heap.reconnected, heap.keep_broken, heap.note_protection)
         task = asyncio.create_task(listener.run())
         try:
             yield task
@@ -284,8 +288,32 @@ async def test_a_store_that_fails_loses_nothing_that_was_pushed(town: Town, wait
 async def test_a_dead_login_ends_listening_with_a_sentence(town: Town) -> None:
     town.fault(FaultRule("error", method="users.getUsers", error="SESSION_REVOKED", times=None))
     async with listening(town, Heap()) as task:
-        with pytest.raises(AccountNotReady, match=r"manage\.py login"):
+        with pytest.raises(AccountNotReady, match=r"manage\.py login") as caught:
             await asyncio.wait_for(asyncio.shield(task), 10)
+    assert caught.value.reason == "session_lost"
+
+
+async def test_protection_is_noticed_when_it_changes_and_no_oftener(town: Town, wait_until: Wait) -> None:
+    heap = Heap()
+    async with listening(town, heap):
+        await wait_until(lambda: heap.connections == 1)
+        town.post("one")
+        town.post("two")
+        await wait_until(lambda: heap.texts() == ["one", "two"])
+        town.world.change_chat(town.owner, town.source, protected=True)
+        await wait_until(lambda: {town.source: True} in heap.flags)
+        town.world.change_chat(town.owner, town.source, protected=False)
+        await wait_until(lambda: len(heap.flags) == 3)
+    assert heap.flags == [{town.source: False}, {town.source: True}, {town.source: False}]
+
+
+async def test_a_look_at_the_newest_ids_shows_protection_too(town: Town) -> None:
+    heap = Heap()
+    town.world.change_chat(town.owner, town.source, protected=True)
+    async with town.client("reader", town.user) as client:
+        reader = MtprotoReader(client, 1, on_protection=heap.note_protection)
+        await reader.tops([town.source, town.target])
+    assert heap.flags == [{town.source: True, town.target: False}]
 
 
 async def test_the_newest_ids_of_many_chats_come_in_one_call(town: Town) -> None:
