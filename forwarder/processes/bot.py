@@ -19,7 +19,16 @@ from forwarder.errors import AccountNotReady, TelegramError
 from forwarder.health import Health
 from forwarder.intake import Intake
 from forwarder.message import AccountKind
-from forwarder.processes.life import GRACE, Hold, any_of, holding, live_until, stop_on_signals
+from forwarder.processes.life import (
+    GRACE,
+    TRY_AGAIN,
+    Hold,
+    any_of,
+    live_until,
+    pause,
+    stop_on_signals,
+    work_under_lease,
+)
 from forwarder.services.channels import ChannelService
 from forwarder.services.mappings import MappingService
 from forwarder.services.notices import NOTICES
@@ -35,18 +44,15 @@ from forwarder.wiring import House, open_bot, open_house
 
 log = structlog.get_logger(__name__)
 
-TRY_AGAIN = 3.0
-
 
 async def run(settings: Settings) -> int:
     stop = stop_on_signals()
     async with open_house(settings, "bot") as house:
         beating = asyncio.create_task(house.heart.beat_forever())
         try:
-            while not stop.is_set():
-                async with holding(house.db, "bot:updates", house.holder, stop) as hold:
-                    if hold is not None:
-                        await poll(house, hold, stop)
+            await work_under_lease(
+                house.db, "bot:updates", house.holder, stop, lambda hold: poll(house, hold, stop)
+            )
         finally:
             beating.cancel()
             await house.heart.stop()
@@ -56,7 +62,12 @@ async def run(settings: Settings) -> int:
 async def poll(house: House, hold: Hold, stop: asyncio.Event) -> None:
     """Poll and answer while the lease is ours: Telegram serves one poller of a token only."""
     bot = open_bot(house.settings)
-    account_id = await introduce(house, bot, stop)
+    account_id = None
+    try:
+        account_id = await introduce(house, bot, stop)
+    finally:
+        if account_id is None:
+            await bot.shutdown()
     if account_id is None:
         return
     intake = Intake(house.db, house.ingest, account_id, AccountKind.BOT, house.queue.ring)
@@ -67,6 +78,7 @@ async def poll(house: House, hold: Hold, stop: asyncio.Event) -> None:
     teller = Teller(bot, notices, lambda: house.db.listen(NOTICES))
     storing = asyncio.create_task(intake.run())
     await application.initialize()
+    hold.at_work = True
     log.info("polling", account=account_id)
     try:
         await live_until(stop_polling(poller, stop, hold), publish(house, bot), poller.run(), teller.run())
@@ -107,11 +119,7 @@ async def introduce(house: House, bot: Bot, stop: asyncio.Event) -> int | None:
                     "Telegram refuses BOT_TOKEN. Copy the token again from @BotFather and start anew."
                 ) from error
             log.error("bot_api_does_not_answer", reason=error.name)
-            try:
-                async with asyncio.timeout(TRY_AGAIN):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await pause(TRY_AGAIN, stop)
     return None
 
 

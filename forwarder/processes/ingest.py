@@ -9,12 +9,21 @@ import structlog
 from forwarder.errors import AccountNotReady
 from forwarder.intake import Intake
 from forwarder.message import AccountKind
-from forwarder.processes.life import GRACE, Hold, any_of, holding, lease_name, live_until, stop_on_signals
+from forwarder.processes.life import (
+    GRACE,
+    Hold,
+    any_of,
+    lease_name,
+    live_until,
+    stop_on_signals,
+    work_under_lease,
+)
 from forwarder.reconcile import Reconciler
 from forwarder.services.accounts import AccountView
 from forwarder.services.channels import ChannelService
 from forwarder.services.mappings import SOURCES_CHANGED
 from forwarder.settings import Settings
+from forwarder.telegram.client import Client
 from forwarder.telegram.listener import Listener
 from forwarder.telegram.login import whoami
 from forwarder.telegram.reader import MtprotoReader
@@ -31,12 +40,8 @@ async def run(settings: Settings) -> int:
     async with open_house(settings, "ingest") as house:
         beating = asyncio.create_task(house.heart.beat_forever())
         try:
-            while not stop.is_set():
-                async with holding(
-                    house.db, lease_name(settings.listener_session), house.holder, stop
-                ) as hold:
-                    if hold is not None:
-                        await listen(house, hold, stop)
+            name = lease_name(settings.listener_session)
+            await work_under_lease(house.db, name, house.holder, stop, lambda hold: listen(house, hold, stop))
         finally:
             beating.cancel()
             await house.heart.stop()
@@ -46,10 +51,18 @@ async def run(settings: Settings) -> int:
 async def listen(house: House, hold: Hold, stop: asyncio.Event) -> None:
     """Hear posts while the lease of the session is ours."""
     client = open_client(house.settings, house.settings.listener_session, listens=True)
-    await client.ready()
+    try:
+        await client.ready()
+        await hear(house, client, hold, stop)
+    finally:
+        # Whatever ends it: two connections on one login destroy the login.
+        await client.close()
+
+
+async def hear(house: House, client: Client, hold: Hold, stop: asyncio.Event) -> None:
+    """Hear posts by a client that is connected."""
     me = await whoami(client)
     if me is None:
-        await client.close()
         await signed_out(house, await house.accounts.active(AccountKind.USER))
         raise AccountNotReady(
             f"{house.settings.listener_session} holds no login that Telegram knows. Run `manage.py login`; "
@@ -68,6 +81,7 @@ async def listen(house: House, hold: Hold, stop: asyncio.Event) -> None:
 
     listener = Listener(client, intake.store, after_reconnect, intake.quarantine, note)
     storing = asyncio.create_task(intake.run())
+    hold.at_work = True
     log.info("listening", account=account_id)
     try:
         await live_until(
@@ -80,7 +94,6 @@ async def listen(house: House, hold: Hold, stop: asyncio.Event) -> None:
         await intake.drain(GRACE / 2)
         storing.cancel()
         await asyncio.gather(storing, return_exceptions=True)
-        await client.close()
 
 
 async def signed_out(house: House, account: AccountView | None) -> None:

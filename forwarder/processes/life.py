@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 LEASE_SECONDS = 15.0
 RENEW_EVERY = 4.0
 ASK_AGAIN = 1.0
+TRY_AGAIN = 3.0
+"""Seconds to wait for a server that has gone away in the middle of work."""
 GRACE = 8.0
 """Seconds for what is under way when a process is asked to stop; all of it must be over within ten."""
 
@@ -78,11 +80,15 @@ def lease_name(session: Path) -> str:
 
 
 class Hold:
-    """A lease that is kept by a task of its own; ``lost`` is set when it can no longer be relied on."""
+    """A lease that is kept by a task of its own; ``lost`` is set when it can no longer be relied on.
+
+    ``at_work`` is for the holder to set when all that it needs has answered.
+    """
 
     def __init__(self, db: Database, held: Held, asked: float) -> None:
         self._db, self.held, self._sure_until = db, held, asked + LEASE_SECONDS
         self.lost = asyncio.Event()
+        self.at_work = False
 
     async def keep(self) -> None:
         """Renew until cancelled.
@@ -128,6 +134,39 @@ async def holding(db: Database, name: str, holder: str, stop: asyncio.Event) -> 
             log.warning("lease_not_released", lease=name, reason=str(error))
 
 
+async def work_under_lease(
+    db: Database, name: str, holder: str, stop: asyncio.Event, work: Callable[[Hold], Awaitable[None]]
+) -> None:
+    """Do ``work`` whenever the lease is ours, until ``stop``.
+
+    A server that goes away once the work had got going ends the work and not the process: a process that ends is
+    started again after longer and longer pauses, and meanwhile its posts wait. Raises Unavailable where it never
+    got going: whoever started it shall see why.
+    """
+    got_going = False
+    while not stop.is_set():
+        hold = None
+        try:
+            async with holding(db, name, holder, stop) as hold:
+                if hold is not None:
+                    await work(hold)
+        except Unavailable as error:
+            got_going = got_going or (hold is not None and hold.at_work)
+            if not got_going:
+                raise
+            log.error("work_waits", lease=name, reason=str(error))
+            await pause(TRY_AGAIN, stop)
+
+
+async def pause(seconds: float, stop: asyncio.Event) -> None:
+    """Wait so long, or until ``stop``."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
 async def _wait_for_lease(db: Database, name: str, holder: str, stop: asyncio.Event) -> Hold | None:
     told = False
     while not stop.is_set():
@@ -142,9 +181,5 @@ async def _wait_for_lease(db: Database, name: str, holder: str, stop: asyncio.Ev
         if not told:
             told = True
             log.info("standing_by", lease=name)
-        try:
-            async with asyncio.timeout(ASK_AGAIN):
-                await stop.wait()
-        except TimeoutError:
-            continue
+        await pause(ASK_AGAIN, stop)
     return None

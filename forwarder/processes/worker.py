@@ -18,7 +18,7 @@ from forwarder.account_desk import AccountDesk, answer
 from forwarder.deliver import Carrier, Outcome
 from forwarder.errors import AccountNotReady, ForwarderError, SessionError, TelegramError, Unavailable
 from forwarder.message import AccountKind, FindOrder
-from forwarder.processes.life import Hold, any_of, holding, lease_name, live_until
+from forwarder.processes.life import TRY_AGAIN, Hold, any_of, holding, lease_name, live_until, pause
 from forwarder.seam import Finder
 from forwarder.settings import Settings
 from forwarder.telegram.bot_sender import BotSender
@@ -34,7 +34,6 @@ from forwarder.wiring import House, make_carrier, open_bot, open_client, open_ho
 log = structlog.get_logger(__name__)
 
 USER_QUEUES = ("user.live", "user.bulk")
-TRY_AGAIN = 3.0
 START_TIME = 10.0
 """Seconds that a task waits for its worker to be ready; then it is tried again later."""
 
@@ -76,7 +75,7 @@ class WorkerProcess:
                         await house.heart.stop()
             except Unavailable as error:
                 log.error("worker_waits", reason=str(error))
-                await self._pause(TRY_AGAIN)
+                await pause(TRY_AGAIN, self._stop)
 
     async def stop(self) -> None:
         """Take no more work and let what is under way end."""
@@ -108,13 +107,6 @@ class WorkerProcess:
         except TimeoutError:
             raise AccountNotReady("This worker has not got its account yet; the posts wait.") from None
 
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-        except TimeoutError:
-            return
-
     async def _at_work(self, carrier: Carrier, end: Awaitable[None]) -> None:
         self._carrier.set_result(carrier)
         renewing = asyncio.create_task(carrier.renew_forever())
@@ -135,7 +127,7 @@ class WorkerProcess:
                 break
             except TelegramError as error:
                 log.error("bot_not_ready", reason=error.name)
-                await self._pause(TRY_AGAIN)
+                await pause(TRY_AGAIN, self._stop)
         else:
             return
         try:
@@ -156,7 +148,7 @@ class WorkerProcess:
                     await self._use_login(house, hold)
                 except (AccountNotReady, SessionError, TelegramError, Unavailable) as error:
                     log.error("account_not_ready", reason=str(error))
-                    await self._pause(TRY_AGAIN)
+                    await pause(TRY_AGAIN, self._stop)
 
     async def _use_login(self, house: House, hold: Hold) -> None:
         user = open_client(self._settings, self._settings.sender_session)
