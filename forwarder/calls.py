@@ -21,9 +21,10 @@ from forwarder.message import (
     Mode,
     SendOrder,
     State,
+    is_basic_group,
 )
 from forwarder.outbox import CopyOf, Job, LaneHeld, Part, Result
-from forwarder.retry import MAX_ATTEMPTS, Decision, Fallback, Verdict, back_off, decide
+from forwarder.retry import MAX_ATTEMPTS, UNREACHABLE, Decision, Fallback, Verdict, back_off, decide
 from forwarder.seam import Sender
 
 CAPTIONED = frozenset({Kind.PHOTO, Kind.VIDEO, Kind.ANIMATION, Kind.VOICE, Kind.AUDIO, Kind.DOCUMENT})
@@ -31,6 +32,9 @@ CAPTIONED = frozenset({Kind.PHOTO, Kind.VIDEO, Kind.ANIMATION, Kind.VOICE, Kind.
 
 ANSWERS = frozenset(Kind) - {Kind.DICE, Kind.SERVICE, Kind.UNKNOWN}
 """Kinds whose copy may answer another message: as an answer a dice would be rolled anew."""
+
+MOVING_TRIES = 3
+"""Tries, over some 10 seconds, before a basic group out of reach counts as lost."""
 
 UNSURE_LOOK = 2.0
 """Seconds after a call of unknown outcome when its copies are looked for first."""
@@ -66,6 +70,8 @@ class Caller:
             return Called(sent(order, order.mode, await self.sender.send(order)))
         except TelegramError as error:
             decision = decide(error, api=self.sender.kind)
+            if self.sender.kind is AccountKind.USER:
+                decision = unless_it_moves(job, order, decision)
             if order.reply_to is not None and decision.verdict in (Verdict.FALL_BACK, Verdict.FAIL):
                 alone = replace(order, reply_to=None)
                 return await self.send(job, lane, alone, announce) if await announce(alone) else None
@@ -130,9 +136,7 @@ class Caller:
             if part.kind is not Kind.TEXT and part.kind not in CAPTIONED:
                 continue
             medium = Medium(job.source, part.message_id, part.file_id) if part.replaced else None
-            order = EditOrder(
-                lane.destination, copy.message_id, part.kind, part.text, part.entities, medium
-            )
+            order = EditOrder(lane.destination, copy.message_id, part.kind, part.text, part.entities, medium)
             try:
                 await self.sender.edit(order)
             except TelegramError as error:
@@ -164,6 +168,15 @@ def mode_for(mode: Mode, parts: Sequence[Part]) -> Mode:
 def may_answer(mode: Mode, parts: Sequence[Part]) -> bool:
     """Whether these can be sent as an answer. A forward never can: neither API has a word for it."""
     return mode is Mode.COPY and all(part.kind in ANSWERS for part in parts)
+
+
+def unless_it_moves(job: Job, order: SendOrder, decision: Decision) -> Decision:
+    """A basic group out of reach may just be becoming a supergroup, which MTProto does not say to a sender: time for
+    the listener to hear of it."""
+    groups = is_basic_group(order.source) or is_basic_group(order.destination)
+    if decision.reason == UNREACHABLE.reason and groups and job.attempts < MOVING_TRIES:
+        return Decision(Verdict.RETRY, decision.reason)
+    return decision
 
 
 def sent(order: SendOrder, mode: Mode, ids: tuple[int | None, ...]) -> Result:

@@ -278,10 +278,14 @@ class ChatCard:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The answer to "what is under these ids": messages found, and ids proven empty."""
+    """The answer to "what is under these ids": messages found, ids that hold none, and ids that another chat has.
+
+    Outside channels all chats of an account share one numbering: what is ``elsewhere`` will never be here.
+    """
 
     messages: tuple[SourceMessage, ...] = ()
     empty: tuple[int, ...] = ()
+    elsewhere: tuple[int, ...] = ()
 
 
 def is_basic_group(chat_id: int) -> bool:

@@ -176,7 +176,10 @@ class Channel(Base):
     """
 
     __tablename__ = "channels"
-    __table_args__ = (one_of("kind", ChatKind),)
+    __table_args__ = (
+        one_of("kind", ChatKind),
+        Index("ix_channels_migrated_to", "migrated_to", postgresql_where=sql_text("migrated_to is not null")),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     telegram_id: Mapped[int] = mapped_column(BigInteger, unique=True)

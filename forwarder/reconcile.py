@@ -184,6 +184,7 @@ class Reconciler:
         asked = self._asked[chat_id]
         proven = [i for i in fetched.empty if now - asked.setdefault(i, now) >= YOUNG]
         young = set(fetched.empty) - set(proven)
+        proven += fetched.elsewhere
         if young:
             self._holes[chat_id] |= young
         for i in (*proven, *(m.message_id for m in fetched.messages)):

@@ -21,7 +21,7 @@ EDIT = text(
        set text = :text, entities = cast(:entities as jsonb), edit_date = :edit_date,
            kind = case when n.other then :kind else m.kind end,
            media_id = case when n.other then :media else m.media_id end,
-           file_id = case when n.other then :file else m.file_id end,
+           file_id = coalesce(:file, m.file_id),
            replaced = m.replaced or n.other
       from (select id, coalesce(left(media_id, 3) = left(cast(:media as text), 3) and media_id <> :media
                                 or media_id is null and kind = 'text' and cast(:media as text) is not null,
@@ -67,14 +67,15 @@ async def apply_edit(session: AsyncSession, source: Source, message: SourceMessa
 
 
 async def name_file(session: AsyncSession, source: Source, message: SourceMessage) -> int | None:
-    """Keep what the bot calls a medium that was replaced, where somebody else was the first to hear of that.
+    """Keep what the bot calls the medium, whoever is the first to hear that it was replaced.
 
-    Answers the post, whose copy the bot can edit now.
+    Answers the post where that is known already: the bot can edit its copy now.
     """
     post: int | None = await session.scalar(
         text(
-            "update messages set file_id = :file where channel_id = :channel and message_id = :id and replaced"
-            " and file_id is distinct from :file and deleted_at is null returning post_id"
+            "update messages set file_id = :file where channel_id = :channel and message_id = :id"
+            " and file_id is distinct from :file and deleted_at is null"
+            " returning case when replaced then post_id end"
         ),
         {"channel": source.id, "id": message.message_id, "file": message.file_id},
     )

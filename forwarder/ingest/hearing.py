@@ -20,7 +20,15 @@ from forwarder.ingest.rows import (
     store_messages,
     stored_parts,
 )
-from forwarder.ingest.sources import Source, gate, heard_by_user, lock_sources, progress_of, save_progress
+from forwarder.ingest.sources import (
+    Source,
+    gate,
+    heard_by_user,
+    lock_sources,
+    predecessor_collects,
+    progress_of,
+    save_progress,
+)
 from forwarder.message import (
     AccountKind,
     Deleted,
@@ -37,6 +45,9 @@ from forwarder.models import BEFORE_THE_MOVE, Dedup
 from forwarder.outbox import LIVE, Due
 from forwarder.services import migration
 from forwarder.services.dedup import Candidate, DeduplicationService, keys_of
+
+LOOK_AGAIN = 0.5
+"""Seconds until a supergroup asks again whether the basic group that it was has delivered its last posts."""
 
 
 @dataclass(slots=True)
@@ -58,7 +69,10 @@ class Ingest:
     ) -> Received:
         """Store what one account heard; chats that are no source are passed over, unless they became others."""
         received = Received()
-        sources = await lock_sources(session, {chat_of(item) for item in news})
+        for item in news:
+            if isinstance(item, SourceMessage) and item.migrated_to is not None:
+                await migration.move(session, item.chat_id, item.migrated_to)
+        sources = await lock_sources(session, {chat_of(item) for item in news}, account_id)
         by_chat: dict[int, list[News]] = defaultdict(list)
         for item in news:
             if chat_of(item) in sources:
@@ -69,9 +83,6 @@ class Ingest:
                 session, sources[chat_id], account_id, account_kind, by_chat[chat_id], received
             )
         received.due += await self._deliver(session, done)
-        for item in news:
-            if isinstance(item, SourceMessage) and item.migrated_to is not None:
-                await migration.move(session, item.chat_id, item.migrated_to)
         return received
 
     async def feed_own(
@@ -149,6 +160,9 @@ class Ingest:
         """The posts of a source that are complete now, in its order."""
         posts = await collecting(session, source)
         if not posts:
+            return []
+        if await predecessor_collects(session, source):
+            received.look_again[source.chat_id] = LOOK_AGAIN
             return []
         done, again = ready(posts, await gate(session, source))
         if again is not None:

@@ -14,34 +14,62 @@ from forwarder.message import AccountKind, News, SourceMessage
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source under our lock. ``gate_account`` is the account whose mark decides what is complete."""
+    """A source under our lock. ``gate_account`` is the account whose mark decides what is complete.
+
+    ``may_follow`` says that it is a supergroup, which may have been a basic group before.
+    """
 
     id: int
     chat_id: int
     gate_account: int | None
+    may_follow: bool
 
 
-async def lock_sources(session: AsyncSession, chat_ids: set[int]) -> dict[int, Source]:
+async def lock_sources(
+    session: AsyncSession, chat_ids: set[int], account_id: int | None = None
+) -> dict[int, Source]:
     """Lock the channels among these chats that are sources of a mapping that is not disabled.
 
     A group that became a supergroup goes on as a source for what was heard in it before, and its mappings are
-    its successor's.
+    its successor's. Messages of a basic group have other ids for each account: of those that ``account_id``
+    hears, only the listener's own count.
     """
     if not chat_ids:
         return {}
     rows = await session.execute(
         text(
             """
-            select c.id, c.telegram_id, c.listener_id from channels c
+            select c.id, c.telegram_id, c.listener_id, c.kind = 'supergroup' as may_follow from channels c
              where c.telegram_id = any(:chats) and c.is_source
                and exists (select 1 from mappings m where m.state <> 'disabled' and m.source_id = coalesce(
                      (select n.id from channels n where n.telegram_id = c.migrated_to), c.id))
+               and (c.kind <> 'group' or cast(:account as int) is null
+                    or coalesce(c.listener_id, :account) = :account)
              order by c.id for no key update of c
             """
         ),
-        {"chats": list(chat_ids)},
+        {"chats": list(chat_ids), "account": account_id},
     )
-    return {row.telegram_id: Source(row.id, row.telegram_id, row.listener_id) for row in rows}
+    return {row.telegram_id: Source(row.id, row.telegram_id, row.listener_id, row.may_follow) for row in rows}
+
+
+async def predecessor_collects(session: AsyncSession, source: Source) -> bool:
+    """Whether the basic group that this one was still has posts to deliver: they go first.
+
+    For a minute at most, or what can never be complete there would hold up this one for ever.
+    """
+    return source.may_follow and bool(
+        await session.scalar(
+            text(
+                """
+                select exists (select 1 from channels o join posts p on p.channel_id = o.id
+                                where o.migrated_to = :chat and p.state = 'collecting'
+                                  and p.last_part_at > clock_timestamp() - interval '1 minute')
+                """
+            ),
+            {"chat": source.chat_id},
+        )
+    )
 
 
 async def heard_by_user(session: AsyncSession, chat_id: int) -> bool:

@@ -141,8 +141,13 @@ async def edges(session: AsyncSession) -> list[Edge]:
 
 
 async def reaches(session: AsyncSession, source_id: int, destination_id: int) -> list[Reach]:
-    """What each account that acts now may do for a mapping between these channels."""
+    """What each account that acts now may do for a mapping between these channels.
+
+    Messages of a basic group have other ids for each account: only the one that hears them can name them.
+    """
     acting = await active_accounts(session)
+    source = await session.get_one(Channel, source_id)
+    hears_alone = source.listener_id if source.kind == ChatKind.GROUP else None
     rows = await session.scalars(
         select(ChannelAccess).where(
             ChannelAccess.channel_id.in_([source_id, destination_id]),
@@ -155,7 +160,8 @@ async def reaches(session: AsyncSession, source_id: int, destination_id: int) ->
         if kind not in acting:
             continue
         reading, posting = access.get((source_id, acting[kind])), access.get((destination_id, acting[kind]))
-        found.append(Reach(kind, bool(reading and reading.may_read), bool(posting and posting.may_post)))
+        reads = bool(reading and reading.may_read) and hears_alone in (None, acting[kind])
+        found.append(Reach(kind, reads, bool(posting and posting.may_post)))
     return found
 
 

@@ -72,27 +72,34 @@ class MtprotoReader:
         return {utils.get_peer_id(dialog.peer): dialog.top_message for dialog in answer.dialogs}
 
     async def fetch(self, chat_id: int, message_ids: Sequence[int]) -> Fetched:
-        """Messages in the order of their ids, and the ids that hold none in this chat."""
+        """Messages in the order of their ids, and the ids that hold none, or one of another chat."""
         wanted = sorted(set(message_ids))
         found: dict[int, SourceMessage] = {}
+        elsewhere: set[int] = set()
         peer = await self._peers.input_peer(chat_id)
         for start in range(0, len(wanted), IDS_A_CALL):
-            for message in await fetch_raw(self._client, peer, chat_id, wanted[start : start + IDS_A_CALL]):
-                found[message.id] = to_source(message, self._heard)
-        empty = tuple(message_id for message_id in wanted if message_id not in found)
-        return Fetched(tuple(found[message_id] for message_id in sorted(found)), empty)
+            for message in await fetch_any(self._client, peer, wanted[start : start + IDS_A_CALL]):
+                if utils.get_peer_id(message.peer_id) == chat_id:
+                    found[message.id] = to_source(message, self._heard)
+                else:
+                    elsewhere.add(message.id)
+        empty = tuple(number for number in wanted if number not in found and number not in elsewhere)
+        messages = tuple(found[message_id] for message_id in sorted(found))
+        return Fetched(messages, empty, tuple(sorted(elsewhere)))
 
 
 async def fetch_raw(client: Client, peer: Any, chat_id: int, message_ids: list[int]) -> list[Any]:
     """Telethon's messages under at most 200 ids. Ids of another chat of the account are not ours to see."""
+    found = await fetch_any(client, peer, message_ids)
+    return [message for message in found if utils.get_peer_id(message.peer_id) == chat_id]
+
+
+async def fetch_any(client: Client, peer: Any, message_ids: list[int]) -> list[Any]:
+    """Telethon's messages under at most 200 ids, of whatever chat of the account outside channels."""
     answer = await client.ask(get_messages_request(peer, message_ids))
     if isinstance(answer, types.messages.MessagesNotModified):
         raise OutcomeUnknown("ANSWER_NOT_UNDERSTOOD")
-    return [
-        message
-        for message in answer.messages
-        if not isinstance(message, types.MessageEmpty) and utils.get_peer_id(message.peer_id) == chat_id
-    ]
+    return [message for message in answer.messages if not isinstance(message, types.MessageEmpty)]
 
 
 def raise_unless_unreachable(error: TelegramError) -> None:

@@ -119,7 +119,10 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column(
-            "told", postgresql.ARRAY(sa.BigInteger()), server_default=sa.text("'{}'::bigint[]"), nullable=False
+            "told",
+            postgresql.ARRAY(sa.BigInteger()),
+            server_default=sa.text("'{}'::bigint[]"),
+            nullable=False,
         ),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
@@ -204,6 +207,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_channels")),
         sa.UniqueConstraint("telegram_id", name=op.f("uq_channels_telegram_id")),
+    )
+    op.create_index(
+        "ix_channels_migrated_to",
+        "channels",
+        ["migrated_to"],
+        unique=False,
+        postgresql_where=sa.text("migrated_to is not null"),
     )
     op.create_table(
         "flood_waits",
@@ -685,6 +695,11 @@ def downgrade() -> None:
     op.drop_table("lists")
     op.drop_index("ix_flood_waits_until", table_name="flood_waits")
     op.drop_table("flood_waits")
+    op.drop_index(
+        "ix_channels_migrated_to",
+        table_name="channels",
+        postgresql_where=sa.text("migrated_to is not null"),
+    )
     op.drop_table("channels")
     op.drop_table("users")
     op.drop_index("uq_notices_open", table_name="notices", postgresql_where=sa.text("done_at is null"))

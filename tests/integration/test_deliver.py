@@ -11,6 +11,7 @@ import pytest
 from forwarder import deliver
 from forwarder.errors import AccountNotReady, NobodyAnswers, OutcomeUnknown, TelegramError, Unavailable
 from forwarder.message import AccountKind, Deleted, Edited, Kind, Mode, SendOrder, SourceMessage
+from forwarder.outcome import Outcome
 from forwarder.pace import Limits, Window
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, post
 from tests.integration.carriers import (
@@ -645,7 +646,7 @@ async def test_a_lane_that_waited_for_a_place_while_the_worker_stops_is_left(
     await core.hear(post(1))
     sender = street.sender(USER)
     carrier = street.carrier(sender, concurrency=1)
-    waiting: list[asyncio.Task[deliver.Outcome]] = []
+    waiting: list[asyncio.Task[Outcome]] = []
     stops: list[asyncio.Task[None]] = []
 
     async def stop(_: SendOrder) -> None:
@@ -815,8 +816,10 @@ async def test_an_album_that_was_still_collecting_at_the_move_is_not_lost(
     async with core.db.begin() as session:
         await migrate(session, GROUP, SUPERGROUP)
     await core.hear(post(1, chat=SUPERGROUP))
+    assert await core.states(mapping) == [], "what comes after the album waits for it"
     await core.run("update posts set last_part_at = last_part_at - interval '5 seconds'")
     await core.settle(GROUP)
+    await core.settle(SUPERGROUP)
     sender = street.sender(USER)
     await street.carrier(sender).carry(mapping)
     assert [(order.source, order.message_ids) for order in sender.orders] == [

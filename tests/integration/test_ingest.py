@@ -558,16 +558,20 @@ async def test_another_medium_is_an_edit_that_says_so(core: House) -> None:
     assert [row["parts"] for row in await core.deliveries(mapping, "edit")] == [[1], [2]]
 
 
-async def test_the_bots_name_of_the_new_medium_is_kept_whoever_hears_first(core: House) -> None:
+@pytest.mark.parametrize("first", ["bot", "user"])
+@pytest.mark.parametrize("words", ["", "and other words"])
+async def test_the_bots_name_of_the_new_medium_is_kept_whoever_hears_first(
+    core: House, first: str, words: str
+) -> None:
     mapping = await core.mapping(by=BOT)
     await core.hear(photo(1, "mt:photo:1"))
     await core.set_state(mapping, "sent")
-    by_bot = Edited(photo(1, "bot:two", heard=Heard.BOT, file_id="file-two"))
-    await core.hear(by_bot, by=BOT)
-    assert await core.deliveries(mapping, "edit") == [], "the bot's names cannot be compared with the user's"
-    await core.hear(Edited(photo(1, "mt:photo:2")))
+    by_bot = Edited(photo(1, "bot:two", words, heard=Heard.BOT, file_id="file-two"))
+    by_user = Edited(photo(1, "mt:photo:2", words))
+    await core.hear(by_bot if first == "bot" else by_user, by=BOT if first == "bot" else USER)
     await core.set_state(mapping, "failed", kind="edit", reason="medium_not_heard")
-    assert (await core.hear(by_bot, by=BOT)).due, "now the bot can do it"
+    received = await core.hear(by_user if first == "bot" else by_bot, by=USER if first == "bot" else BOT)
+    assert received.due, "now the bot can do it"
     [row] = await core.run("select replaced, file_id from messages")
     assert (row["replaced"], row["file_id"]) == (True, "file-two")
     assert (await core.hear(by_bot, by=BOT)).due == []
@@ -579,3 +583,17 @@ async def test_a_text_that_got_a_medium_is_of_another_kind(core: House) -> None:
     await core.hear(Edited(photo(1, "mt:photo:5", "words")))
     [row] = await core.run("select kind, replaced from messages")
     assert (row["kind"], row["replaced"]) == ("photo", True)
+
+
+# --- basic groups
+
+GROUP = -77
+
+
+async def test_of_a_basic_group_only_the_listeners_ids_count(core: House) -> None:
+    await core.channel(GROUP, kind="group")
+    mapping = await core.mapping(GROUP, DIGEST, start_after=30)
+    await core.hear(post(31, "words", chat=GROUP))
+    await core.hear(post(8, "words", chat=GROUP, heard=Heard.BOT), by=BOT)
+    await core.settle(GROUP)
+    assert await core.states(mapping) == [(31, "queued")]

@@ -20,6 +20,7 @@ class Shelf:
     account_id: int
     messages: dict[int, SourceMessage] = field(default_factory=dict)
     asked: list[tuple[int, ...]] = field(default_factory=list)
+    elsewhere: set[int] = field(default_factory=set)
 
     def put(self, *messages: SourceMessage) -> None:
         self.messages |= {message.message_id: message for message in messages}
@@ -30,7 +31,9 @@ class Shelf:
     async def fetch(self, chat_id: int, message_ids: Sequence[int]) -> Fetched:
         self.asked.append(tuple(message_ids))
         found = tuple(self.messages[i] for i in message_ids if i in self.messages)
-        return Fetched(found, tuple(i for i in message_ids if i not in self.messages))
+        missing = [i for i in message_ids if i not in self.messages]
+        elsewhere = tuple(i for i in missing if i in self.elsewhere)
+        return Fetched(found, tuple(i for i in missing if i not in self.elsewhere), elsewhere)
 
 
 @dataclass
@@ -124,3 +127,11 @@ async def test_sources_that_the_account_cannot_read_are_left_alone(core: House) 
     await core.hear(post(1), by=AccountKind.BOT)
     await here.reconciler().read_again()
     assert here.shelf.asked == []
+
+
+async def test_an_id_that_another_chat_has_is_proven_at_once(core: House) -> None:
+    here, mapping = await listening(core)
+    here.shelf.put(post(1), post(4))
+    here.shelf.elsewhere = {2, 3}
+    await here.reconciler().compare()
+    assert await core.states(mapping) == [(1, "queued"), (4, "queued")]

@@ -217,6 +217,20 @@ async def test_a_definite_refusal_decides(
     assert result(called) == (state, reason)
 
 
+@pytest.mark.parametrize(
+    ("destination", "attempts", "state"),
+    [(-77, 0, State.QUEUED), (-77, 3, State.HELD), (-1000000000077, 0, State.HELD)],
+)
+async def test_a_basic_group_out_of_reach_may_be_becoming_a_supergroup(
+    destination: int, attempts: int, state: State
+) -> None:
+    order = replace(ORDER, source=-1000000000001, destination=destination)
+    script = Script(answers=deque([TelegramError("CHAT_ID_INVALID", code=400)]))
+    called, _ = await call(script, order=order, job=replace(JOB, attempts=attempts))
+    assert called is not None
+    assert called.result.state is state
+
+
 async def test_a_wait_is_the_servers_with_a_little_jitter_and_no_attempt() -> None:
     called, _ = await call(Script(answers=deque([TelegramError("FLOOD_WAIT", code=420, seconds=30)])))
     assert called is not None

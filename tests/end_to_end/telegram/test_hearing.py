@@ -346,3 +346,14 @@ async def test_a_chat_that_was_left_is_refused_by_name(town: Town) -> None:
         with pytest.raises(TelegramError, match="CHANNEL_PRIVATE"):
             await reader.fetch(town.source, [1])
         assert set(await reader.tops([town.source, town.target])) == {town.target}
+
+
+async def test_outside_channels_an_id_may_be_another_chats(town: Town) -> None:
+    group, other = (town.world.create_group(town.owner, name, (town.user,)).id for name in ("One", "Two"))
+    for number, chat in enumerate((group, other, group)):
+        town.world.send(town.user, chat, f"words {number}")
+    first, last = (m.id for m in town.world.history(group, town.user) if m.service is None)
+    async with town.client("reader", town.user) as client:
+        fetched = await MtprotoReader(client, 1).fetch(group, range(first, last + 2))
+    assert [message.message_id for message in fetched.messages] == [first, last]
+    assert (fetched.elsewhere, fetched.empty) == ((first + 1,), (last + 1,))

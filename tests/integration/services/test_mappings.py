@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from forwarder.db import Database
 from forwarder.errors import AccountNotReady, InvalidRequest, NotFound
-from forwarder.message import AccountKind, Mode, Route
+from forwarder.message import AccountKind, ChatKind, Mode, Route
 from forwarder.models import MappingState
 from forwarder.services.values import Rights
 from tests.integration.services.house import House, chat
@@ -358,3 +358,17 @@ async def test_where_nobody_answers_what_was_known_stays(house: House) -> None:
     house.bot.silent = house.user.silent = AccountNotReady("down")
     await house.channels.look_again(paused)
     assert (await house.mappings.resume(mapping.id, send=True)).state == "active"
+
+
+@pytest.mark.parametrize(("listens", "route"), [(True, Route.USER), (False, Route.BOT)])
+async def test_a_basic_group_is_carried_by_who_hears_it(house: House, listens: bool, route: Route) -> None:
+    for directory in (house.bot, house.user):
+        directory.sees(chat(-77, "Talk", kind=ChatKind.GROUP, reads=directory is house.bot or listens))
+        directory.sees(chat(-1002, "Destination"))
+    source = (await house.channels.add("-77", as_source=True)).id
+    destination = (await house.channels.add("-1002", as_destination=True)).id
+    other = Route.BOT if route is Route.USER else Route.USER
+    with pytest.raises(InvalidRequest, match="No account can carry"):
+        await house.mappings.create(source, destination, mode=Mode.COPY, route=other, start_after=0)
+    made = await house.mappings.create(source, destination, mode=Mode.COPY, start_after=0)
+    assert made.lane_route is route

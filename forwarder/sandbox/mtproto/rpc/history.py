@@ -53,7 +53,7 @@ def get_messages(caller: Caller, request: Any) -> Any:
     messages = []
     for number in _numbers(request):
         message = box.get(number)
-        messages.append(sight.message(message) if message else types.MessageEmpty(number))
+        messages.append(sight.message(message) if message else types.MessageEmpty(number, None))
     return types.messages.Messages(messages, [], sight.chats(), sight.users())
 
 
