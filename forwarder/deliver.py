@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
 
 import structlog
 from redis.exceptions import RedisError
@@ -27,6 +27,7 @@ from forwarder.errors import (
     TelegramError,
     Unavailable,
 )
+from forwarder.hooks import Hooks
 from forwarder.message import (
     AccountKind,
     DeliveryKind,
@@ -38,6 +39,7 @@ from forwarder.message import (
 )
 from forwarder.models import NoticeKind, WhenUnsure
 from forwarder.outbox import Due, Job, LaneHeld, Nothing, Result, Worker
+from forwarder.outcome import LONGEST_RETRY, Outcome, note
 from forwarder.pace import HORIZON, Pace, Place, family_of
 from forwarder.retry import MAX_ATTEMPTS, Decision, Scope, Side, Verdict, decide
 from forwarder.seam import Finder, Sender
@@ -63,8 +65,6 @@ PATIENCE = 600.0
 RECORD_FOR = 15.0
 """Seconds to go on trying to record a result while PostgreSQL restarts: only this process knows it."""
 
-LONGEST_RETRY = 60.0
-"""A wait up to this long is a Celery retry, so that admins see it; a longer one is left to the relay."""
 
 PROTECTED = Decision(Verdict.PAUSE_MAPPING, "protected_content", side=Side.SOURCE)
 SOURCE_MOVED = Decision(Verdict.FAIL, "source_migrated", side=Side.SOURCE)
@@ -76,70 +76,6 @@ STOPPING = "stopping; left for the next worker"
 
 LANE_ENDS = frozenset({Verdict.PAUSE_MAPPING, Verdict.STOP_ACCOUNT, Verdict.MIGRATED})
 """After these the lane is not what it was when it was taken: it is let go."""
-
-PauseMapping = Callable[[AsyncSession, int, str], Awaitable[None]]
-Migrate = Callable[[AsyncSession, int, int], Awaitable[None]]
-FeedOwn = Callable[[AsyncSession, int, int, int, Sequence[tuple[int, int]], Mode], Awaitable[list[Due]]]
-Ring = Callable[[Sequence[Due]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """What the carrier asks of the rooms above it.
-
-    ``pause_mapping(session, mapping, reason)`` holds what is queued. ``migrate(session, old, new)`` follows a
-    group that became a supergroup. ``feed_own(session, account, chat, post, pairs, mode)`` hears our own copies
-    in a chat that is also a source. ``ring`` rings lanes that got work; ``clear_bell``, ``bell_again`` and
-    ``leave_mark`` are the flags of this lane's own bell.
-    """
-
-    pause_mapping: PauseMapping
-    migrate: Migrate
-    feed_own: FeedOwn
-    ring: Ring
-    clear_bell: Callable[[int], Awaitable[None]]
-    bell_again: Callable[[int], Awaitable[bool]]
-    leave_mark: Callable[[int], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a task did for one lane, in words that read well in Flower; no names, no texts."""
-
-    mapping_id: int
-    destination: int | None = None
-    by: str = ""
-    sent: list[int] = field(default_factory=list)
-    edited: int = 0
-    deleted: int = 0
-    other: dict[str, int] = field(default_factory=dict)
-    wait: float | None = None
-    note: str = ""
-
-    def __str__(self) -> str:
-        said: list[str] = []
-        if self.sent:
-            ids = (
-                str(self.sent[0])
-                if len(self.sent) == 1
-                else f"{len(self.sent)} messages ({self.sent[0]}…{self.sent[-1]})"
-            )
-            said.append(f"sent {ids} to {self.destination} by {self.by}")
-        if self.edited:
-            said.append(f"edited {self.edited} in {self.destination}")
-        if self.deleted:
-            said.append(f"deleted {self.deleted} in {self.destination}")
-        said += [f"{count} {what}" for what, count in self.other.items()]
-        if self.wait is not None:
-            said.append(f"waiting {self.wait:.0f} s")
-        if self.note:
-            said.append(self.note)
-        return f"lane {self.mapping_id}: " + ("; ".join(said) or "nothing to do")
-
-    @property
-    def retry_in(self) -> float | None:
-        """Seconds, where Celery is to show this wait as a retry."""
-        return self.wait if self.wait is not None and self.wait <= LONGEST_RETRY else None
 
 
 @dataclass(slots=True)
@@ -647,17 +583,3 @@ def settled(called: Called, *, repeated: bool) -> Called:
     """The result of a call that says whether one with these ids may have been executed, this one or one before."""
     unsettled = repeated or isinstance(called.error, OutcomeUnknown)
     return replace(called, result=replace(called.result, unsettled=unsettled))
-
-
-def note(outcome: Outcome, job: Job, called: Called) -> None:
-    state = called.result.state
-    if state is State.SENT and job.kind is DeliveryKind.POST:
-        outcome.sent.extend(i for i in called.result.sent_ids if i)
-    elif state is State.SENT and job.kind is DeliveryKind.EDIT:
-        outcome.edited += 1
-    elif state is State.SENT:
-        outcome.deleted += 1
-    elif state is not State.QUEUED:
-        outcome.other[state.value] = outcome.other.get(state.value, 0) + 1
-    elif called.result.wait is not None and called.decision is None:
-        outcome.note = "the pace puts it off"

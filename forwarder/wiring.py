@@ -19,9 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.broker import make_celery, publisher
 from forwarder.db import Database
-from forwarder.deliver import Carrier, Hooks
+from forwarder.deliver import Carrier
 from forwarder.errors import ForwarderError, Unavailable
 from forwarder.health import Heart
+from forwarder.hooks import Hooks
 from forwarder.ingest import Ingest
 from forwarder.outbox import Worker
 from forwarder.pace import BOT_LIMITS, USER_LIMITS, Pace

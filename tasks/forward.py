@@ -7,8 +7,8 @@ from typing import Any
 
 from celery import Task
 
-from forwarder.deliver import Outcome
 from forwarder.errors import AccountNotReady, Unavailable
+from forwarder.outcome import Outcome
 from tasks.app import app, house
 
 BACK_OFF_CAP = 30.0

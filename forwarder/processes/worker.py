@@ -15,9 +15,10 @@ import structlog
 from celery import Celery
 
 from forwarder.account_desk import AccountDesk, answer
-from forwarder.deliver import Carrier, Outcome
+from forwarder.deliver import Carrier
 from forwarder.errors import AccountNotReady, ForwarderError, SessionError, TelegramError, Unavailable
 from forwarder.message import AccountKind, FindOrder
+from forwarder.outcome import Outcome
 from forwarder.processes.life import TRY_AGAIN, Hold, any_of, holding, lease_name, live_until, pause
 from forwarder.seam import Finder
 from forwarder.settings import Settings

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.deliver import Carrier, Hooks, Outcome
+from forwarder.deliver import Carrier
+from forwarder.hooks import Hooks
 from forwarder.message import AccountKind, DeleteOrder, EditOrder, FindOrder, SendOrder
 from forwarder.outbox import Worker
+from forwarder.outcome import Outcome
 from forwarder.pace import Limits, Pace, Window
 from forwarder.services.mappings import pause_by_program
 from forwarder.services.migration import move

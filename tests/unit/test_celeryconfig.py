@@ -8,9 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from forwarder.deliver import LONGEST_RETRY
 from forwarder.message import AccountKind
 from forwarder.outbox import BULK, FIX, LIVE
+from forwarder.outcome import LONGEST_RETRY
 from forwarder.processes.worker import USER_QUEUES
 from forwarder.services.queue import Bell
 

@@ -21,8 +21,8 @@ FLOORS: list[set[str]] = [
     {"db", "pace"},
     {"outbox", "schema"},
     {"services"},
-    {"collect", "calls"},
-    {"ingest", "backfill"},
+    {"collect", "calls", "hooks"},
+    {"ingest", "backfill", "outcome"},
     {"deliver", "intake", "reconcile", "upkeep", "account_desk"},  # the one way through
     {"telegram", "metrics", "health", "legacy"},  # the porch, barometers
     {"bot"},
