@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kombu import Queue
+from kombu.entity import Queue
 
-from forwarder.broker import broker_url
+from forwarder import broker
 
-broker_url = broker_url()
+broker_url = broker.broker_url()
 
 # The rows in PostgreSQL are the result; a second record of it would only grow old.
 result_backend = None
@@ -32,7 +32,7 @@ worker_cancel_long_running_tasks_on_connection_loss = False  # threads cannot be
 task_default_priority = 6
 task_default_queue = "upkeep"
 # The user account's queues are missing on purpose: only `worker --user`, which holds its session, takes them.
-task_queues = (Queue("bot.live"), Queue("bot.bulk"), Queue("upkeep"))
+task_queues = tuple(Queue(name) for name in ("bot.live", "bot.bulk", "upkeep"))  # type: ignore[no-untyped-call]
 task_create_missing_queues = True
 
 broker_connection_retry_on_startup = True
