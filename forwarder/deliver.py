@@ -58,6 +58,9 @@ ABSENCE_PROVES = 30.0
 """Seconds after a call when a copy that is not in the destination will not appear any more."""
 
 LOOK_AGAIN = 5.0
+
+PARTLY = "PARTIAL_ALBUM"
+"""What a finder says of an album of which only some parts are there."""
 PATIENCE = 600.0
 """Seconds for which a send of unknown outcome waits for a login that could look it up."""
 
@@ -455,13 +458,12 @@ class Carrier:
             found = await self._finder.find(order)
         except (AccountNotReady, TelegramError) as error:
             log.info("look_up_not_possible", reason=str(error))
-            # Whoever can look is away for now: guessing would double or lose the post, and he comes back.
-            for_now = isinstance(error, NobodyAnswers) or (
-                isinstance(error, TelegramError) and not isinstance(error, OutcomeUnknown)
-            )
+            partly = isinstance(error, TelegramError) and error.name == PARTLY
+            # Whoever can look is away for now, or Telegram did not answer him: guessing would double or lose the
+            # post, and he comes back.
+            for_now = isinstance(error, NobodyAnswers | TelegramError) and not partly
             if job.age < (PATIENCE if for_now else ABSENCE_PROVES):
                 return Called(waiting)
-            partly = isinstance(error, OutcomeUnknown)
             if lane.when_unsure is WhenUnsure.AGAIN and not partly and job.attempts + 1 < MAX_ATTEMPTS:
                 return Called(
                     Result(State.QUEUED, "sent_again", attempt=True, new_epoch=True, unsettled=False)

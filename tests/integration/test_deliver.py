@@ -274,6 +274,28 @@ async def test_a_copy_is_looked_for_by_all_that_its_post_has_said_since_the_call
     assert set(remembered.texts) == {"as it was sent", "newer", "newest"}
 
 
+@pytest.mark.parametrize("when_unsure", ["hold", "again"])
+async def test_a_look_up_that_telegram_does_not_answer_is_repeated(
+    core: House, street: Street, when_unsure: str
+) -> None:
+    mapping = await core.mapping(by=BOT, when_unsure=when_unsure)
+    await core.hear(post(1))
+    sender = street.sender(BOT)
+    sender.after.append(LOST)
+    finder = ScriptedFinder(street.chat, error=OutcomeUnknown("TIMED_OUT"))
+    carrier = street.carrier(sender, finder=finder)
+    await carrier.carry(mapping)
+    await core.run("update deliveries set claimed_at = clock_timestamp() - interval '40 s'")
+    await street.due_now()
+    await carrier.carry(mapping)
+    assert await core.states(mapping) == [(1, "unsure")]
+    finder.error = None
+    await street.due_now()
+    await carrier.carry(mapping)
+    assert await core.states(mapping) == [(1, "sent")]
+    assert street.chat.posts(DIGEST) == [1]
+
+
 async def test_an_album_that_is_partly_there_is_never_sent_again(core: House, street: Street) -> None:
     mapping = await core.mapping(by=BOT, when_unsure="again")
     await core.hear(*album("a", 1, 2), post(3))
