@@ -96,9 +96,10 @@ def find(
             waiting = [post for post in own if (way.source, post.messages[0].id, destination) in held]
             cases += [_held_case(post, way, lanes[way]) for post in waiting]
             cases += _doubled_cases(own, way, lanes[way], seen, sent, struck, times or {})
-            ours = {one.identity for post in own for one in post.messages}
+            judged = [post for post in own if post not in waiting]
+            ours = {one.identity for post in judged for one in post.messages}
             there = {destination: [one for one in seen if one.identity in ours]}
-            verdicts.append(judge([post for post in own if post not in waiting], [way], there))
+            verdicts.append(judge(judged, [way], there))
         asked = {way.source for way in ways}
         known = {one.identity for post in posts if post.source in asked for one in post.messages}
         strays = [one for one in seen if one.identity not in known]

@@ -83,4 +83,5 @@ def test_a_doubled_post_is_good_where_its_sender_was_struck_in_that_moment() -> 
 def test_a_post_that_is_held_openly_is_not_lost_but_only_where_the_mapping_holds() -> None:
     held = {(SOURCE, 2, DESTINATION)}
     assert found(copies(1, 3), WhenUnsure.HOLD, held=held).good
+    assert found(copies(1, 2, 3), WhenUnsure.HOLD, held=held).good, "it may be there: that is why it is held"
     assert not found(copies(1, 3), WhenUnsure.AGAIN, held=held).good
