@@ -33,10 +33,14 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time in which a process that sends, or what it needs, was struck."""
+    """A time in which the sender, or what it needs, was struck. ``blind``: nobody could look for copies then."""
 
     began: datetime
     ended: datetime
+    blind: bool = False
+
+    def concerns(self, at: datetime) -> bool:
+        return self.began - timedelta(seconds=2) <= at <= self.ended + LOOKED_UP_WITHIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +166,15 @@ def _doubled_cases(
 def _unknowable(
     first: Seen, sent: Sequence[Sent], struck: Sequence[Span], times: Mapping[tuple[int, int], datetime]
 ) -> tuple[bool, str]:
-    """Whether the sender could not learn that this copy was made: the answer was lost, or the sender was."""
+    """Whether nobody could learn that this copy was made: the answer or the sender was lost, and so was whoever
+    could have looked for it. (Every destination here can be read by a login of ours.)"""
     at = times[first.chat, first.id]
     nearest = min(
         (call for call in sent if call.chat == first.chat), key=lambda call: abs(call.at - at), default=None
     )
-    if nearest is not None and not nearest.answered:
-        return True, "the answer was lost"
-    if any(span.began - timedelta(seconds=2) <= at <= span.ended + LOOKED_UP_WITHIN for span in struck):
-        return True, "the sender, or what it needs, was struck"
-    return False, "the sender was told that it is there"
+    around = [span for span in struck if span.concerns(at) or at <= span.began <= at + LOOKED_UP_WITHIN]
+    if nearest is not None and nearest.answered and not around:
+        return False, "the sender was told that it is there"
+    if not any(span.blind for span in around):
+        return False, "the outcome was unknown, but could have been looked up"
+    return True, "the outcome was unknown, and nobody could look it up"

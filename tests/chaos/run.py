@@ -151,7 +151,8 @@ async def _look(
 
 
 def _span(done: Done) -> Span:
-    return Span(done.began, done.ended or done.began)
+    blind = done.trouble.target == "user-worker" or done.trouble.kind is Kind.POSTGRES_RESTARTED
+    return Span(done.began, done.ended or done.began, blind)
 
 
 async def _sent_by_bot(house: House) -> list[Sent]:

@@ -64,20 +64,22 @@ def test_a_lost_a_late_and_a_stray_post_are_not_good(there: tuple[int, ...], fau
     assert finding.verdict.counts()[fault] == 1
 
 
-def test_a_doubled_post_is_good_only_where_the_answer_was_lost_and_the_mapping_sends_again() -> None:
-    doubled = copies(1, 1, 2, 3)
-    assert found(doubled, answered=False).good
-    assert not found(doubled, answered=True).good
-    assert not found(doubled, WhenUnsure.HOLD, answered=False).good
+THEN = NOON + timedelta(minutes=100)
+"""When the first copy came to be."""
+
+
+def test_a_doubled_post_is_good_only_where_nobody_could_know_and_the_mapping_sends_again() -> None:
+    doubled, blind = copies(1, 1, 2, 3), [Span(THEN, THEN, blind=True)]
+    assert found(doubled, answered=False, struck=blind).good
+    assert not found(doubled, WhenUnsure.HOLD, answered=False, struck=blind).good
+    assert not found(doubled, answered=False).good, "it could have been looked up"
+    assert not found(doubled).good, "the sender was told"
     assert [case.post for case in found(doubled).cases] == [1]
 
 
-def test_a_doubled_post_is_good_where_its_sender_was_struck_in_that_moment() -> None:
-    doubled = copies(1, 1, 2, 3)
-    then = NOON + timedelta(minutes=100)
-    assert found(doubled, struck=[Span(then, then + timedelta(seconds=1))]).good
-    late = then + timedelta(minutes=10)
-    assert not found(doubled, struck=[Span(late, late)]).good
+def test_a_blindness_at_another_time_excuses_nothing() -> None:
+    late = THEN + timedelta(minutes=10)
+    assert not found(copies(1, 1, 2, 3), answered=False, struck=[Span(late, late, blind=True)]).good
 
 
 def test_a_post_that_is_held_openly_is_not_lost_but_only_where_the_mapping_holds() -> None:
