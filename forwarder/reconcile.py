@@ -32,9 +32,13 @@ PAGE = 200
 EVERY = 60.0
 
 READ_AGAIN = 200
-READ_AGAIN_HOURS = 48
+READ_AGAIN_HOURS = 48.0
 """How many of a source's newest messages are read again, and how old these may be: after that even a copy
 cannot be edited any more by everybody (telegram-facts section 6)."""
+
+STILL_FRESH_HOURS = 0.25
+"""How old they may be when they are read again on the timer: an update that was withheld leaves no trace, and
+most edits and deletions come within minutes of their post."""
 
 
 class Reconciler:
@@ -78,15 +82,15 @@ class Reconciler:
                 async with asyncio.timeout(timeout):
                     await self._wake.wait()
             except TimeoutError:
-                self._all = self._all or time.monotonic() - looked >= EVERY
+                pass
             self._wake.clear()
+            self._all = self._all or time.monotonic() - looked >= EVERY
             try:
                 if self._all:
                     self._all = False
                     looked = time.monotonic()
                     await self.compare()
-                if self._unheard:
-                    await self.read_again()
+                    await self.read_again(READ_AGAIN_HOURS if self._unheard else STILL_FRESH_HOURS)
                     self._unheard = False
                 await self._fill_holes()
             except (TelegramError, Unavailable) as error:
@@ -113,16 +117,16 @@ class Reconciler:
             log.info("reconciled", ids=fetched, sources=len(marks))
         return fetched
 
-    async def read_again(self) -> None:
-        """Find edits and deletions of recent messages that were not heard."""
-        for chat_id, ids in (await self._recent()).items():
+    async def read_again(self, hours: float = READ_AGAIN_HOURS) -> None:
+        """Find edits and deletions, not heard, of messages that are at most ``hours`` old."""
+        for chat_id, ids in (await self._recent(hours)).items():
             fetched = await self._reader.fetch(chat_id, ids)
             news: list[News] = [Edited(message) for message in fetched.messages]
             if fetched.empty:
                 news.append(Deleted(chat_id, fetched.empty))
             await self._store(news)
 
-    async def _recent(self) -> dict[int, list[int]]:
+    async def _recent(self, hours: float) -> dict[int, list[int]]:
         """Ids of the newest messages that we have of each source, by chat."""
         async with self._db.begin() as session:
             rows = await session.execute(
@@ -134,13 +138,13 @@ class Reconciler:
                      cross join lateral (
                         select message_id from messages
                          where channel_id = c.id and deleted_at is null
-                           and heard_at > clock_timestamp() - make_interval(hours => :hours)
+                           and heard_at > clock_timestamp() - make_interval(secs => :seconds)
                          order by message_id desc limit :count) m
                      where c.is_source and c.migrated_to is null
                      group by c.telegram_id order by c.telegram_id
                     """
                 ),
-                {"account": self._account_id, "hours": READ_AGAIN_HOURS, "count": READ_AGAIN},
+                {"account": self._account_id, "seconds": hours * 3600, "count": READ_AGAIN},
             )
             return {row.telegram_id: list(row.ids) for row in rows}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -45,8 +46,8 @@ class Listening:
     news: list[News] = field(default_factory=list)
 
     async def store(self, news: Sequence[News]) -> None:
-        self.news += news
         await self.core.hear(*news)
+        self.news += news
 
     def reconciler(self) -> Reconciler:
         return Reconciler(self.core.db, self.shelf, self.core.user, self.store)
@@ -135,3 +136,38 @@ async def test_an_id_that_another_chat_has_is_proven_at_once(core: House) -> Non
     here.shelf.elsewhere = {2, 3}
     await here.reconciler().compare()
     assert await core.states(mapping) == [(1, "queued"), (4, "queued")]
+
+
+async def test_the_timer_reads_fresh_messages_again_and_leaves_old_ones(core: House) -> None:
+    here, _ = await listening(core)
+    await core.hear(post(1), post(2))
+    await core.run("update messages set heard_at = heard_at - interval '1 hour' where message_id = 1")
+    await here.reconciler().read_again(reconcile.STILL_FRESH_HOURS)
+    assert here.shelf.asked == [(2,)]
+    await here.reconciler().read_again()
+    assert here.shelf.asked == [(2,), (1,)], "2 was found deleted, and 1 is not too old for a reconnect"
+
+
+async def test_a_deletion_that_was_withheld_is_found_on_the_timer(
+    core: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, mapping = await listening(core)
+    here.shelf.put(post(1))
+    await core.hear(post(1))
+    await core.set_state(mapping, "sent")
+    monkeypatch.setattr(reconcile, "EVERY", 0.05)
+    running = asyncio.create_task(here.reconciler().run())
+    try:
+        async with asyncio.timeout(10):
+            await poll(lambda: len(here.shelf.asked) >= 2)  # once for the start, once by the timer
+            del here.shelf.messages[1]
+            await poll(lambda: any(isinstance(item, Deleted) for item in here.news))
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert await core.states(mapping, "delete") == [(1, "queued")]
+
+
+async def poll(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - the caller has a deadline
+        await asyncio.sleep(0.01)
