@@ -78,14 +78,6 @@ class DeliveryKind(StrEnum):
     DELETE = "delete"
 
 
-class DeliveryClass(StrEnum):
-    """What goes first in a lane. ``fix`` (edits and deletions) may overtake posts."""
-
-    FIX = "fix"
-    LIVE = "live"
-    BULK = "bulk"
-
-
 class State(StrEnum):
     """The closed set of a delivery's states, drawn in docs/architecture.md."""
 

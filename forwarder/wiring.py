@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.broker import make_celery, publisher
 from forwarder.db import Database
 from forwarder.deliver import Carrier
-from forwarder.errors import ForwarderError, Unavailable
+from forwarder.errors import Unavailable
 from forwarder.health import Heart
 from forwarder.hooks import Hooks
 from forwarder.ingest import Ingest
@@ -155,6 +155,7 @@ def make_carrier(house: House, sender: Sender, finder: Finder | None) -> Carrier
             pause_mapping=pause_by_program,
             migrate=migrate,
             feed_own=house.ingest.feed_own,
+            confirm=house.dedup.confirm,
             ring=house.queue.ring,
             clear_bell=house.queue.clear_bell,
             bell_again=house.queue.bell_again,
@@ -167,8 +168,3 @@ def make_carrier(house: House, sender: Sender, finder: Finder | None) -> Carrier
 
 async def migrate(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> None:
     await move(session, old_chat_id, new_chat_id)
-
-
-def sentence_of(error: Exception) -> str:
-    """What to tell a person about an error of ours; others keep their own words."""
-    return str(error) if isinstance(error, ForwarderError) else f"{type(error).__name__}: {error}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -265,7 +265,3 @@ async def start_mark(session: AsyncSession, channel_id: int, account_id: int, ma
     await session.execute(
         insert(Mark).values(channel_id=channel_id, account_id=account_id, mark=mark).on_conflict_do_nothing()
     )
-
-
-async def set_sides(session: AsyncSession, channel_id: int, **values: object) -> None:
-    await session.execute(update(Channel).where(Channel.id == channel_id).values(**values))

@@ -113,14 +113,22 @@ class DeduplicationService:
         )
         return {(r.channel_id, r.topic, bytes(r.key)): (r.delivery_id, r.source_id) for r in rows}
 
-    async def confirm(self, session: AsyncSession, delivery_id: int, hours: int) -> None:
-        """The delivery was sent: its window begins now."""
+    async def confirm(self, session: AsyncSession, delivery_id: int, mapping_id: int) -> None:
+        """The delivery was sent: its mapping's window begins now. Keys are taken in the order of ``reserve``."""
         await session.execute(
             text(
-                "update fingerprints set until = clock_timestamp() + make_interval(hours => :hours)"
-                " where delivery_id = :id"
+                """
+                with held as (
+                    select channel_id, topic, key from fingerprints
+                     where delivery_id = :id order by channel_id, topic, key for update)
+                update fingerprints f
+                   set until = clock_timestamp() + make_interval(hours => m.dedup_hours)
+                  from held, mappings m
+                 where m.id = :mapping
+                   and (f.channel_id, f.topic, f.key) = (held.channel_id, held.topic, held.key)
+                """
             ),
-            {"id": delivery_id, "hours": hours},
+            {"id": delivery_id, "mapping": mapping_id},
         )
 
     async def release(self, session: AsyncSession, delivery_ids: Sequence[int]) -> None:

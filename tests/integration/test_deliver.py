@@ -926,3 +926,15 @@ async def test_what_cannot_answer_is_sent_alone(core: House, street: Street, mod
     await street.carrier(sender).carry(mapping)
     assert [order.reply_to for order in sender.orders] == [None, None]
     assert sender.orders[1].mode is (Mode.COPY if kind is Kind.DICE else Mode.FORWARD)
+
+
+async def test_the_window_of_deduplication_begins_when_the_post_is_sent(core: House, street: Street) -> None:
+    mapping = await core.mapping(dedup_hours=24)
+    await core.hear(post(1))
+    await core.run("update fingerprints set until = until - interval '20 hours'")
+    await street.carrier(street.sender(USER)).carry(mapping)
+    left = await core.run(
+        "select extract(epoch from until - clock_timestamp()) / 3600 as hours from fingerprints"
+    )
+    assert len(left) == 2, "its origin and its content"
+    assert all(23.9 < row["hours"] <= 24 for row in left)
