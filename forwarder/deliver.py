@@ -491,8 +491,6 @@ class Carrier:
             # First: these take the mapping's row, which everybody takes before lanes and deliveries.
             await self._consequences(session, lane, job, called, decision)
         dues = await outbox.record(session, job, lane, self._worker, result)
-        if result.state is State.SENT and job.kind is DeliveryKind.POST:
-            await self._hooks.confirm(session, job.delivery_id, lane.mapping_id)
         if result.state is State.HELD and result.reason == UNSURE:
             await notices.leave(session, NoticeKind.HELD_UNSURE, lane.mapping_id, UNSURE)
         if (

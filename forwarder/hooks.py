@@ -15,7 +15,6 @@ from forwarder.outbox import Due
 PauseMapping = Callable[[AsyncSession, int, str], Awaitable[None]]
 Migrate = Callable[[AsyncSession, int, int], Awaitable[None]]
 FeedOwn = Callable[[AsyncSession, int, int, int, Sequence[tuple[int, int]], Mode], Awaitable[list[Due]]]
-Confirm = Callable[[AsyncSession, int, int], Awaitable[None]]
 Ring = Callable[[Sequence[Due]], Awaitable[None]]
 
 
@@ -25,15 +24,13 @@ class Hooks:
 
     ``pause_mapping(session, mapping, reason)`` holds what is queued. ``migrate(session, old, new)`` follows a
     group that became a supergroup. ``feed_own(session, account, chat, post, pairs, mode)`` hears our own copies
-    in a chat that is also a source. ``confirm(session, delivery, mapping)`` starts a sent post's window of
-    deduplication. ``ring`` rings lanes that got work; ``clear_bell``, ``bell_again`` and
+    in a chat that is also a source. ``ring`` rings lanes that got work; ``clear_bell``, ``bell_again`` and
     ``leave_mark`` are the flags of this lane's own bell.
     """
 
     pause_mapping: PauseMapping
     migrate: Migrate
     feed_own: FeedOwn
-    confirm: Confirm
     ring: Ring
     clear_bell: Callable[[int], Awaitable[None]]
     bell_again: Callable[[int], Awaitable[bool]]

@@ -155,7 +155,6 @@ def make_carrier(house: House, sender: Sender, finder: Finder | None) -> Carrier
             pause_mapping=pause_by_program,
             migrate=migrate,
             feed_own=house.ingest.feed_own,
-            confirm=house.dedup.confirm,
             ring=house.queue.ring,
             clear_bell=house.queue.clear_bell,
             bell_again=house.queue.bell_again,

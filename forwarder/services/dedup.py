@@ -49,7 +49,10 @@ def keys_of(parts: tuple[SourceMessage, ...]) -> tuple[bytes, ...]:
 
 
 class DeduplicationService:
-    """Reserves, confirms and releases keys; always inside the caller's transaction."""
+    """Reserves and releases keys, always inside the caller's transaction.
+
+    The outbox confirms them in the statement that records a sent post: its window begins then.
+    """
 
     async def reserve(self, session: AsyncSession, candidates: Sequence[Candidate]) -> dict[int, int]:
         """Reserve the keys of each candidate, in the order given; answer ``{duplicate: first}`` delivery ids.
@@ -112,24 +115,6 @@ class DeduplicationService:
             },
         )
         return {(r.channel_id, r.topic, bytes(r.key)): (r.delivery_id, r.source_id) for r in rows}
-
-    async def confirm(self, session: AsyncSession, delivery_id: int, mapping_id: int) -> None:
-        """The delivery was sent: its mapping's window begins now. Keys are taken in the order of ``reserve``."""
-        await session.execute(
-            text(
-                """
-                with held as (
-                    select channel_id, topic, key from fingerprints
-                     where delivery_id = :id order by channel_id, topic, key for update)
-                update fingerprints f
-                   set until = clock_timestamp() + make_interval(hours => m.dedup_hours)
-                  from held, mappings m
-                 where m.id = :mapping
-                   and (f.channel_id, f.topic, f.key) = (held.channel_id, held.topic, held.key)
-                """
-            ),
-            {"id": delivery_id, "mapping": mapping_id},
-        )
 
     async def release(self, session: AsyncSession, delivery_ids: Sequence[int]) -> None:
         """The deliveries will not be sent: others may have their keys."""

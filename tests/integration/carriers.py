@@ -17,7 +17,6 @@ from forwarder.message import AccountKind, DeleteOrder, EditOrder, FindOrder, Se
 from forwarder.outbox import Worker
 from forwarder.outcome import Outcome
 from forwarder.pace import Limits, Pace, Window
-from forwarder.services.dedup import DeduplicationService
 from forwarder.services.mappings import pause_by_program
 from forwarder.services.migration import move
 from forwarder.services.queue import Bell, QueueManager
@@ -154,7 +153,6 @@ class Street:
             pause_mapping=pause_by_program,
             migrate=migrate,
             feed_own=self.house.ingest.feed_own,
-            confirm=DeduplicationService().confirm,
             ring=self.queue.ring,
             clear_bell=self.queue.clear_bell,
             bell_again=self.queue.bell_again,
