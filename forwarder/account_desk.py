@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import asdict, dataclass, fields
-from typing import Any, cast
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import asdict, dataclass
+from typing import cast
 
 import structlog
 from sqlalchemy import delete, func, select, text, update
 
-from forwarder.db import Database, notify
-from forwarder.errors import (
-    AccountNotReady,
-    ForwarderError,
-    InvalidRequest,
-    NobodyAnswers,
-    OutcomeUnknown,
-    TelegramError,
+from forwarder.account_wire import (
+    LONGEST_ANSWER,
+    Json,
+    card_from,
+    error_from,
+    error_json,
+    fetched_from,
+    fetched_json,
+    find_order_from,
+    find_order_json,
 )
-from forwarder.message import AccountKind, ChatCard, ChatKind, FindOrder, Kind, Mode, Remembered
+from forwarder.db import Database, notify
+from forwarder.errors import AccountNotReady, ForwarderError, NobodyAnswers
+from forwarder.message import AccountKind, ChatCard, DeleteOrder, Fetched, FindOrder
 from forwarder.models import AccountRequest, RequestState
-from forwarder.seam import Directory, Finder
+from forwarder.seam import Chats, Directory, Finder
 
 log = structlog.get_logger(__name__)
 
@@ -34,30 +38,42 @@ ASKED = "account_asked"
 ANSWERED = "account_answered"
 LOOK_UP = "look_up"
 FIND = "find"
+TOPS = "tops"
+FETCH = "fetch"
+DELETE = "delete"
 
 AT_ONCE = 4
-LONGEST_ANSWER = 30.0
 LOOK_AGAIN = 5.0
-
-Json = dict[str, Any]
-"""What a jsonb column holds; turned into values in this module only."""
 
 
 class AccountDesk:
-    """A :class:`~forwarder.seam.Directory` and ``Finder`` from afar: it asks whoever holds the login."""
+    """A :class:`~forwarder.seam.Directory`, ``Finder`` and ``Chats`` from afar: it asks whoever holds the login.
+
+    Everything raises NobodyAnswers where nobody answers within ``timeout`` seconds.
+    """
 
     def __init__(self, db: Database, kind: AccountKind = AccountKind.USER) -> None:
         self._db = db
         self._kind = kind
 
     async def look_up(self, reference: str, timeout: float = 15.0) -> ChatCard:
-        """See the seam. Raises AccountNotReady where nobody answers within ``timeout`` seconds."""
         return card_from(await self._ask(LOOK_UP, {"reference": reference}, timeout))
 
     async def find(self, order: FindOrder, timeout: float = 20.0) -> tuple[int, ...] | None:
-        """See the seam. Raises AccountNotReady where nobody answers within ``timeout`` seconds."""
         ids = (await self._ask(FIND, find_order_json(order), timeout))["message_ids"]
         return tuple(ids) if ids is not None else None
+
+    async def tops(self, chat_ids: Sequence[int], timeout: float = 20.0) -> dict[int, int]:
+        answered = await self._ask(TOPS, {"chats": list(chat_ids)}, timeout)
+        return dict(answered["tops"])
+
+    async def fetch(self, chat_id: int, message_ids: Sequence[int], timeout: float = 40.0) -> Fetched:
+        return fetched_from(
+            await self._ask(FETCH, {"chat": chat_id, "message_ids": list(message_ids)}, timeout)
+        )
+
+    async def delete(self, order: DeleteOrder, timeout: float = 20.0) -> None:
+        await self._ask(DELETE, {"chat": order.destination, "message_ids": list(order.message_ids)}, timeout)
 
     async def _ask(self, question: str, payload: Json, timeout: float) -> Json:
         request_id: int | None = None
@@ -72,6 +88,9 @@ class AccountDesk:
                         continue
                     row = await self._read(request_id)
                     if row is not None and row.state != RequestState.ASKED:
+                        if question == FETCH:
+                            # The answer holds texts of messages; nobody needs it any more.
+                            await self._withdraw(request_id)
                         return answer_or_raise(row)
         except TimeoutError:
             pass
@@ -107,13 +126,19 @@ class AccountDesk:
 
 
 async def answer(
-    db: Database, kind: AccountKind, directory: Directory | None, finder: Finder | None, stop: asyncio.Event
+    db: Database,
+    kind: AccountKind,
+    directory: Directory | None,
+    finder: Finder | None,
+    stop: asyncio.Event,
+    *,
+    chats: Chats | None = None,
 ) -> None:
     """Answer what is asked of the account until ``stop`` is set; up to four questions at a time.
 
     Runs in the process that holds the login. A question it has nobody for is refused at once.
     """
-    clerk = Clerk(db, kind, directory, finder)
+    clerk = Clerk(db, kind, directory, finder, chats)
     await clerk.tidy()
     woken = asyncio.Event()
     listening = asyncio.create_task(wake(db, kind, woken), name="account-desk-listen")
@@ -149,12 +174,18 @@ class Clerk:
     """Takes open questions and writes their answers; no transaction is open while Telegram is asked."""
 
     def __init__(
-        self, db: Database, kind: AccountKind, directory: Directory | None, finder: Finder | None
+        self,
+        db: Database,
+        kind: AccountKind,
+        directory: Directory | None,
+        finder: Finder | None,
+        chats: Chats | None,
     ) -> None:
         self._db = db
         self._kind = kind
         self._directory = directory
         self._finder = finder
+        self._chats = chats
         self._at_work: dict[int, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
 
@@ -223,6 +254,8 @@ class Clerk:
         if asked.question == FIND and self._finder is not None:
             found = await self._finder.find(find_order_from(asked.payload))
             return {"message_ids": list(found) if found is not None else None}
+        if self._chats is not None and asked.question in (TOPS, FETCH, DELETE):
+            return await ask_chats(self._chats, asked)
         raise AccountNotReady(
             f"The {self._kind.value} account cannot answer a question of kind {asked.question}."
         )
@@ -237,62 +270,14 @@ class Clerk:
             await notify(session, ANSWERED, str(request_id))
 
 
-def card_from(answer_json: Json) -> ChatCard:
-    known = {field.name for field in fields(ChatCard)}
-    values = {name: value for name, value in answer_json.items() if name in known}
-    return ChatCard(**{**values, "kind": ChatKind(values["kind"])})
-
-
-def find_order_json(order: FindOrder) -> Json:
-    return {
-        "source": order.source,
-        "message_ids": list(order.message_ids),
-        "destination": order.destination,
-        "mode": order.mode.value,
-        "after_id": order.after_id,
-        "known_ids": sorted(order.known_ids),
-        "remembered": [asdict(one) for one in order.remembered],
-    }
-
-
-def find_order_from(payload: Json) -> FindOrder:
-    return FindOrder(
-        source=payload["source"],
-        message_ids=tuple(payload["message_ids"]),
-        destination=payload["destination"],
-        mode=Mode(payload["mode"]),
-        after_id=payload["after_id"],
-        known_ids=frozenset(payload["known_ids"]),
-        remembered=tuple(
-            Remembered(**{**one, "kind": Kind(one["kind"]), "texts": tuple(one["texts"])})
-            for one in payload.get("remembered", ())
-        ),
-    )
-
-
-def error_json(error: Exception) -> Json:
-    if isinstance(error, InvalidRequest):
-        plain = {
-            name: value if isinstance(value, str | int | bool | None) else str(value)
-            for name, value in error.fields.items()
-        }
-        return {"error": "invalid", "code": error.code, "text": str(error), "fields": plain}
-    if isinstance(error, TelegramError):
-        return {
-            "error": "unknown_outcome" if isinstance(error, OutcomeUnknown) else "telegram",
-            "name": error.name,
-            "code": error.code,
-            "seconds": error.seconds,
-            "migrate_to": error.migrate_to,
-        }
-    if isinstance(error, ForwarderError):
-        return {"error": "not_ready", "text": str(error)}
-    if isinstance(error, TimeoutError):
-        return {
-            "error": "not_ready",
-            "text": f"Telegram did not answer within {LONGEST_ANSWER:g} s. Try again.",
-        }
-    return {"error": "not_ready", "text": "The account could not answer; the log says why. Try again."}
+async def ask_chats(chats: Chats, asked: Asked) -> Json:
+    payload = asked.payload
+    if asked.question == TOPS:
+        return {"tops": [list(pair) for pair in (await chats.tops(payload["chats"])).items()]}
+    if asked.question == FETCH:
+        return fetched_json(await chats.fetch(payload["chat"], payload["message_ids"]))
+    await chats.delete(DeleteOrder(payload["chat"], tuple(payload["message_ids"])))
+    return {}
 
 
 def answer_or_raise(row: AccountRequest) -> Json:
@@ -301,26 +286,3 @@ def answer_or_raise(row: AccountRequest) -> Json:
     if row.state == RequestState.ANSWERED:
         return answered
     raise error_from(answered)
-
-
-def error_from(answered: Json) -> ForwarderError:
-    kinds: dict[str, Callable[[], ForwarderError]] = {
-        "invalid": lambda: InvalidRequest(answered["code"], answered["text"], **answered["fields"]),
-        "telegram": lambda: telegram_error(TelegramError, answered),
-        "unknown_outcome": lambda: telegram_error(OutcomeUnknown, answered),
-    }
-    make = kinds.get(str(answered.get("error")))
-    return (
-        make()
-        if make is not None
-        else AccountNotReady(str(answered.get("text", "The account is not ready.")))
-    )
-
-
-def telegram_error(kind: type[TelegramError], answered: Json) -> TelegramError:
-    return kind(
-        answered["name"],
-        code=answered["code"],
-        seconds=answered["seconds"],
-        migrate_to=answered["migrate_to"],
-    )

@@ -128,6 +128,7 @@ class SourceMessage:
     the Bot API's ``file_unique_id``, with a prefix that names the API. ``protected`` is the message's
     own flag; the chat's flag is kept with the channel. ``migrated_to`` is the supergroup that the chat became,
     as a service message says it. ``file_id`` is what the bot that heard it calls the file; no other can use it.
+    ``forwarded`` is the date in a forward's header, of the first appearance; it is not kept.
     """
 
     chat_id: int
@@ -146,6 +147,7 @@ class SourceMessage:
     protected: bool = False
     migrated_to: int | None = None
     file_id: str | None = None
+    forwarded: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

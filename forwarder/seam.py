@@ -57,6 +57,22 @@ class Reader(Protocol):
         ...
 
 
+class Chats(Protocol):
+    """Reads and tidies chats, by whichever login can, for somebody who holds none."""
+
+    async def tops(self, chat_ids: Sequence[int]) -> dict[int, int]:
+        """See :class:`Reader`. A chat that only a bot can read is left out: bots may not ask."""
+        ...
+
+    async def fetch(self, chat_id: int, message_ids: Sequence[int]) -> Fetched:
+        """See :class:`Reader`."""
+        ...
+
+    async def delete(self, order: DeleteOrder) -> None:
+        """See :class:`Sender`."""
+        ...
+
+
 class Finder(Protocol):
     """Looks for copies whose send had an unknown outcome."""
 

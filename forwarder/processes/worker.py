@@ -20,9 +20,10 @@ from forwarder.errors import AccountNotReady, ForwarderError, SessionError, Tele
 from forwarder.message import AccountKind, FindOrder
 from forwarder.outcome import Outcome
 from forwarder.processes.life import TRY_AGAIN, Hold, any_of, holding, lease_name, live_until, pause
-from forwarder.seam import Finder
+from forwarder.seam import Chats, Finder
 from forwarder.settings import Settings
 from forwarder.telegram.bot_sender import BotSender
+from forwarder.telegram.chats import InTurn, MtprotoChats
 from forwarder.telegram.client import Client
 from forwarder.telegram.directory import UserDirectory
 from forwarder.telegram.errors import translated
@@ -164,7 +165,12 @@ class WorkerProcess:
                 MtprotoFinder(user) if me else None, MtprotoFinder(bot) if bot else None
             )
             answering = answer(
-                house.db, AccountKind.USER, UserDirectory(user) if me else None, finder, self._stop
+                house.db,
+                AccountKind.USER,
+                UserDirectory(user) if me else None,
+                finder,
+                self._stop,
+                chats=chats_of(user if me else None, bot),
             )
             end = any_of(self._stop, hold.lost)
             if account_id is None:
@@ -198,6 +204,12 @@ class WorkerProcess:
             log.warning("bot_login_over_mtproto_failed", reason=str(error))
             await client.close()
             return None
+
+
+def chats_of(user: Client | None, bot: Client | None) -> Chats | None:
+    """Read chats by the account, and by the bot's second login where the account is in none or not in these."""
+    chats = [MtprotoChats(client) for client in (user, bot) if client is not None]
+    return InTurn(*chats) if len(chats) == 2 else next(iter(chats), None)
 
 
 def either(first: Finder | None, second: Finder | None) -> Finder | None:

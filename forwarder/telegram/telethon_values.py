@@ -44,6 +44,7 @@ def to_source(message: Any, heard: Heard) -> SourceMessage:
         reply_to=reply_to,
         origin=origin_of(message.fwd_from),
         protected=bool(message.noforwards),
+        forwarded=forward_date(message),
     )
 
 

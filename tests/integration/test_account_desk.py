@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import func, select
@@ -11,7 +12,21 @@ from sqlalchemy import func, select
 from forwarder.account_desk import AccountDesk, answer
 from forwarder.db import Database
 from forwarder.errors import AccountNotReady, ForwarderError, InvalidRequest, OutcomeUnknown, TelegramError
-from forwarder.message import AccountKind, ChatCard, ChatKind, FindOrder, Kind, Mode, Remembered
+from forwarder.message import (
+    AccountKind,
+    ChatCard,
+    ChatKind,
+    DeleteOrder,
+    Entity,
+    Fetched,
+    FindOrder,
+    Heard,
+    Kind,
+    Mode,
+    Origin,
+    Remembered,
+    SourceMessage,
+)
 from forwarder.models import AccountRequest
 
 CARD = ChatCard(
@@ -31,6 +46,19 @@ ORDER = FindOrder(
     -1001, (5, 6), -1002, Mode.COPY, after_id=40, known_ids=frozenset({41, 43}), remembered=(REMEMBERED,)
 )
 
+AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+FETCHED = Fetched(
+    (
+        SourceMessage(
+            -1001, 5, AT, Kind.PHOTO, Heard.POLL, "Привет \U0001f30d", (Entity("bold", 0, 6),), "77", "mt:photo:1",
+            edit_date=AT, topic_id=3, reply_to=4, origin=Origin(-1003, 9), protected=True, forwarded=AT,
+        ),
+        SourceMessage(-1001, 6, AT, Kind.TEXT, Heard.POLL, "plain"),
+    ),
+    empty=(7,),
+    elsewhere=(8,),
+)  # fmt: skip
+
 Look = Callable[[str], Awaitable[ChatCard]]
 
 
@@ -41,6 +69,7 @@ class Account:
         self.card: ChatCard | ForwarderError = CARD
         self.found: tuple[int, ...] | None = (42, 44)
         self.orders: list[FindOrder] = []
+        self.deleted: list[DeleteOrder] = []
         self.hold = asyncio.Event()
         self.hold.set()
 
@@ -54,6 +83,18 @@ class Account:
         self.orders.append(order)
         return self.found
 
+    async def tops(self, chat_ids: Sequence[int]) -> dict[int, int]:
+        return {chat_id: 70 - chat_id for chat_id in chat_ids}
+
+    async def fetch(self, chat_id: int, message_ids: Sequence[int]) -> Fetched:
+        assert (chat_id, list(message_ids)) == (-1001, [5, 6, 7, 8])
+        return FETCHED
+
+    async def delete(self, order: DeleteOrder) -> None:
+        if isinstance(self.card, ForwarderError):
+            raise self.card
+        self.deleted.append(order)
+
 
 @pytest.fixture
 async def db(database_url: str) -> AsyncIterator[Database]:
@@ -65,7 +106,7 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def account(db: Database) -> AsyncIterator[Account]:
     account, stop = Account(), asyncio.Event()
-    answering = asyncio.create_task(answer(db, AccountKind.USER, account, account, stop))
+    answering = asyncio.create_task(answer(db, AccountKind.USER, account, account, stop, chats=account))
     yield account
     stop.set()
     account.hold.set()
@@ -95,6 +136,24 @@ async def test_an_order_crosses_whole_and_its_ids_come_back(db: Database, accoun
     assert account.orders == [ORDER]
     account.found = None
     assert await AccountDesk(db).find(ORDER) is None
+
+
+async def test_messages_cross_whole_and_their_texts_do_not_stay_behind(
+    db: Database, account: Account
+) -> None:
+    assert await AccountDesk(db).fetch(-1001, [5, 6, 7, 8]) == FETCHED
+    async with db.begin() as session:
+        assert await session.scalar(select(func.count()).select_from(AccountRequest)) == 0
+
+
+async def test_tops_and_deletions_are_asked_for_from_afar(db: Database, account: Account) -> None:
+    desk, order = AccountDesk(db), DeleteOrder(-1002, (4, 5))
+    assert await desk.tops([-1001, -1002]) == {-1001: 1071, -1002: 1072}
+    await desk.delete(order)
+    assert account.deleted == [order]
+    account.card = TelegramError("MESSAGE_DELETE_FORBIDDEN", code=403)
+    with pytest.raises(TelegramError, match="MESSAGE_DELETE_FORBIDDEN"):
+        await desk.delete(order)
 
 
 async def test_many_questions_at_once_each_get_their_own_answer(db: Database, account: Account) -> None:
