@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import accumulate
 
 from redis.asyncio import Redis
 
@@ -121,6 +122,53 @@ if near then for i = chats + 1, chats + accounts do take(i, slot) end end
 return {string.format('%.6f', slot - now), near and 1 or 0}
 """
 
+# Takes what RESERVE takes, for the longest run of posts that may go in one call. KEYS: the same. ARGV: how many
+# windows of the chat, of the account, horizon; limit and length per window; then the messages up to and with
+# each post. More posts never have an earlier slot, so the longest run is found by halving.
+# Answers the slot in seconds from now, whether the account's place was taken with it, and how many posts go.
+RESERVE_RUN = """
+local chats, accounts, horizon = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local windows = chats + accounts
+local posts = #ARGV - 3 - 2 * windows
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
+
+local free = now
+for i = windows + 1, #KEYS do free = math.max(free, tonumber(redis.call('GET', KEYS[i]) or '0')) end
+
+local function window(i) return tonumber(ARGV[2 + 2 * i]), tonumber(ARGV[3 + 2 * i]) end
+local function up_to(post) return tonumber(ARGV[3 + 2 * windows + post]) end
+local function slot_of(first, last, slot, messages, alone)
+  for i = first, last do
+    local limit, seconds = window(i)
+    if messages > limit and not alone then return math.huge end
+    slot = math.max(slot, tonumber(redis.call('LINDEX', KEYS[i], 0) or '0'))
+    local back = tonumber(redis.call('LINDEX', KEYS[i], limit - math.min(messages, limit)) or '0')
+    slot = math.max(slot, back + seconds)
+  end
+  return slot
+end
+local function take(first, last, slot, messages)
+  for i = first, last do
+    local limit, seconds = window(i)
+    for _ = 1, math.min(messages, limit) do redis.call('LPUSH', KEYS[i], string.format('%.6f', slot)) end
+    redis.call('LTRIM', KEYS[i], 0, limit - 1)
+    redis.call('PEXPIRE', KEYS[i], math.ceil((slot - now + seconds) * 1000) + 1000)
+  end
+end
+
+local run, beyond = 1, posts + 1
+while beyond - run > 1 do
+  local half = math.floor((run + beyond) / 2)
+  if slot_of(1, windows, free, up_to(half), false) - now <= horizon then run = half else beyond = half end
+end
+local slot = slot_of(1, chats, free, up_to(run), true)
+local near = slot - now <= horizon
+if near then slot = slot_of(chats + 1, windows, slot, up_to(run), true) end
+take(1, near and windows or chats, slot, up_to(run))
+return {string.format('%.6f', slot - now), near and 1 or 0, run}
+"""
+
 # A wait only ever grows: two workers that met one each agree on the later end.
 WAIT = """
 local time = redis.call('TIME')
@@ -150,6 +198,15 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """The first ``count`` posts go in one call, ``seconds`` from now (0 or less for at once)."""
+
+    seconds: float
+    taken: Place
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """A wait that is running: ``chat_id`` and ``family`` are None where it holds the whole account."""
 
@@ -166,6 +223,7 @@ class Pace:
         self._redis = redis
         self._limits = {AccountKind.BOT: bot, AccountKind.USER: user}
         self._reserve = redis.register_script(RESERVE)
+        self._reserve_run = redis.register_script(RESERVE_RUN)
         self._wait = redis.register_script(WAIT)
 
     async def reserve(
@@ -186,17 +244,35 @@ class Pace:
         """
         limits = self._limits[kind]
         family = family_of(delivery)
-        prefix = f"pace:{account_id}"
         chat = limits.chat if delivery is DeliveryKind.POST else limits.edits
-        keys = [f"{prefix}:{chat_id}:{family}:{i}" for i in range(len(chat))]
-        keys += [f"{prefix}:all:{i}" for i in range(len(limits.account))]
-        keys += wait_keys(account_id, chat_id, family)
+        keys = window_keys(account_id, chat_id, family, chat, limits.account)
         arguments: list[float] = [len(chat), len(limits.account), messages, HORIZON]
         arguments += [int(held is Place.NONE), late]
         for window in (*chat, *limits.account):
             arguments += [window.limit, window.seconds * (1 + MARGIN)]
         seconds, near = await self._reserve(keys=keys, args=arguments)
         return Slot(float(seconds), Place.ALL if near else Place.CHAT)
+
+    async def reserve_run(
+        self, kind: AccountKind, account_id: int, chat_id: int, sizes: Sequence[int], *, bulk: bool = False
+    ) -> Run:
+        """Take the next slot for the longest run of these posts that may go in one call.
+
+        ``sizes`` are the messages of consecutive posts, which are never split. A run of more than one post
+        goes within HORIZON and fits into every window. The first post alone is taken as by ``reserve``.
+        """
+        limits = self._limits[kind]
+        family = family_of(DeliveryKind.POST)
+        if not limits.chat and not limits.account:
+            return Run(await self.waiting(account_id, chat_id), Place.ALL, len(sizes))
+        windows = (*limits.chat, *limits.account)
+        keys = window_keys(account_id, chat_id, family, limits.chat, limits.account)
+        arguments: list[float] = [len(limits.chat), len(limits.account), HORIZON]
+        for window in windows:
+            arguments += [window.limit, window.seconds * (1 + MARGIN)]
+        arguments += accumulate(sizes)
+        seconds, near, count = await self._reserve_run(keys=keys, args=arguments)
+        return Run(float(seconds), Place.ALL if near else Place.CHAT, int(count))
 
     async def wait(
         self, account_id: int, seconds: float, *, chat_id: int | None, delivery: DeliveryKind
@@ -227,6 +303,16 @@ class Pace:
 def family_of(delivery: DeliveryKind) -> str:
     """Edits and deletions have windows of their own: they must not eat the pace of posts."""
     return "send" if delivery is DeliveryKind.POST else delivery.value
+
+
+def window_keys(
+    account_id: int, chat_id: int, family: str, chat: Sequence[Window], account: Sequence[Window]
+) -> list[str]:
+    """The keys of a reservation: the chat's windows, the account's, then the waits."""
+    prefix = f"pace:{account_id}"
+    keys = [f"{prefix}:{chat_id}:{family}:{i}" for i in range(len(chat))]
+    keys += [f"{prefix}:all:{i}" for i in range(len(account))]
+    return keys + wait_keys(account_id, chat_id, family)
 
 
 def wait_keys(account_id: int, chat_id: int, family: str) -> list[str]:

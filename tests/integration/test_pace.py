@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.message import AccountKind, DeliveryKind
-from forwarder.pace import HORIZON, MARGIN, Limits, Pace, Place, Wait, Window
+from forwarder.pace import HORIZON, MARGIN, Limits, Pace, Place, Run, Wait, Window
 
 BOT, POST = AccountKind.BOT, DeliveryKind.POST
 ACCOUNT, CHAT, OTHER = 1, -1001, -1002
@@ -195,3 +195,41 @@ async def test_a_reservation_costs_one_round_trip(redis: Redis) -> None:
     after = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
     assert after - before == 20
     assert time.monotonic() - began < 5
+
+
+async def test_a_run_is_as_long_as_the_windows_allow(redis: Redis) -> None:
+    pace = pace_of(redis, account=[Window(50, 1.0)], chat=[Window(20, 60.0)])
+    first = await pace.reserve_run(BOT, ACCOUNT, CHAT, [1, 10, 4, 4, 10, 1])
+    assert (first.count, first.taken) == (4, Place.ALL)
+    assert first.seconds <= 0
+    last = await pace.reserve_run(BOT, ACCOUNT, CHAT, [1, 1, 1])
+    assert (last.count, last.seconds) == (1, pytest.approx(0, abs=0.05))
+    far = await pace.reserve_run(BOT, ACCOUNT, CHAT, [1, 1, 1])
+    assert (far.count, far.taken) == (1, Place.CHAT)
+    assert far.seconds == pytest.approx(60 * (1 + MARGIN), abs=1)
+
+
+async def test_the_messages_of_runs_never_overfill_a_window(redis: Redis) -> None:
+    pace = pace_of(redis, account=[Window(15, 0.3)], chat=[Window(7, 0.2)])
+    clock = Clock(redis)
+    times: list[float] = []
+    for number in range(60):
+        run = await pace.reserve_run(BOT, ACCOUNT, -(number % 3), [1, 2, 1, 3, 1])
+        if run.taken is Place.ALL:
+            times += [await clock.now() + run.seconds] * sum([1, 2, 1, 3, 1][: run.count])
+    assert max(sum(start - 0.001 <= t < start + 0.29 for t in times) for start in times) <= 15
+
+
+async def test_a_run_waits_for_a_wait_that_is_running(redis: Redis) -> None:
+    pace = pace_of(redis)
+    await pace.wait(ACCOUNT, 30, chat_id=CHAT, delivery=POST)
+    run = await pace.reserve_run(BOT, ACCOUNT, CHAT, [1, 1])
+    assert (run.count, run.taken) == (1, Place.CHAT)
+    assert run.seconds == pytest.approx(30, abs=1)
+
+
+async def test_without_windows_only_the_waits_hold_a_run(redis: Redis) -> None:
+    pace = pace_of(redis, account=(), chat=())
+    assert await pace.reserve_run(BOT, ACCOUNT, CHAT, [10] * 10) == Run(0.0, Place.ALL, 10)
+    await pace.wait(ACCOUNT, 30, chat_id=None, delivery=POST)
+    assert (await pace.reserve_run(BOT, ACCOUNT, CHAT, [1])).seconds == pytest.approx(30, abs=1)
