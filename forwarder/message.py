@@ -121,6 +121,34 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What rules ask about a message besides its content, as far as the API that heard it can tell.
+
+    ``sender_id`` and ``forwarded_from`` are marked ids; of a person who hides behind a name only ``forwarded`` is
+    known. ``author`` is the signature under a channel's post. ``anonymous`` is an administrator who posts as the
+    group. ``via_bot`` is the id of an inline bot. ``size`` counts bytes, ``duration`` seconds; ``preview`` says that
+    a link preview is shown.
+    """
+
+    sender_id: int | None = None
+    author: str | None = None
+    anonymous: bool = False
+    via_bot: int | None = None
+    forwarded: bool = False
+    forwarded_from: int | None = None
+    size: int | None = None
+    duration: int | None = None
+    file_name: str | None = None
+    buttons: bool = False
+    silent: bool = False
+    preview: bool = False
+    spoiler: bool = False
+
+
+NO_FACTS = Facts()
+
+
+@dataclass(frozen=True, slots=True)
 class SourceMessage:
     """One message of a source chat, as heard through either API.
 
@@ -148,6 +176,7 @@ class SourceMessage:
     migrated_to: int | None = None
     file_id: str | None = None
     forwarded: datetime | None = None
+    facts: Facts = NO_FACTS
 
 
 @dataclass(frozen=True, slots=True)

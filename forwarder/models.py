@@ -375,6 +375,7 @@ class Message(Base):
     text: Mapped[str] = mapped_column(default="", server_default="")
     entities: Mapped[list[dict[str, Any]]] = mapped_column(server_default=sql_text("'[]'::jsonb"))
     media_id: Mapped[str | None]
+    facts: Mapped[dict[str, Any]] = mapped_column(server_default=sql_text("'{}'::jsonb"))
     replaced: Mapped[bool] = mapped_column(default=False, server_default=sql_text("false"))
     file_id: Mapped[str | None]
     origin_chat: Mapped[int | None] = mapped_column(BigInteger)

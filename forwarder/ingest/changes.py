@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.ingest.rows import entities_json
+from forwarder.ingest.rows import entities_json, facts_json
 from forwarder.ingest.sources import Source
 from forwarder.message import AccountKind, DeliveryKind, Heard, SourceMessage
 from forwarder.outbox import FIX, Due, ended_without_success
@@ -21,7 +21,7 @@ EDIT = text(
        set text = :text, entities = cast(:entities as jsonb), edit_date = :edit_date,
            kind = case when n.other then :kind else m.kind end,
            media_id = case when n.other then :media else m.media_id end,
-           file_id = coalesce(:file, m.file_id),
+           file_id = coalesce(:file, m.file_id), facts = cast(:facts as jsonb),
            replaced = m.replaced or n.other
       from (select id, coalesce(left(media_id, 3) = left(cast(:media as text), 3) and media_id <> :media
                                 or media_id is null and kind = 'text' and cast(:media as text) is not null,
@@ -57,6 +57,7 @@ async def apply_edit(session: AsyncSession, source: Source, message: SourceMessa
             "media": message.media_id,
             "kind": message.kind.value,
             "file": message.file_id,
+            "facts": facts_json(message.facts),
         },
     )
     if changed is None and message.file_id is not None:

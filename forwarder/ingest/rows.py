@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.collect import Collecting
 from forwarder.ingest.sources import Source
-from forwarder.message import Entity, Heard, Kind, Origin, SourceMessage
+from forwarder.message import NO_FACTS, Entity, Facts, Heard, Kind, Origin, SourceMessage, without_nul
 
 BOT_RETENTION = timedelta(hours=24)
 """Telegram keeps a bot's updates for 24 hours: nothing older can be news to anyone."""
@@ -124,13 +125,13 @@ async def posts_for(session: AsyncSession, source: Source, new: Sequence[SourceM
 INSERT_MESSAGES = text(
     """
     insert into messages (channel_id, message_id, post_id, kind, heard, album_id, date, edit_date, topic_id, reply_to,
-                          text, entities, media_id, origin_chat, origin_message, protected)
+                          text, entities, media_id, facts, origin_chat, origin_message, protected)
     select :channel, m.* from unnest(
         cast(:ids as bigint[]), cast(:posts as bigint[]), cast(:kinds as text[]), cast(:heard as text[]),
         cast(:albums as text[]), cast(:dates as timestamptz[]), cast(:edit_dates as timestamptz[]),
         cast(:topics as int[]), cast(:replies as bigint[]), cast(:texts as text[]), cast(:entities as jsonb[]),
-        cast(:media as text[]), cast(:origin_chats as bigint[]), cast(:origin_messages as bigint[]),
-        cast(:protected as boolean[])) as m
+        cast(:media as text[]), cast(:facts as jsonb[]), cast(:origin_chats as bigint[]),
+        cast(:origin_messages as bigint[]), cast(:protected as boolean[])) as m
     on conflict (channel_id, message_id) do nothing
     """
 )
@@ -151,6 +152,7 @@ def message_arrays(source: Source, new: Sequence[SourceMessage], posts: dict[int
         "texts": [m.text for m in new],
         "entities": [entities_json(m.entities) for m in new],
         "media": [m.media_id for m in new],
+        "facts": [facts_json(m.facts) for m in new],
         "origin_chats": [m.origin.chat_id if m.origin else None for m in new],
         "origin_messages": [m.origin.message_id if m.origin else None for m in new],
         "protected": [m.protected for m in new],
@@ -176,6 +178,18 @@ def entities_json(entities: Sequence[Entity]) -> str:
             for e in entities
         ]
     )
+
+
+def facts_json(facts: Facts) -> str:
+    """Only what is known is kept, without what PostgreSQL refuses in a text."""
+    if facts == NO_FACTS:
+        return "{}"
+    known = {
+        name: without_nul(value) if isinstance(value, str) else value
+        for name, value in asdict(facts).items()
+        if value is not None and value is not False
+    }
+    return json.dumps(known)
 
 
 async def collecting(session: AsyncSession, source: Source) -> list[Collecting]:
@@ -291,4 +305,5 @@ def message_of(row: object, chat_id: int) -> SourceMessage:
         reply_to=values["reply_to"],
         origin=Origin(origin, values["origin_message"]) if origin is not None else None,
         protected=values["protected"],
+        facts=Facts(**values["facts"]) if values["facts"] else NO_FACTS,
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import telegram
 from telegram.constants import ChatType
 
-from forwarder.message import ChatKind, Entity, Heard, Kind, Origin, SourceMessage
+from forwarder.message import ChatKind, Entity, Facts, Heard, Kind, Origin, SourceMessage
 
 CHAT_KINDS = {
     ChatType.CHANNEL: ChatKind.CHANNEL,
@@ -75,6 +75,7 @@ def to_source(message: telegram.Message) -> SourceMessage:
         protected=bool(message.has_protected_content),
         migrated_to=message.migrate_to_chat_id,
         file_id=medium.file_id if (medium := medium_of(message)) is not None else None,
+        facts=facts_of(message),
     )
 
 
@@ -112,6 +113,9 @@ FileHolder = (
 )
 
 
+LASTING = telegram.Animation | telegram.Audio | telegram.Video | telegram.VideoNote | telegram.Voice
+
+
 def medium_of(message: telegram.Message) -> FileHolder | None:
     if message.photo:
         return message.photo[-1]
@@ -131,6 +135,46 @@ def origin_of(message: telegram.Message) -> Origin | None:
     origin = message.forward_origin
     if isinstance(origin, telegram.MessageOriginChannel):
         return Origin(origin.chat.id, origin.message_id)
+    return None
+
+
+def facts_of(message: telegram.Message) -> Facts:
+    medium, sender, origin = (
+        medium_of(message),
+        message.sender_chat or message.from_user,
+        message.forward_origin,
+    )
+    preview = message.link_preview_options
+    return Facts(
+        # A channel's own posts have no sender but the channel, which MTProto does not repeat.
+        sender_id=sender.id if sender is not None and message.chat.type != ChatType.CHANNEL else None,
+        author=message.author_signature,
+        anonymous=message.chat.type != ChatType.CHANNEL
+        and message.sender_chat is not None
+        and message.sender_chat.id == message.chat.id,
+        via_bot=message.via_bot.id if message.via_bot is not None else None,
+        forwarded=origin is not None,
+        forwarded_from=origin_sender(origin),
+        size=medium.file_size if medium is not None else None,
+        # Read as an attribute it warns of a future type; as JSON it stays whole seconds.
+        duration=medium.to_dict().get("duration") if isinstance(medium, LASTING) else None,
+        file_name=getattr(medium, "file_name", None),
+        buttons=message.reply_markup is not None,
+        # The Bot API does not say whether a message was silent, nor whether a preview was found.
+        preview=preview is not None and not preview.is_disabled,
+        spoiler=bool(message.has_media_spoiler),
+    )
+
+
+def origin_sender(origin: telegram.MessageOrigin | None) -> int | None:
+    """The marked id of whoever a forward header names; None for a hidden user."""
+    match origin:
+        case telegram.MessageOriginChannel():
+            return origin.chat.id
+        case telegram.MessageOriginChat():
+            return origin.sender_chat.id
+        case telegram.MessageOriginUser():
+            return origin.sender_user.id
     return None
 
 

@@ -10,6 +10,7 @@ from telethon.tl import types
 
 from forwarder.message import Heard, Kind, Origin, SourceMessage
 from forwarder.telegram.telethon_entities import from_telethon
+from forwarder.telegram.telethon_facts import facts_of
 
 MEDIA_KINDS = {
     types.MessageMediaPoll: Kind.POLL,
@@ -45,6 +46,7 @@ def to_source(message: Any, heard: Heard) -> SourceMessage:
         origin=origin_of(message.fwd_from),
         protected=bool(message.noforwards),
         forwarded=forward_date(message),
+        facts=facts_of(message),
     )
 
 

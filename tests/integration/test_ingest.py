@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
+from forwarder.ingest.rows import stored_parts
 from forwarder.message import (
     AccountKind,
     Deleted,
     Edited,
     Empty,
     Entity,
+    Facts,
     Heard,
     Kind,
     Mode,
@@ -583,6 +587,18 @@ async def test_a_text_that_got_a_medium_is_of_another_kind(core: House) -> None:
     await core.hear(Edited(photo(1, "mt:photo:5", "words")))
     [row] = await core.run("select kind, replaced from messages")
     assert (row["kind"], row["replaced"]) == ("photo", True)
+
+
+async def test_facts_of_a_message_are_kept_and_follow_an_edit(core: House) -> None:
+    await core.mapping()
+    first = Facts(author="An\x00n", size=0, duration=12, silent=True)
+    await core.hear(post(1, "words", facts=first))
+    async with core.db.begin() as session:
+        [number] = await session.scalars(text("select id from posts"))
+        assert (await stored_parts(session, [number]))[number][0].facts == replace(first, author="Ann")
+    await core.hear(Edited(post(1, "other words", facts=Facts(buttons=True))))
+    async with core.db.begin() as session:
+        assert (await stored_parts(session, [number]))[number][0].facts == Facts(buttons=True)
 
 
 # --- basic groups

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telethon.tl import types
 
-from forwarder.message import Entity, Heard, Kind, Origin
+from forwarder.message import NO_FACTS, Entity, Facts, Heard, Kind, Origin
 from forwarder.telegram import bot_values, telethon_values
 from forwarder.telegram.telethon_entities import PLAIN, from_telethon, to_telethon
 
@@ -178,6 +179,79 @@ def test_a_message_of_the_bot_api_is_read_whole() -> None:
     assert (value.origin, value.reply_to, value.protected) == (Origin(-1009, 5), 3, True)
     assert value.entities == (Entity("bold", 0, 2),)
     assert (value.date, value.edit_date, value.heard) == (NOW, NOW, Heard.BOT)
+
+
+def test_facts_are_the_same_over_both_ways() -> None:
+    """Of a video forwarded from a channel through an inline bot, with a button, under a spoiler."""
+    over_mtproto = telethon_values.to_source(
+        message(
+            media=types.MessageMediaDocument(
+                document=types.Document(
+                    77, 1, b"", NOW, "a/b", 9000, 2,
+                    attributes=[types.DocumentAttributeVideo(12.4, 1, 1), types.DocumentAttributeFilename("a.mp4")],
+                ),
+                spoiler=True,
+            ),
+            fwd_from=types.MessageFwdHeader(NOW, from_id=types.PeerChannel(9), channel_post=5),
+            via_bot_id=44, post=True, post_author="Ann", silent=True,
+            reply_markup=types.ReplyInlineMarkup([]),
+        ),
+        Heard.PUSH,
+    )  # fmt: skip
+    over_bot = bot_values.to_source(
+        bot_message(
+            video={**FILE, "duration": 12, "file_size": 9000, "file_name": "a.mp4"}, has_media_spoiler=True,
+            forward_origin={
+                "type": "channel", "date": 1, "chat": {"id": -1000000000009, "type": "channel"}, "message_id": 5
+            },
+            via_bot={"id": 44, "is_bot": True, "first_name": "b"}, author_signature="Ann",
+            reply_markup={"inline_keyboard": [[{"text": "a", "url": "https://a.example"}]]},
+        )
+    )  # fmt: skip
+    expected = Facts(
+        author="Ann", via_bot=44, forwarded=True, forwarded_from=-1000000000009, size=9000, duration=12,
+        file_name="a.mp4", buttons=True, silent=True, spoiler=True,
+    )  # fmt: skip
+    assert over_mtproto.facts == expected
+    assert over_bot.facts == replace(expected, silent=False)  # the Bot API does not say it
+
+
+def test_a_plain_text_has_no_facts() -> None:
+    assert telethon_values.to_source(message(message="hi", post=True), Heard.PUSH).facts == NO_FACTS
+    assert bot_values.to_source(bot_message(text="hi")).facts == NO_FACTS
+
+
+def test_a_photo_is_as_big_as_its_largest_size() -> None:
+    sizes = [types.PhotoSize("m", 1, 1, 500), types.PhotoSizeProgressive("y", 2, 2, [100, 4000])]
+    media = types.MessageMediaPhoto(photo=types.Photo(55, 1, b"", NOW, sizes, 2))
+    assert telethon_values.to_source(message(media=media), Heard.PUSH).facts.size == 4000
+
+
+def test_an_administrator_who_posts_as_the_group_is_anonymous() -> None:
+    group = {"id": CHAT_ID, "type": "supergroup"}
+    over_mtproto = telethon_values.to_source(message(from_id=CHANNEL), Heard.PUSH).facts
+    over_bot = bot_values.to_source(bot_message(text="x", chat=group, sender_chat=group)).facts
+    assert over_mtproto == over_bot == Facts(sender_id=CHAT_ID, anonymous=True)
+    person = {"id": 5, "is_bot": False, "first_name": "a"}
+    heard = bot_values.to_source(
+        bot_message(text="x", chat=group, from_user=person, **{"from": person})
+    ).facts
+    assert (heard.sender_id, heard.anonymous) == (5, False)
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ({"type": "user", "sender_user": {"id": 5, "is_bot": False, "first_name": "a"}}, 5),
+        ({"type": "chat", "sender_chat": {"id": -7, "type": "group"}}, -7),
+        ({"type": "hidden_user", "sender_user_name": "a"}, None),
+    ],
+)
+def test_who_a_forward_is_from_is_told_where_the_header_says_it(
+    origin: dict[str, Any], expected: int | None
+) -> None:
+    facts = bot_values.to_source(bot_message(text="x", forward_origin={**origin, "date": 1})).facts
+    assert (facts.forwarded, facts.forwarded_from) == (True, expected)
 
 
 def test_the_first_message_of_a_topic_is_no_reply() -> None:
