@@ -511,12 +511,8 @@ class Backfill(Base):
         CheckConstraint("state <> 'done' or cursor = last_id", name="done_to_the_end"),
         CheckConstraint("(ended_at is not null) = (state in ('done', 'stopped'))", name="ended_is_final"),
         CheckConstraint("(chat_id is null) = (message_id is null)", name="shown_somewhere"),
-        Index(
-            "uq_backfills_open", "mapping_id", unique=True, postgresql_where=sql_text("ended_at is null")
-        ),
-        Index(
-            "ix_backfills_shown", "id", postgresql_where=sql_text("message_id is not null and not told")
-        ),
+        Index("uq_backfills_open", "mapping_id", unique=True, postgresql_where=sql_text("ended_at is null")),
+        Index("ix_backfills_shown", "id", postgresql_where=sql_text("message_id is not null and not told")),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)

@@ -63,6 +63,7 @@ _REMEDY: Mapping[str, str] = {
     "the bot tells everyone who writes to it their own id",
     "max_concurrent_forwards": "write a whole number from 1 to 200",
     "pace_scale": "write a number above 0, at most 1000; 1 is Telegram's published pace",
+    "retention_days": "write a whole number of days from 2 to 3650",
     "encryption_key": 'make one with: python -c "from cryptography.fernet import Fernet; '
     'print(Fernet.generate_key().decode())" and keep it; without it the logins cannot be opened again',
     "debug_mode": "write true or false",
@@ -203,6 +204,7 @@ class Settings(BaseSettings):
     user_session_file_path: Path = Path("sessions/user.session")
     max_concurrent_forwards: Annotated[int, Field(ge=1, le=200)] = 10
     pace_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    retention_days: Annotated[int, Field(ge=2, le=3650)] = 30
     encryption_key: _FernetKey | None = None
     debug_mode: bool = False
     log_level: Annotated[

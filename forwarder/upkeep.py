@@ -9,6 +9,7 @@ from sqlalchemy import text
 from forwarder.db import Database
 from forwarder.ingest import Ingest
 from forwarder.pace import Pace, Wait
+from forwarder.services import retention
 from forwarder.services.queue import QueueManager
 
 log = structlog.get_logger(__name__)
@@ -20,8 +21,17 @@ BATCH = 5000
 
 
 class Upkeep:
-    def __init__(self, db: Database, redis: Redis, ingest: Ingest, queue: QueueManager, pace: Pace) -> None:
+    def __init__(
+        self,
+        db: Database,
+        redis: Redis,
+        ingest: Ingest,
+        queue: QueueManager,
+        pace: Pace,
+        retention_days: int,
+    ) -> None:
         self._db, self._redis, self._ingest, self._queue, self._pace = db, redis, ingest, queue, pace
+        self._retention_days = retention_days
 
     async def sweep(self) -> str:
         """Close forgotten albums, and bring running waits back after Redis was emptied."""
@@ -65,8 +75,13 @@ class Upkeep:
 
     async def retention(self) -> str:
         """Forget, in batches, what no one will ask for again."""
-        said = []
+        days = self._retention_days
+        said = [f"{await retention.forget_posts(self._db, days)} posts"]
         for what, condition in (
+            (
+                "copies",
+                f"created_at < clock_timestamp() - interval '{max(days, retention.COPIES_DAYS)} days'",
+            ),
             ("fingerprints", "until < clock_timestamp()"),
             ("flood_waits", "until < clock_timestamp() - interval '30 days'"),
             ("account_requests", "asked_at < clock_timestamp() - interval '1 day'"),
@@ -81,7 +96,7 @@ class Upkeep:
             async with self._db.begin() as session:
                 gone = await session.execute(
                     text(
-                        f"delete from {table} where ctid = any(array("  # noqa: S608 - both are literals above
+                        f"delete from {table} where ctid = any(array("  # noqa: S608 - our own words, and a number
                         f"select ctid from {table} where {condition} limit {BATCH}))"
                     )
                 )

@@ -101,7 +101,9 @@ class WorkerProcess:
 
     async def _upkeep(self) -> Upkeep:
         house = await self._wait_for(self._house)
-        return Upkeep(house.db, house.redis, house.ingest, house.queue, house.pace)
+        return Upkeep(
+            house.db, house.redis, house.ingest, house.queue, house.pace, house.settings.retention_days
+        )
 
     async def _wait_for(self, part: asyncio.Future[T]) -> T:
         try:

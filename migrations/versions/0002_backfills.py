@@ -49,9 +49,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "cursor between first_id - 1 and last_id", name=op.f("ck_backfills_cursor_inside")
         ),
-        sa.CheckConstraint(
-            "state <> 'done' or cursor = last_id", name=op.f("ck_backfills_done_to_the_end")
-        ),
+        sa.CheckConstraint("state <> 'done' or cursor = last_id", name=op.f("ck_backfills_done_to_the_end")),
         sa.CheckConstraint(
             "(ended_at is not null) = (state in ('done', 'stopped'))",
             name=op.f("ck_backfills_ended_is_final"),
