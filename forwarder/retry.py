@@ -124,6 +124,8 @@ MTPROTO: dict[str, Decision] = {
         "HISTORY_GET_FAILED STORAGE_CHECK_FAILED PERSISTENT_TIMESTAMP_OUTDATED",
     ),
     "CONNECT_FAILED": Decision(Verdict.RETRY, "connect_failed"),
+    # Our own word: who would have to delete in the sender's place does not answer.
+    "DEPUTY_AWAY": Decision(Verdict.RETRY, "deputy_away"),
     "MESSAGE_ID_INVALID": SOURCE_GONE,
     **each(OUR_BUG, "MESSAGE_IDS_EMPTY RANDOM_ID_INVALID RANDOM_ID_EMPTY MSG_ID_INVALID"),
     "MESSAGE_NOT_MODIFIED": DONE,

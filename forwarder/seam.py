@@ -24,8 +24,11 @@ from forwarder.message import (
 class Sender(Protocol):
     """Carries out what a delivery asks for, by one account and one API."""
 
-    kind: AccountKind
-    account_id: int
+    @property
+    def kind(self) -> AccountKind: ...
+
+    @property
+    def account_id(self) -> int: ...
 
     async def send(self, order: SendOrder) -> tuple[int | None, ...]:
         """Forward or copy; return the id of each copy, aligned with ``order.message_ids``.

@@ -17,9 +17,10 @@ from forwarder.cli.mappings import mapping
 from forwarder.cli.processes import beat, bot, flower, ingest, worker
 from forwarder.cli.run import run
 from forwarder.cli.sandbox import sandbox
+from forwarder.cli.takeback import takeback
 from forwarder.cli.why import why
 
-COMMANDS = (run, demo, login, bot, ingest, worker, beat, flower, sandbox, db, channel, mapping, why)
+COMMANDS = (run, demo, login, bot, ingest, worker, beat, flower, sandbox, db, channel, mapping, why, takeback)
 
 
 class InOrder(Door):

@@ -16,6 +16,7 @@ from celery import Celery
 
 from forwarder.account_desk import AccountDesk, answer
 from forwarder.deliver import Carrier
+from forwarder.deputy import WithDeputy
 from forwarder.errors import AccountNotReady, ForwarderError, SessionError, TelegramError, Unavailable
 from forwarder.message import AccountKind, FindOrder
 from forwarder.outcome import Outcome
@@ -135,8 +136,9 @@ class WorkerProcess:
         else:
             return
         try:
-            finder = AccountDesk(house.db) if self._settings.has_user else None
-            carrier = make_carrier(house, BotSender(bot, account_id), finder)
+            sender = BotSender(bot, account_id)
+            desk = AccountDesk(house.db) if self._settings.has_user else None
+            carrier = make_carrier(house, WithDeputy(sender, desk) if desk else sender, desk)
             log.info("sending", account=account_id, route="bot")
             await self._at_work(carrier, any_of(self._stop))
         finally:
@@ -166,20 +168,22 @@ class WorkerProcess:
             finder: Finder | None = either(
                 MtprotoFinder(user) if me else None, MtprotoFinder(bot) if bot else None
             )
+            chats = chats_of(user if me else None, bot)
             answering = answer(
                 house.db,
                 AccountKind.USER,
                 UserDirectory(user) if me else None,
                 finder,
                 self._stop,
-                chats=chats_of(user if me else None, bot),
+                chats=chats,
             )
             end = any_of(self._stop, hold.lost)
             if account_id is None:
                 log.warning("user_not_signed_in", remedy="Run `manage.py login`.")
                 await live_until(end, answering)
                 return
-            carrier = make_carrier(house, UserSender(user, account_id), finder)
+            sender = UserSender(user, account_id)
+            carrier = make_carrier(house, WithDeputy(sender, chats) if chats else sender, finder)
             self._queues.take(USER_QUEUES)
             log.info("sending", account=account_id, route="user")
             try:

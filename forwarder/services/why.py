@@ -90,21 +90,14 @@ async def explain(db: Database, reference: str) -> Explanation:
 
     Raises InvalidRequest (``bad_reference``, ``not_a_message_link``) or NotFound (``channel_not_found``).
     """
-    parsed = parse_reference(reference)
-    if parsed.message_id is None:
-        raise InvalidRequest(
-            "not_a_message_link",
-            f"{reference} is no link to a message. Copy the link of the post itself, like https://t.me/name/123.",
-            reference=reference,
-        )
     async with db.begin() as session:
-        channel = await _channel(session, parsed.chat_id, parsed.username, reference)
-        message = await _message(session, channel.id, parsed.message_id)
+        channel, message_id = await _place(session, reference)
+        message = await _message(session, channel.id, message_id)
         if message is not None:
             return await _story(session, channel, message, None)
-        copy = await session.get(Copy, (channel.id, parsed.message_id))
+        copy = await session.get(Copy, (channel.id, message_id))
         if copy is None:
-            return await _unheard(session, channel, parsed.message_id)
+            return await _unheard(session, channel, message_id)
         source = await session.scalar(
             select(Channel)
             .join(Mapping, Mapping.source_id == Channel.id)
@@ -117,6 +110,26 @@ async def explain(db: Database, reference: str) -> Explanation:
                 name_of(source), copy.source_message_id, note="forgotten", copy_in=name_of(channel)
             )
         return await _story(session, source, original, channel)
+
+
+async def find_post(session: AsyncSession, reference: str) -> int | None:
+    """The post behind a link to it or to one of its copies; None for one that is not kept. Raises as ``explain``."""
+    channel, message_id = await _place(session, reference)
+    message = await _message(session, channel.id, message_id)
+    if message is None and (copy := await session.get(Copy, (channel.id, message_id))) is not None:
+        message = await _message(session, copy.source_id, copy.source_message_id)
+    return message.post_id if message is not None else None
+
+
+async def _place(session: AsyncSession, reference: str) -> tuple[Channel, int]:
+    parsed = parse_reference(reference)
+    if parsed.message_id is None:
+        raise InvalidRequest(
+            "not_a_message_link",
+            f"{reference} is no link to a message. Copy the link of the post itself, like https://t.me/name/123.",
+            reference=reference,
+        )
+    return await _channel(session, parsed.chat_id, parsed.username, reference), parsed.message_id
 
 
 async def _channel(

@@ -147,14 +147,11 @@ class BotSender:
             pass_if_done(error, "edit")
 
     async def delete(self, order: DeleteOrder) -> None:
-        for start in range(0, len(order.message_ids), MOST_IDS):
-            ids = order.message_ids[start : start + MOST_IDS]
+        """One by one: deleteMessages answers that all is well also where it left messages standing (after 48 hours)."""
+        for message_id in order.message_ids:
             try:
                 async with translated():
-                    if len(ids) == 1:
-                        await self._bot.delete_message(order.destination, ids[0])
-                    else:
-                        await self._bot.delete_messages(order.destination, ids)
+                    await self._bot.delete_message(order.destination, message_id)
             except TelegramError as error:
                 pass_if_done(error, "delete")
 

@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"db", "pace"},
     {"outbox", "schema"},
     {"services"},
-    {"collect", "calls", "hooks", "account_wire"},
+    {"collect", "calls", "hooks", "account_wire", "deputy"},
     {"ingest", "backfill", "outcome"},
     {"deliver", "intake", "reconcile", "upkeep", "account_desk"},  # the one way through
     {"telegram", "metrics", "health", "legacy"},  # the porch, barometers

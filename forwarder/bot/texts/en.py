@@ -317,7 +317,8 @@ TEXTS: dict[str, str] = {
     "reason.forward_cannot_be_edited": "Telegram lets nobody edit a forward; only copies follow edits",
     "reason.medium_not_heard": "the file was replaced, and the bot has not seen the new one; the caption was edited",
     "reason.cannot_edit": "the copy can't be edited",
-    "reason.cannot_delete": "the copy can't be deleted",
+    "reason.cannot_delete": "the copy can't be deleted: no account of ours has the right there, "
+    "and a bot loses it 48 hours after sending",
     "reason.edit_expired": "the copy is too old to be edited",
     "reason.content_limit": "it is longer than Telegram allows",
     "reason.kind_forbidden": "this kind of post is not allowed there",

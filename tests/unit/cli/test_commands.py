@@ -52,14 +52,28 @@ def refused(result: Result, status: int, *words: str) -> None:
 def test_help_names_every_command(run: Run) -> None:
     result = run("--help")
     assert result.exit_code == 0
-    for name in ("run", "demo", "login", "bot", "ingest", "worker", "beat", "flower", "sandbox", "db", "why"):
+    for name in (
+        "run",
+        "demo",
+        "login",
+        "bot",
+        "ingest",
+        "worker",
+        "beat",
+        "flower",
+        "sandbox",
+        "db",
+        "why",
+        "takeback",
+    ):
         assert f"\n  {name} " in result.output
 
 
 @pytest.mark.parametrize(
     "arguments",
     [["walk"], ["run", "--fast"], ["channel", "add"], ["mapping", "pause", "x"], ["demo", "--kill", "cat@2"],
-     ["worker", "--concurrency", "0"], ["why"], ["channel", "add", "@name"]],
+     ["worker", "--concurrency", "0"], ["why"], ["channel", "add", "@name"],
+     ["takeback"], ["takeback", "1"], ["takeback", "1", "--post", "t.me/a/1"], ["takeback", "--minutes", "5"]],
 )  # fmt: skip
 def test_wrong_usage_is_explained_with_status_2(run: Run, arguments: list[str]) -> None:
     refused(run(*arguments), 2, "Usage:")

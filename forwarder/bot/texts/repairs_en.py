@@ -1,0 +1,12 @@
+"""English: taking back, comparing and mending."""
+
+from __future__ import annotations
+
+TEXTS: dict[str, str] = {
+    "reason.taken_back": "taken back by hand",
+    "reason.deputy_away": "the account that would have to delete it did not answer",
+    "error.post_not_kept": "{reference} is not known here: it was never heard, or so long ago that only its copies are "
+    "left. Delete these by hand.",
+    "error.nothing_to_take_back": "There is nothing to take back: no copies were made, or they are gone.",
+    "error.bad_minutes": "Minutes go from 1 to {most} (a year).",
+}

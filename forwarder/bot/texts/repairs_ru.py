@@ -1,0 +1,12 @@
+"""Russian: taking back, comparing and mending."""
+
+from __future__ import annotations
+
+TEXTS: dict[str, str] = {
+    "reason.taken_back": "отозвано вручную",
+    "reason.deputy_away": "аккаунт, который должен был её удалить, не ответил",
+    "error.post_not_kept": "Пост {reference} здесь неизвестен: его не было слышно, или так давно, что остались только "
+    "копии. Удалите их вручную.",
+    "error.nothing_to_take_back": "Отзывать нечего: копий не было или их уже нет.",
+    "error.bad_minutes": "Минуты — от 1 до {most} (год).",
+}
