@@ -1,14 +1,14 @@
 """Backfills, and the ids that are remembered for ever
 
-Revision: 0002, after 0001
+Revision: 0003, after 0002
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
