@@ -44,6 +44,7 @@ def find_order_json(order: FindOrder) -> Json:
         "after_id": order.after_id,
         "known_ids": sorted(order.known_ids),
         "remembered": [asdict(one) for one in order.remembered],
+        "topic": order.topic,
     }
 
 
@@ -59,6 +60,7 @@ def find_order_from(payload: Json) -> FindOrder:
             Remembered(**{**one, "kind": Kind(one["kind"]), "texts": tuple(one["texts"])})
             for one in payload.get("remembered", ())
         ),
+        topic=payload.get("topic", 0),
     )
 
 

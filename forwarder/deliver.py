@@ -447,6 +447,7 @@ class Carrier:
             after_id=job.seen_id,
             known_ids=known,
             remembered=remembered,
+            topic=lane.destination_topic,
         )
         left = ABSENCE_PROVES - job.age
         waiting = Result(
@@ -505,7 +506,13 @@ class Carrier:
     async def _feed_own(self, session: AsyncSession, lane: LaneHeld, job: Job, result: Result) -> list[Due]:
         pairs = [(s, c) for s, c in zip(result.message_ids, result.sent_ids, strict=True) if c is not None]
         return await self._hooks.feed_own(
-            session, self._worker.account_id, lane.destination, job.post_id, pairs, result.mode or lane.mode
+            session,
+            self._worker.account_id,
+            lane.destination,
+            job.post_id,
+            pairs,
+            result.mode or lane.mode,
+            lane.destination_topic,
         )
 
     async def _other_route(

@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+GENERAL_TOPIC = 1
+"""The id of a forum's topic "General", where everything is shown that was sent to no topic; its messages carry no
+sign of it, and are heard with topic 0 (https://core.telegram.org/api/forum)."""
+
 
 class Kind(StrEnum):
     """What a message is. ``unknown`` is forwarded whole, never guessed at; ``service`` is passed over."""
@@ -157,6 +161,7 @@ class SourceMessage:
     own flag; the chat's flag is kept with the channel. ``migrated_to`` is the supergroup that the chat became,
     as a service message says it. ``file_id`` is what the bot that heard it calls the file; no other can use it.
     ``forwarded`` is the date in a forward's header, of the first appearance; it is not kept.
+    ``topic_id`` is 0 outside forums and in a forum's General.
     """
 
     chat_id: int
@@ -263,7 +268,7 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class FindOrder:
-    """Look in the destination for the copies of a send whose outcome is unknown.
+    """Look in the destination (and its topic) for the copies of a send whose outcome is unknown.
 
     Only ids above ``after_id`` that are not in ``known_ids`` count. ``remembered`` says what the source's messages
     were, for those that were edited or deleted since.
@@ -276,6 +281,7 @@ class FindOrder:
     after_id: int
     known_ids: frozenset[int] = frozenset()
     remembered: tuple[Remembered, ...] = ()
+    topic: int = 0
 
 
 @dataclass(frozen=True, slots=True)

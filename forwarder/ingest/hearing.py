@@ -30,6 +30,7 @@ from forwarder.ingest.sources import (
     save_progress,
 )
 from forwarder.message import (
+    GENERAL_TOPIC,
     AccountKind,
     Deleted,
     Edited,
@@ -93,6 +94,7 @@ class Ingest:
         post_id: int,
         pairs: Sequence[tuple[int, int]],
         mode: Mode,
+        topic: int = 0,
     ) -> list[Due]:
         """Hear our own copies in a chat that is also a source: Telegram does not echo a bot's posts to it.
 
@@ -113,7 +115,7 @@ class Ingest:
                 album_id=f"own:{post_id}" if len(copies) > 1 else None,
                 edit_date=None,
                 reply_to=None,
-                topic_id=0,
+                topic_id=topic,
                 origin=(part.origin or Origin(source_chat, part.message_id))
                 if mode is Mode.FORWARD
                 else None,
@@ -178,7 +180,8 @@ class Ingest:
         )
         rows = (
             await session.execute(
-                NEW_DELIVERIES, {"posts": list(posts), "class": LIVE, "before": BEFORE_THE_MOVE}
+                NEW_DELIVERIES,
+                {"posts": list(posts), "class": LIVE, "before": BEFORE_THE_MOVE, "general": GENERAL_TOPIC},
             )
         ).all()
         if not rows:

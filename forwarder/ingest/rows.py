@@ -223,10 +223,11 @@ NEW_DELIVERIES = text(
        and m.state <> 'disabled' and p.position > m.start_after
      where p.id = any(:posts)
        and exists (select 1 from messages x where x.post_id = p.id and x.deleted_at is null
-                      and (m.source_topic = 0 or x.topic_id = m.source_topic))
+                      and m.source_topic in (0, greatest(x.topic_id, :general)))
        and not exists (select 1 from copies c join mappings o on o.id = c.mapping_id
                         where c.channel_id = p.channel_id and c.message_id = p.position
-                          and o.source_id = m.destination_id)
+                          and o.source_id = m.destination_id
+                          and (o.source_topic = 0 or o.source_topic in (m.destination_topic, :general)))
      order by p.position, m.id
        for share of m
     on conflict (mapping_id, post_id, kind) do nothing

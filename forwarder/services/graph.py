@@ -6,10 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from forwarder.message import AccountKind, Route
-
-GENERAL_TOPIC = 1
-"""Where a forum shows what was sent to no topic (the id of "General", core.telegram.org/api/forum)."""
+from forwarder.message import GENERAL_TOPIC, AccountKind, Route
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from forwarder.retry import Verdict, decide
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers, input_channel
 from forwarder.telegram.reader import fetch_raw
-from forwarder.telegram.telethon_values import forward_date, to_source
+from forwarder.telegram.telethon_values import forward_date, place_in_chat, to_source
 
 WINDOW = 100
 EMPTY_WINDOWS = 3
@@ -82,7 +82,11 @@ class MtprotoFinder:
         except TelegramError as error:
             raise not_readable(error, order.destination, "destination") from error
         fresh = {
-            item.id: item for item in found if item.id > order.after_id and item.id not in order.known_ids
+            item.id: item
+            for item in found
+            if item.id > order.after_id
+            and item.id not in order.known_ids
+            and place_in_chat(item.reply_to)[0] == order.topic
         }
         return [fresh[message_id] for message_id in sorted(fresh)]
 

@@ -112,10 +112,12 @@ def forward_date(message: Any) -> datetime | None:
 
 def place_in_chat(header: Any | None) -> tuple[int, int | None]:
     """(topic, message replied to in the same chat). Topic 0: no forum, or its General topic."""
-    if not isinstance(header, types.MessageReplyHeader) or header.reply_to_peer_id is not None:
+    if not isinstance(header, types.MessageReplyHeader):
         return 0, None
+    # An answer to another chat (or from another topic) says where it lies as well.
+    answered = header.reply_to_msg_id if header.reply_to_peer_id is None else None
     if not header.forum_topic:
-        return 0, header.reply_to_msg_id
+        return 0, answered
     if header.reply_to_top_id:
-        return header.reply_to_top_id, header.reply_to_msg_id
-    return header.reply_to_msg_id or 0, None
+        return header.reply_to_top_id, answered
+    return answered or 0, None

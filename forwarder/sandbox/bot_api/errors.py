@@ -18,6 +18,8 @@ _PREFIXES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "No
 # Name -> (status, text), whatever the method.
 _SENTENCES: dict[str, tuple[int, str]] = {
     "MESSAGE_NOT_MODIFIED": (400, NOT_MODIFIED),
+    "TOPIC_ID_INVALID": (400, "message thread not found"),
+    "CHANNEL_FORUM_MISSING": (400, "the chat is not a forum"),
     "MESSAGE_EMPTY": (400, "message text is empty"),
     "MESSAGE_TOO_LONG": (400, "message is too long"),
     "MEDIA_CAPTION_TOO_LONG": (400, "message caption is too long"),

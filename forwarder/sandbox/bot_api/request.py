@@ -129,20 +129,17 @@ def send_options(request: Request, chat_id: int) -> Options:
         target = None
     return Options(
         reply_to=target,
-        topic=_topic(request, chat_id),
+        topic=_topic(request),
         markup=reply_markup(arguments),
         silent=arguments.flag("disable_notification"),
         noforwards=arguments.flag("protect_content"),
     )
 
 
-def _topic(request: Request, chat_id: int) -> int | None:
+def _topic(request: Request) -> int | None:
     if not request.arguments.has("message_thread_id"):
         return None
-    chat = request.world.find_chat(chat_id)
-    if chat is None or not chat.forum:
-        raise bad_request("message thread not found")
-    return request.arguments.number("message_thread_id")
+    return request.arguments.number("message_thread_id") or None
 
 
 def message_number(request: Request, name: str = "message_id", missing: str = "message not found") -> int:

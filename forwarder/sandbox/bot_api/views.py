@@ -232,8 +232,10 @@ def _context_json(world: World, bot: int, message: Message, with_reply: bool) ->
     chat = world.find_chat(message.chat)
     if message.noforwards or (chat is not None and chat.protected):
         shown["has_protected_content"] = True
-    if message.reply_to is not None and with_reply:
-        target = world.message(bot, message.chat, message.reply_to)
+    # Inside a topic every message answers something: the topic's first one where nothing else.
+    answered = message.reply_to or (message.topic if message.topic != message.id else None)
+    if answered is not None and with_reply:
+        target = world.message(bot, message.chat, answered)
         if target is not None:
             shown["reply_to_message"] = message_json(world, bot, target, with_reply=False)
     return shown
@@ -267,6 +269,12 @@ def _service_json(world: World, bot: int, message: Message) -> Json:
         return {"left_chat_member": user_json(world.account(service.accounts[0]))}
     if service.kind == "title_changed":
         return {"new_chat_title": service.title}
+    if service.kind == "topic_created":
+        return {"forum_topic_created": {"name": service.title, "icon_color": service.icon_color}}
+    if service.kind == "topic_edited":
+        return {"forum_topic_edited": {"name": service.title}}
+    if service.kind in ("topic_closed", "topic_reopened"):
+        return {f"forum_{service.kind}": {}}
     if service.kind == "migrated_to":
         return {"migrate_to_chat_id": service.chat}
     if service.kind == "migrated_from":

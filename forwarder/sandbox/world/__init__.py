@@ -9,6 +9,7 @@ The first argument of an operation is the account that acts.
 * Chats: ``create_channel``, ``create_supergroup``, ``create_group``, ``change_chat``, ``create_invite``,
   ``revoke_invite``, ``chat``, ``chats_of``; members: ``join``, ``check_invite``, ``import_invite``,
   ``approve``, ``add_member``, ``leave``, ``promote``, ``restrict``, ``ban``, ``migrate_group``.
+* Forums: ``create_forum``, ``toggle_forum``, ``create_topic``, ``edit_topic``, ``delete_topic``, ``topics_of``.
 * Messages: ``send(actor, chat, Content | str, random_id=, options=Options(...))``, ``send_album``,
   ``forward(actor, source, numbers, target, ...) -> list[Message | None]``, ``copy``, ``edit(...,
   Edit(...))``, ``delete(...) -> numbers removed``, ``pin``, ``vote``.
@@ -25,7 +26,7 @@ keeps. Uncertain behaviours and numbers are fields of `Rules`.
 """
 
 from .accounts import Account, BotProfile
-from .chats import ADMIN_RIGHTS, BANNED_RIGHTS, SEND_RIGHTS, Chat, Invite, Member
+from .chats import ADMIN_RIGHTS, BANNED_RIGHTS, GENERAL_TOPIC, SEND_RIGHTS, Chat, Invite, Member, Topic
 from .clock import Clock, ManualClock, SystemClock
 from .editing import Edit
 from .errors import TelegramError
@@ -38,6 +39,7 @@ from .world import World
 __all__ = [
     "ADMIN_RIGHTS",
     "BANNED_RIGHTS",
+    "GENERAL_TOPIC",
     "SEND_RIGHTS",
     "Account",
     "BotProfile",
@@ -73,6 +75,7 @@ __all__ = [
     "Service",
     "SystemClock",
     "TelegramError",
+    "Topic",
     "World",
     "album_class",
     "file_of",

@@ -99,6 +99,23 @@ class Invite:
     needs_approval: bool = False
 
 
+GENERAL_TOPIC = 1
+"""The topic that each forum has; its messages carry no sign of it (https://core.telegram.org/api/forum)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic of a forum; ``id`` is the number of its first message, which tells of its creation."""
+
+    id: int
+    title: str
+    creator: int
+    created: datetime
+    icon_color: int = 0x6FB9F0
+    closed: bool = False
+    deleted: bool = False
+
+
 @dataclass(slots=True)
 class Chat:
     """A chat's present state; only the world's operations change it. ``slow_mode`` in seconds."""
@@ -114,6 +131,7 @@ class Chat:
     slow_mode: int = 0
     signatures: bool = False
     forum: bool = False
+    topics: dict[int, Topic] = field(default_factory=dict)
     linked: int | None = None
     migrated_to: int | None = None
     migrated_from: int | None = None

@@ -8,11 +8,11 @@ from datetime import datetime
 from . import rights
 from .chats import ADMIN_RIGHTS, Chat, Invite, Member
 from .errors import TelegramError
+from .forums import Forums
 from .messages import Service, ServiceKind
-from .rooms import Rooms
 
 
-class Membership(Rooms):
+class Membership(Forums):
     """Layer: who is in which chat, and as what."""
 
     def join(self, actor: int, chat_id: int) -> Chat:

@@ -20,6 +20,10 @@ ServiceKind = Literal[
     "chat_shared",
     "migrated_to",
     "migrated_from",
+    "topic_created",
+    "topic_edited",
+    "topic_closed",
+    "topic_reopened",
 ]
 
 
@@ -81,6 +85,7 @@ class Service:
     button_id: int = 0
     chat: int = 0
     username: str = ""
+    icon_color: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ class Message:
     A channel or supergroup has one box for all; a private chat or a basic group has a copy in the box of
     each account, with its own id. ``uid`` is the same in all copies. ``chat`` is the marked id as the box's
     owner sees it (in a private chat: the other account). ``sent_by`` is who executed the call; ``from_id``
-    who is shown as author (None for posts of a broadcast channel).
+    who is shown as author (None for posts of a broadcast channel). ``topic`` is the forum topic it lies in, None
+    outside forums and in a forum's General.
     """
 
     id: int

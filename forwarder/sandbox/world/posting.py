@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from . import ids
-from .chats import Chat
+from .chats import GENERAL_TOPIC, Chat
 from .errors import TelegramError
 from .messages import EMPTY, PLAIN, Content, Forward, MadeFrom, Message, Options, Service
 from .people import People
@@ -28,9 +28,12 @@ class Draft:
 class Posting(People):
     """Layer: numbering, copies in several boxes, and the memory of random ids."""
 
-    def place_service(self, actor: int, chat_id: int, service: Service) -> Message:
+    def place_service(
+        self, actor: int, chat_id: int, service: Service, *, topic: int | None = None
+    ) -> Message:
         """Put a service message into a chat; it takes a number like any other."""
-        return self._place(actor, chat_id, Draft(service=service))
+        options = Options(topic=None if topic == GENERAL_TOPIC else topic)
+        return self._place(actor, chat_id, Draft(service=service, options=options))
 
     def _place(self, actor: int, chat_id: int, draft: Draft) -> Message:
         """Number a draft and put it into all boxes it belongs to. Returns the actor's own copy."""
@@ -88,6 +91,8 @@ class Posting(People):
     def _add(self, message: Message, owner: int, chat_id: int, draft: Draft) -> Message:
         box = self.memory.boxes[owner]
         placed = replace(message, id=box.take_id(), box=owner, chat=chat_id)
+        if message.service is not None and message.service.kind == "topic_created":
+            placed = replace(placed, topic=placed.id)
         self._emit(box.add(placed, draft.random_id))
         return placed
 

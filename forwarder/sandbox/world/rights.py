@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from .accounts import Account
-from .chats import Chat, Member
+from .chats import Chat, Member, Topic
 from .errors import TelegramError
 from .media import Media, send_right
 
@@ -104,3 +104,31 @@ def need_admin(chat: Chat, account_id: int, right: str | None = None) -> Member:
     if member is None or not member.is_admin or (right is not None and not member.may(right)):
         raise TelegramError(400, "CHAT_ADMIN_REQUIRED")
     return member
+
+
+def check_topic_maker(chat: Chat, account_id: int, now: datetime) -> None:
+    """Raises CHAT_ADMIN_REQUIRED where the account may not make topics: members may, unless that is denied."""
+    member = chat.member(account_id)
+    if member is None or not member.inside:
+        raise TelegramError(400, "CHANNEL_PRIVATE")
+    if member.is_admin:
+        need_admin(chat, account_id, "manage_topics")
+    elif "manage_topics" in denied_rights(chat, member, now):
+        raise TelegramError(400, "CHAT_ADMIN_REQUIRED")
+
+
+def check_topic_owner(chat: Chat, topic: Topic, account_id: int) -> None:
+    """Raises CHAT_ADMIN_REQUIRED for who neither made the topic nor may manage topics."""
+    if not owns_topic(chat, topic, account_id):
+        need_admin(chat, account_id, "manage_topics")
+
+
+def owns_topic(chat: Chat, topic: Topic, account_id: int) -> bool:
+    member = chat.member(account_id)
+    return member is not None and (member.may("manage_topics") or topic.creator == account_id)
+
+
+def check_topic(chat: Chat, topic: Topic, account_id: int) -> None:
+    """Raises TOPIC_CLOSED: only its maker and who may manage topics write there then."""
+    if topic.closed and not owns_topic(chat, topic, account_id):
+        raise TelegramError(406, "TOPIC_CLOSED")

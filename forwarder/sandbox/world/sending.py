@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from . import ids, rights
+from .chats import GENERAL_TOPIC
 from .content import checked
 from .errors import TelegramError
 from .media import Dice, Media, Poll, album_class
@@ -88,13 +89,34 @@ class Sending(Membership):
 
     def _usable(self, actor: int, chat_id: int, options: Options) -> Options:
         """Options as they take effect: a person has no keyboards to give, replies must have a target."""
-        if options.reply_to is not None and self.message(actor, chat_id, options.reply_to) is None:
-            raise TelegramError(400, "REPLY_MESSAGE_ID_INVALID")
+        options = self._in_topic(actor, chat_id, options)
         if options.send_as is not None:
             self._check_send_as(actor, chat_id, options.send_as)
         if options.markup is not None and self.account(actor).bot is None:
             return replace(options, markup=None)
         return options
+
+    def _in_topic(self, actor: int, chat_id: int, options: Options) -> Options:
+        """A message lies in the topic of what it answers, else in the one that was named, else in General.
+
+        General is never named: its id is no thread (BAS answers "message thread not found").
+        """
+        answered = None
+        if options.reply_to is not None:
+            answered = self.message(actor, chat_id, options.reply_to)
+            if answered is None:
+                raise TelegramError(400, "REPLY_MESSAGE_ID_INVALID")
+        chat = self.memory.chats.get(chat_id)
+        if chat is None or (not chat.forum and options.topic is None):
+            return options
+        if options.topic == GENERAL_TOPIC:
+            raise TelegramError(400, "TOPIC_ID_INVALID")
+        number = options.topic if answered is None else answered.topic
+        topic = self.topic(chat, number or GENERAL_TOPIC)
+        rights.check_topic(chat, topic, actor)
+        # To answer a topic's first message is to write into the topic.
+        reply_to = None if options.reply_to == number else options.reply_to
+        return replace(options, topic=number, reply_to=reply_to)
 
     def _check_send_as(self, actor: int, chat_id: int, name: int) -> None:
         """In supergroups a person may write in the name of a channel of their own.

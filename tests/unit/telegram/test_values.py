@@ -99,6 +99,13 @@ def test_a_message_of_mtproto_is_read_whole() -> None:
         (types.MessageReplyHeader(reply_to_msg_id=12, reply_to_top_id=9, forum_topic=True), 9, 12),
         (types.MessageReplyHeader(reply_to_msg_id=12, reply_to_top_id=9), 0, 12),
         (types.MessageReplyHeader(reply_to_msg_id=12, reply_to_peer_id=types.PeerChannel(3)), 0, None),
+        (
+            types.MessageReplyHeader(
+                forum_topic=True, reply_to_msg_id=12, reply_to_peer_id=types.PeerChannel(3), reply_to_top_id=9
+            ),
+            9,
+            None,
+        ),
     ],
 )
 def test_topic_and_reply_are_told_apart(header: Any, topic: int, reply: int | None) -> None:

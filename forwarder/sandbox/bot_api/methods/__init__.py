@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from forwarder.sandbox.bot_api.arguments import Arguments
 from forwarder.sandbox.bot_api.request import Handler
 
-from . import account, changing, chats, copying, sending
+from . import account, changing, chats, copying, forums, sending
 
 _DEEDS = {
     "forwardMessage": "forward",
@@ -50,6 +50,7 @@ def _table() -> dict[str, Method]:
         (copying.BATCHES, lambda arguments: len(arguments.sequence("message_ids"))),
         (changing.METHODS, _none),
         (chats.METHODS, _none),
+        (forums.METHODS, _none),
         (account.METHODS, _none),
     ]
     return {

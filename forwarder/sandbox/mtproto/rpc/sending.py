@@ -20,9 +20,10 @@ def _options(caller: Caller, request: Any) -> Options:
     if getattr(request, "schedule_date", None) is not None:
         raise TelegramError(400, "SCHEDULE_DATE_INVALID")
     reply = request.reply_to
-    number = reply.reply_to_msg_id if isinstance(reply, types.InputReplyToMessage) else None
+    named = reply if isinstance(reply, types.InputReplyToMessage) else None
     return Options(
-        reply_to=number or None,
+        reply_to=named.reply_to_msg_id or None if named is not None else None,
+        topic=(named.top_msg_id if named is not None else getattr(request, "top_msg_id", None)) or None,
         markup=read_markup(getattr(request, "reply_markup", None)),
         silent=bool(request.silent),
         noforwards=bool(request.noforwards),

@@ -54,9 +54,7 @@ class Sight:
             "silent": message.silent or None,
             "post": message.post or None,
             "from_id": self._from(message),
-            "reply_to": types.MessageReplyHeader(reply_to_msg_id=message.reply_to)
-            if message.reply_to is not None
-            else None,
+            "reply_to": _reply_header(message),
         }
         if message.service is not None:
             action = self._action(message, message.service)
@@ -121,6 +119,12 @@ class Sight:
                 return types.MessageActionPinMessage()
             case "title_changed":
                 return types.MessageActionChatEditTitle(service.title)
+            case "topic_created":
+                return types.MessageActionTopicCreate(service.title, service.icon_color)
+            case "topic_edited":
+                return types.MessageActionTopicEdit(title=service.title)
+            case "topic_closed" | "topic_reopened":
+                return types.MessageActionTopicEdit(closed=service.kind == "topic_closed")
             case "migrated_to":
                 self.name(service.chat)
                 return types.MessageActionChatMigrateTo(marked.bare(service.chat))
@@ -139,3 +143,15 @@ class Sight:
         else:
             shared = types.RequestedPeerChat(number, title=title)
         return types.MessageActionRequestedPeerSentMe(service.button_id, [shared])
+
+
+def _reply_header(message: Message) -> Any:
+    """What a message answers, and its topic: what answers nothing there names the topic's first message."""
+    topic = message.topic if message.topic != message.id else None
+    if topic is None and message.reply_to is None:
+        return None
+    return types.MessageReplyHeader(
+        forum_topic=True if topic is not None else None,
+        reply_to_msg_id=message.reply_to if message.reply_to is not None else topic,
+        reply_to_top_id=topic if message.reply_to is not None else None,
+    )
