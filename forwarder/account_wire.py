@@ -12,6 +12,7 @@ from forwarder.message import (
     ChatCard,
     ChatKind,
     Entity,
+    Facts,
     Fetched,
     FindOrder,
     Heard,
@@ -97,6 +98,7 @@ def message_from(values: Json) -> SourceMessage:
         "heard": Heard(values["heard"]),
         "entities": tuple(Entity(**one) for one in values["entities"]),
         "origin": Origin(**values["origin"]) if values["origin"] is not None else None,
+        "facts": Facts(**values["facts"]),
     }
     return SourceMessage(**{**values, **moments, **typed})
 
