@@ -9,7 +9,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 RUN_STAMP := $(VENV)/.run-requirements
 DEV_STAMP := $(VENV)/.dev-requirements
-CHECKED := forwarder $(wildcard tasks manage.py celeryconfig.py)
+CHECKED := forwarder benchmarks $(wildcard tasks manage.py celeryconfig.py)
 
 # Name another interpreter with: make PYTHON=/path/to/python3.12 ...
 PYTHON ?=

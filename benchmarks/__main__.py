@@ -5,47 +5,75 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import platform
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import intake
-from benchmarks.measure import Figures
-from forwarder import schema
-from forwarder.servers import embedded
-from forwarder.settings import load_settings
+from benchmarks import drain, intake, latency, live
+from benchmarks.measure import Figures, Wishes
+from forwarder.errors import ForwarderError
 
-BENCHMARKS: dict[str, Callable[[str], Awaitable[Figures]]] = {"intake": intake.run}
+BENCHMARKS: dict[str, Callable[[Wishes], Coroutine[None, None, Figures]]] = {
+    "latency": latency.run,
+    "drain": drain.run,
+    "live": live.run,
+    "intake": intake.run,
+}
 
 
-def main() -> None:
+def main() -> int:
     options = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     options.add_argument("--only", choices=sorted(BENCHMARKS), action="append", help="run this one alone")
     options.add_argument("--report", type=Path, help="write the figures as JSON here")
+    options.add_argument("--runs", type=int, default=5, help="how often, for the medians (default: 5)")
+    options.add_argument("--share", type=float, default=1.0, help="part of the full work, to look quickly")
+    options.add_argument("--seconds", type=float, help="length of what runs by time (default: its own)")
     chosen = options.parse_args()
-    with embedded(load_settings(), throwaway=True) as urls:
-        schema.upgrade(urls.database_url)
-        results = {
-            name: asyncio.run(BENCHMARKS[name](urls.database_url)) for name in chosen.only or BENCHMARKS
-        }
-    show(results)
+    if chosen.runs < 1 or chosen.share <= 0:
+        print("Say at least --runs 1, and a --share above 0.", file=sys.stderr)
+        return 2
+    wishes = Wishes(chosen.runs, chosen.share, chosen.seconds)
+    results: dict[str, Figures] = {}
+    try:
+        for name in chosen.only or BENCHMARKS:
+            results[name] = asyncio.run(BENCHMARKS[name](wishes))
+            show(name, results[name], wishes)
+    except ForwarderError as error:
+        print(error, file=sys.stderr)
+        return 1
     if chosen.report is not None:
-        figures = {name: result.as_json() for name, result in results.items()}
-        chosen.report.write_text(json.dumps({"machine": platform.platform(), "figures": figures}, indent=2))
+        chosen.report.write_text(json.dumps(report(results, wishes), indent=1) + "\n")
+    return 0
 
 
-def show(results: dict[str, Figures]) -> None:
-    table = Table(title="Medians; each ratio within one run")
-    for heading in ("benchmark", "what", "median", "unit"):
+def report(results: dict[str, Figures], wishes: Wishes) -> dict[str, object]:
+    return {
+        "machine": platform.platform(),
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+        "runs": wishes.runs,
+        "share": wishes.share,
+        "figures": {name: result.as_json() for name, result in results.items()},
+        "notes": {name: result.notes for name, result in results.items() if result.notes},
+    }
+
+
+def show(name: str, figures: Figures, wishes: Wishes) -> None:
+    table = Table(title=f"{name}: medians of {wishes.runs}")
+    for heading in ("what", "median", "unit", "to reach"):
         table.add_column(heading, justify="right" if heading == "median" else "left")
-    for name, figures in results.items():
-        for what, (value, unit) in figures.medians.items():
-            table.add_row(name, what, f"{value:,.2f}", unit)
-    Console().print(table)
+    for what, (value, unit) in figures.medians.items():
+        table.add_row(what, f"{value:,.2f}", unit, figures.to_reach.get(what, ""))
+    console = Console()
+    console.print(table)
+    for note in figures.notes:
+        console.print(note)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

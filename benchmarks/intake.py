@@ -6,31 +6,40 @@ reason why ``Intake`` stores in groups.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime
 
 from sqlalchemy import text
 
-from benchmarks.measure import Figures
+from benchmarks.measure import Figures, Wishes
+from forwarder import schema
 from forwarder.db import Database
 from forwarder.ingest import Ingest
 from forwarder.message import AccountKind, Heard, Kind, SourceMessage
+from forwarder.servers import embedded
 from forwarder.services.dedup import DeduplicationService
+from forwarder.settings import load_settings
 
-RUNS = 5
 SOURCES = 20
 POSTS = 2000
 ALONE = 200
 GROUP = 200
 
 
-async def run(database_url: str) -> Figures:
+async def run(wishes: Wishes) -> Figures:
+    with embedded(load_settings(), throwaway=True) as urls:
+        await asyncio.to_thread(schema.upgrade, urls.database_url)
+        return await compared(urls.database_url, wishes)
+
+
+async def compared(database_url: str, wishes: Wishes) -> Figures:
     figures = Figures({"together": "posts/s", "one by one": "posts/s", "ratio": "times"})
     db = Database(database_url)
     try:
         account_id = await prepare(db)
         next_id = 1
-        for _ in range(RUNS):
+        for _ in range(wishes.runs):
             alone = await stored_per_second(db, account_id, posts(next_id, ALONE), 1)
             together = await stored_per_second(db, account_id, posts(next_id + ALONE, POSTS), GROUP)
             next_id += ALONE + POSTS

@@ -7,7 +7,7 @@ import json
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,9 +63,15 @@ class House:
 
 @asynccontextmanager
 async def local_telegram(
-    folder: Path, seed: int, world: Mapping[str, object] | None = None, scale: float = LIMIT_SCALE
+    folder: Path,
+    seed: int,
+    world: Mapping[str, object] | None = None,
+    scale: float = LIMIT_SCALE,
+    flags: Sequence[str] = (),
 ) -> AsyncIterator[Telegram]:
     """The sandbox in its own process, with a world to begin with: the stage's where none is given.
+
+    ``flags`` are further options of its command line.
 
     Raises ForwarderError when it stays silent.
     """
@@ -79,6 +85,7 @@ async def local_telegram(
         *(sys.executable, "-m", "forwarder.sandbox"),
         *("--seed-file", str(seed_file), "--announce", str(announced), "--seed", str(seed)),
         *("--limits-scale", f"{scale:g}"),
+        *flags,
     ]
     supervisor = Supervisor([ProcessSpec("sandbox", argv, {"PYTHONPATH": str(ROOT)}, output=log)])
     await asyncio.to_thread(supervisor.start)

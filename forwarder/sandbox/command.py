@@ -68,6 +68,12 @@ def parser() -> argparse.ArgumentParser:
         "--limits-scale", type=float, default=1.0, help="multiply all flood limits (default: 1)"
     )
     options.add_argument("--no-limits", action="store_true", help="switch the flood limits off")
+    options.add_argument(
+        "--delay",
+        type=float,
+        default=0.0,
+        help="seconds that everything takes on the network, each way (default: 0)",
+    )
     options.add_argument("--announce", type=Path, help="write the addresses to this JSON file when ready")
     options.add_argument(
         "--key-file", type=Path, help="write the public key here (default: beside the others)"
@@ -86,6 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             "The scale of the limits must be above 0: use --limits-scale 1 for Telegram's own.",
             file=sys.stderr,
         )
+        return 2
+    if options.delay < 0:
+        print("A delay can't be negative: use --delay 0.05 for 50 ms each way.", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
@@ -121,6 +130,7 @@ async def _run(options: argparse.Namespace) -> int:
         quotas=NO_QUOTAS if options.no_limits else None,
         limits_scale=options.limits_scale,
         snapshot=snapshot,
+        delay=options.delay,
     )
     control = ControlPort(sandbox, options.snapshot)
     saver = Saver(sandbox, options.snapshot)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from .limits import NO_QUOTAS, Quotas
 from .person import CannotDo, Screen
 from .scripts import contents_from_json, plant, post
 from .server import Sandbox
+from .traffic import MEASURING
 from .world import TelegramError
 
 _log = logging.getLogger("sandbox.control")
@@ -123,6 +125,8 @@ def _status(sandbox: Sandbox, arguments: Arguments) -> Json:
         "calls": dict(record.by_method),
         "outcomes": dict(record.by_outcome),
         "online": sorted(sandbox.mtproto.online()),
+        "delay": sandbox.network.delay,
+        "pid": os.getpid(),
     }
 
 
@@ -339,4 +343,5 @@ VERBS: dict[str, Verb] = {
     "hold": _hold,
     "peer_flood": _peer_flood,
     "cut": _cut,
+    **MEASURING,
 }

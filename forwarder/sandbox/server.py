@@ -19,6 +19,7 @@ from .guard import Guard
 from .limits import Quotas
 from .mtproto.door import MtprotoDoor, PreparedSession
 from .mtproto.keys import KeyRing, ServerKey
+from .network import Network
 from .person import Person
 from .snapshot import Snapshot
 from .world import Clock, Rules, World
@@ -27,9 +28,12 @@ from .world import Clock, Rules, World
 class Sandbox:
     """A running local Telegram. Make one with `start`."""
 
-    def __init__(self, world: World, gate: Guard, mtproto: MtprotoDoor, bot_api: BotApiDoor) -> None:
+    def __init__(
+        self, world: World, gate: Guard, network: Network, mtproto: MtprotoDoor, bot_api: BotApiDoor
+    ) -> None:
         self.world = world
         self.gate = gate
+        self.network = network
         self.mtproto = mtproto
         self.bot_api = bot_api
         self.control_port = 0
@@ -50,12 +54,13 @@ class Sandbox:
         limits_scale: float = 1.0,
         snapshot: Snapshot | None = None,
         server_key: ServerKey | None = None,
+        delay: float = 0.0,
     ) -> Sandbox:
         """Open both doors. A ``snapshot`` brings back a world with its keys, and its ports where none is
         given.
 
         A ``world`` made beforehand takes the place of ``clock`` and ``rules``.
-        ``quotas`` and ``limits_scale``: see `limits`. Raises OSError when a port is taken.
+        ``quotas`` and ``limits_scale``: see `limits`; ``delay``: see `network`. Raises OSError when a port is taken.
         """
         world = world or World(clock=clock, seed=seed, rules=rules)
         keys = KeyRing()
@@ -65,8 +70,9 @@ class Sandbox:
             server_key = ServerKey.from_pem(snapshot.server_key)
             mtproto_port, http_port = mtproto_port or snapshot.ports[0], http_port or snapshot.ports[1]
         gate = Guard(world, quotas=quotas, scale=limits_scale, seed=seed)
-        mtproto = MtprotoDoor(world, gate, server_key=server_key, keys=keys)
-        bot_api = BotApiDoor(world, gate)
+        network = Network(delay)
+        mtproto = MtprotoDoor(world, gate, network, server_key=server_key, keys=keys)
+        bot_api = BotApiDoor(world, gate, network)
         for saved in snapshot.inboxes if snapshot is not None else ():
             bot_api.updates.restore(snapshots.inbox_from(saved))
         await mtproto.start(host, mtproto_port)
@@ -75,7 +81,7 @@ class Sandbox:
         except OSError:
             await mtproto.stop()
             raise
-        return cls(world, gate, mtproto, bot_api)
+        return cls(world, gate, network, mtproto, bot_api)
 
     async def stop(self) -> None:
         """Close both doors and every connection; the world stays readable."""

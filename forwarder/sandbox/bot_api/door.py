@@ -15,6 +15,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from forwarder.sandbox.gate import Call, Gate, Order
+from forwarder.sandbox.network import Network
 from forwarder.sandbox.world import Account, TelegramError, World
 
 from .arguments import Arguments, Upload
@@ -32,9 +33,10 @@ _LARGEST_REQUEST = 64 * 1024 * 1024
 class BotApiDoor:
     """The Bot API of one world. ``port`` is the real one after `start`."""
 
-    def __init__(self, world: World, gate: Gate) -> None:
+    def __init__(self, world: World, gate: Gate, network: Network | None = None) -> None:
         self.world = world
         self.gate = gate
+        self.network = network or Network()
         self.updates = Updates(world, gate)
         self.polling = Polling(world.clock)
         self.desks: dict[int, Desk] = {}
@@ -174,7 +176,12 @@ class BotHandler(RequestHandler):
         except ApiError as error:
             self._write(error)
             return
+        await self._travel()
         await self._pass_gate(bot, method, arguments)
+
+    async def _travel(self) -> None:
+        if self._door.network.delay:
+            await asyncio.sleep(self._door.network.delay)
 
     async def _pass_gate(self, bot: Account, method: Method, arguments: Arguments) -> None:
         gate, call = self._door.gate, self._call(bot, method, arguments)
@@ -196,6 +203,7 @@ class BotHandler(RequestHandler):
             gate.after(call, TelegramError(499, "CONNECTION_CLOSED"))
             raise
         if await self._obey(gate.after(call, failure), method):
+            await self._travel()
             self._write(answer)
 
     async def _carry_out(self, bot: Account, method: Method, arguments: Arguments) -> object:

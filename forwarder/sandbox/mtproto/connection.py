@@ -14,6 +14,8 @@ from telethon.errors import TypeNotFoundError
 from telethon.extensions import BinaryReader
 from telethon.tl import functions, types
 
+from forwarder.sandbox.network import Line
+
 from . import envelope
 from .cipher import BadPacket, Packet, decrypt, encrypt
 from .envelope import Inner
@@ -53,6 +55,8 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self._framing: Framing | None = None
+        self._inbound: Line[bytes] = Line(door.network, self._take_in)
+        self._outbound: Line[bytes] = Line(door.network, writer.write)
         self._handshake = Handshake(door.server_key, door.keys)
         self._sent_content = 0
         self._last_msg_id = 0
@@ -73,21 +77,36 @@ class Connection:
         try:
             self._framing = await detect(self._reader)
             while not self.closed:
-                self._receive(await self._framing.read(self._reader))
+                self._inbound.send(await self._framing.read(self._reader))
                 if self._writer.transport.get_write_buffer_size() > 4 * 1024 * 1024:
                     await self._writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, BadPacket, struct.error) as reason:
-            if not isinstance(reason, asyncio.IncompleteReadError):
-                _log.info("A client is let go: %s", reason)
-        except Exception:  # the outer door: one client's nonsense must not stop the server
+        except asyncio.IncompleteReadError:
+            pass
+        except ConnectionError as reason:
+            _log.info("A client is let go: %s", reason)
+        except Exception:  # the outer door, as below
             _log.exception("A connection broke.")
         finally:
+            self.close()
+
+    def _take_in(self, packet: bytes) -> None:
+        if self.closed:
+            return
+        try:
+            self._receive(packet)
+        except (ConnectionError, BadPacket, struct.error) as reason:
+            _log.info("A client is let go: %s", reason)
+            self.close()
+        except Exception:  # the outer door: one client's nonsense must not stop the server
+            _log.exception("A connection broke.")
             self.close()
 
     def close(self) -> None:
         """End the connection now; what was not written yet is lost."""
         if not self.closed:
             self.closed = True
+            self._inbound.cut()
+            self._outbound.cut()
             self.door.left(self)
             with contextlib.suppress(RuntimeError):  # the loop may be closing
                 self._writer.transport.abort()
@@ -241,4 +260,4 @@ class Connection:
 
     def _write(self, packet: bytes) -> None:
         if self._framing is not None and not self._writer.is_closing():
-            self._writer.write(self._framing.wrap(packet))
+            self._outbound.send(self._framing.wrap(packet))

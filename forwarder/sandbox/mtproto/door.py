@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from forwarder.sandbox.gate import Gate
+from forwarder.sandbox.network import Network
 from forwarder.sandbox.world import World
 
 from .calls import Calls
@@ -43,12 +44,14 @@ class MtprotoDoor:
         self,
         world: World,
         gate: Gate,
+        network: Network | None = None,
         *,
         server_key: ServerKey | None = None,
         keys: KeyRing | None = None,
         duplicate_grace: float = 0.3,
     ) -> None:
         self.world = world
+        self.network = network or Network()
         self.server_key = server_key or ServerKey.generate()
         self.keys = keys or KeyRing()
         self.logins = Logins(self)

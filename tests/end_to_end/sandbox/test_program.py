@@ -176,3 +176,39 @@ async def test_a_broken_seed_or_snapshot_is_refused_in_one_sentence(tmp_path: Pa
         assert process.returncode == 1
         assert words in errors.decode()
         assert "Traceback" not in errors.decode()
+
+
+async def test_a_stream_of_posts_is_told_by_its_arrivals_and_its_count(
+    seed_file: Path, tmp_path: Path
+) -> None:
+    async with running(tmp_path, "--seed-file", str(seed_file), "--no-limits") as sandbox:
+        olga = sandbox.seeded["users"]["olga"]["id"]
+        chats = [sandbox.seeded["chats"][key]["id"] for key in ("news", "other")]
+        before = await sandbox.control.call("count", chats=chats)
+        sent = await sandbox.control.call("stream", account=olga, chats=chats, posts=5, rate=0, text="Number")
+        assert sent == 5
+        assert await sandbox.control.call("count", chats=chats) - before == 5
+        arrived = await sandbox.control.call("arrivals", chats=chats, since=0)
+        history = {chat: await sandbox.control.history(chat) for chat in chats}
+        assert [(row[2], row[3]) for row in arrived] == [
+            (chat, message["id"]) for chat in chats for message in history[chat]["messages"]
+        ]
+        assert await sandbox.control.call("arrivals", chats=chats, since=arrived[-1][4] + 60) == []
+
+
+async def test_a_delay_takes_its_time_each_way_on_both_doors(seed_file: Path, tmp_path: Path) -> None:
+    async with running(tmp_path, "--seed-file", str(seed_file), "--delay", "0.05") as sandbox:
+        loop = asyncio.get_running_loop()
+        TelegramClient._config = None
+        login = await sandbox.control.call("prepared_session", account=sandbox.seeded["users"]["olga"]["id"])
+        session = MemorySession()
+        session.set_dc(login["dc"], login["host"], login["port"])
+        session.auth_key = AuthKey(bytes.fromhex(login["auth_key"]))
+        client = TelegramClient(session, 1, "0" * 32)
+        await client.connect()
+        async with sandbox.bot(sandbox.seeded["bots"]["bot"]["token"]) as bot:
+            for ask in (client.get_me, bot.get_me):
+                began = loop.time()
+                await ask()
+                assert loop.time() - began >= 0.1
+        await client.disconnect()
