@@ -7,34 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.collect import Progress, ready
 from forwarder.ingest.changes import apply_deletion, apply_edit
-from forwarder.ingest.rows import (
-    MARK_DUPLICATES,
-    NEW_DELIVERIES,
-    collecting,
-    post_parts,
-    store_messages,
-    stored_parts,
-)
-from forwarder.ingest.sources import (
-    Source,
-    gate,
-    heard_by_user,
-    lock_sources,
-    predecessor_collects,
-    progress_of,
-    save_progress,
-)
+from forwarder.ingest.deliveries import CompletePost, make_deliveries, mark_duplicates
+from forwarder.ingest.plan import Listening, Plan, plan
+from forwarder.ingest.rows import name_media, post_parts, store, stored_parts
+from forwarder.ingest.sources import Source, heard_by_user, lock_sources, standings
 from forwarder.message import (
-    GENERAL_TOPIC,
     AccountKind,
     Deleted,
     Edited,
-    Empty,
     Heard,
     Mode,
     News,
@@ -42,13 +25,12 @@ from forwarder.message import (
     SourceMessage,
     without_nul,
 )
-from forwarder.models import BEFORE_THE_MOVE, Dedup
+from forwarder.models import Dedup
 from forwarder.outbox import LIVE, Due
 from forwarder.services import migration
 from forwarder.services.dedup import Candidate, DeduplicationService, keys_of
 
-LOOK_AGAIN = 0.5
-"""Seconds until a supergroup asks again whether the basic group that it was has delivered its last posts."""
+Parts = tuple[SourceMessage, ...]
 
 
 @dataclass(slots=True)
@@ -68,23 +50,32 @@ class Ingest:
     async def receive(
         self, session: AsyncSession, account_id: int, account_kind: AccountKind, news: Sequence[News]
     ) -> Received:
-        """Store what one account heard; chats that are no source are passed over, unless they became others."""
-        received = Received()
+        """Store what one account heard; chats that are no source are passed over, unless they became others.
+
+        The number of statements does not grow with the sources; edits and deletions are applied one by one.
+        """
         for item in news:
             if isinstance(item, SourceMessage) and item.migrated_to is not None:
                 await migration.move(session, item.chat_id, item.migrated_to)
         sources = await lock_sources(session, {chat_of(item) for item in news}, account_id)
-        by_chat: dict[int, list[News]] = defaultdict(list)
+        if not sources:
+            return Received()
+        by_source: dict[int, list[News]] = defaultdict(list)
+        ids: dict[int, set[int]] = defaultdict(set)
+        changes: list[tuple[Source, Edited | Deleted]] = []
         for item in news:
-            if chat_of(item) in sources:
-                by_chat[chat_of(item)].append(item)
-        done: list[int] = []
-        for chat_id in sorted(by_chat, key=lambda chat: sources[chat].id):
-            done += await self._receive_chat(
-                session, sources[chat_id], account_id, account_kind, by_chat[chat_id], received
-            )
-        received.due += await self._deliver(session, done)
-        return received
+            source = sources.get(chat_of(item))
+            if source is None:
+                continue
+            by_source[source.id].append(clean(item) if isinstance(item, SourceMessage) else item)
+            if isinstance(item, SourceMessage):
+                ids[source.id].add(item.message_id)
+            elif isinstance(item, Edited | Deleted):
+                changes.append((source, item))
+        known = await standings(session, sources.values(), ids, account_id)
+        by = Listening(account_id, account_kind)
+        plans = [plan(source, known[source.id], by, by_source[source.id]) for source in sources.values()]
+        return await self._write(session, plans, account_id, changes)
 
     async def feed_own(
         self,
@@ -127,66 +118,50 @@ class Ingest:
 
     async def settle(self, session: AsyncSession, chat_ids: Iterable[int]) -> Received:
         """Deliver the posts of these sources that have become complete by silence."""
-        received = Received()
-        done: list[int] = []
-        for source in sorted((await lock_sources(session, set(chat_ids))).values(), key=lambda s: s.id):
-            done += await self._settle(session, source, received)
-        received.due += await self._deliver(session, done)
-        return received
+        sources = await lock_sources(session, set(chat_ids))
+        if not sources:
+            return Received()
+        known = await standings(session, sources.values(), {})
+        return await self._write(session, [plan(source, known[source.id]) for source in sources.values()])
 
-    async def _receive_chat(
+    async def _write(
         self,
         session: AsyncSession,
-        source: Source,
-        account_id: int,
-        account_kind: AccountKind,
-        news: Sequence[News],
-        received: Received,
-    ) -> list[int]:
-        progress = await progress_of(session, source, account_id, account_kind, news)
-        fresh = [clean(item) for item in news if isinstance(item, SourceMessage)]
-        received.stored += await store_messages(session, source, fresh, progress.mark)
-        for item in news:
-            if isinstance(item, Edited):
-                received.due += await apply_edit(session, source, clean(item.message))
-            elif isinstance(item, Deleted):
-                received.due += await apply_deletion(session, source, item.message_ids)
-        moved = move(progress, account_kind, news)
-        if moved != progress:
-            await save_progress(session, source, account_id, moved)
-        if account_kind is AccountKind.USER and (holes := moved.holes()):
-            received.holes[source.chat_id] = holes
-        return await self._settle(session, source, received)
+        plans: Sequence[Plan],
+        account_id: int | None = None,
+        changes: Sequence[tuple[Source, Edited | Deleted]] = (),
+    ) -> Received:
+        received = Received(stored=sum(p.stored for p in plans))
+        for planned in plans:
+            if planned.holes:
+                received.holes[planned.source.chat_id] = planned.holes
+            if planned.look_again is not None:
+                received.look_again[planned.source.chat_id] = planned.look_again
+        complete = await store(session, plans, account_id)
+        await name_media(session, plans)
+        for source, change in changes:
+            if isinstance(change, Edited):
+                received.due += await apply_edit(session, source, clean(change.message))
+            else:
+                received.due += await apply_deletion(session, source, change.message_ids)
+        if complete:
+            # What was inserted just now reads as it was heard, unless a change came with it.
+            fresh = {} if changes else whole_posts(plans)
+            unread = [row.id for row in complete if (row.channel_id, row.position) not in fresh]
+            stored = await stored_parts(session, unread) if unread else {}
+            channels = {planned.source.id: planned.source for planned in plans}
+            posts = [
+                CompletePost(row.id, channels[row.channel_id], row.position, parts)
+                for row in complete
+                if (parts := fresh.get((row.channel_id, row.position)) or stored.get(row.id))
+            ]
+            received.due += await self._deliver(session, posts)
+        return received
 
-    async def _settle(self, session: AsyncSession, source: Source, received: Received) -> list[int]:
-        """The posts of a source that are complete now, in its order."""
-        posts = await collecting(session, source)
-        if not posts:
-            return []
-        if await predecessor_collects(session, source):
-            received.look_again[source.chat_id] = LOOK_AGAIN
-            return []
-        done, again = ready(posts, await gate(session, source))
-        if again is not None:
-            received.look_again[source.chat_id] = again
-        return done
-
-    async def _deliver(self, session: AsyncSession, posts: Sequence[int]) -> list[Due]:
+    async def _deliver(self, session: AsyncSession, posts: Sequence[CompletePost]) -> list[Due]:
         """Write one delivery per mapping; for all sources at once, so that keys are reserved in one order."""
-        if not posts:
-            return []
-        await session.execute(
-            text("update posts set state = 'ready' where id = any(:ids)"), {"ids": list(posts)}
-        )
-        rows = (
-            await session.execute(
-                NEW_DELIVERIES,
-                {"posts": list(posts), "class": LIVE, "before": BEFORE_THE_MOVE, "general": GENERAL_TOPIC},
-            )
-        ).all()
-        if not rows:
-            return []
-        parts = await stored_parts(session, posts)
+        rows = await make_deliveries(session, posts)
+        keys = {post.id: keys_of(post.parts) for post in posts}
         duplicates = await self._dedup.reserve(
             session,
             [
@@ -197,21 +172,27 @@ class Ingest:
                     source_id=row.source_id,
                     dedup=Dedup(row.dedup),
                     hours=row.dedup_hours,
-                    keys=keys_of(parts[row.post_id]),
+                    keys=keys[row.post_id],
                 )
                 for row in rows
-                if parts.get(row.post_id)
             ],
         )
-        if duplicates:
-            await session.execute(
-                MARK_DUPLICATES, {"ids": list(duplicates), "firsts": list(duplicates.values())}
-            )
+        await mark_duplicates(session, duplicates)
         return [
             Due(row.mapping_id, row.id, AccountKind(row.route), LIVE, row.important)
             for row in rows
             if row.state == "queued" and row.id not in duplicates
         ]
+
+
+def whole_posts(plans: Sequence[Plan]) -> dict[tuple[int, int], Parts]:
+    """The messages of the posts that are complete at once, by channel and position."""
+    return {
+        (planned.source.id, post.position): tuple(post.added)
+        for planned in plans
+        for post in planned.posts
+        if post.done and post.id is None
+    }
 
 
 def chat_of(item: News) -> int:
@@ -221,18 +202,3 @@ def chat_of(item: News) -> int:
 def clean(message: SourceMessage) -> SourceMessage:
     text = without_nul(message.text)
     return message if text == message.text else replace(message, text=text)
-
-
-def move(progress: Progress, kind: AccountKind, news: Sequence[News]) -> Progress:
-    """A user account sees every id of a channel, so a missing one is a hole. A bot does not see its own posts
-    nor other bots', and Telegram gives it updates in order: what it has heard is all it can hear."""
-    ids: list[int] = []
-    for item in news:
-        if isinstance(item, SourceMessage):
-            ids.append(item.message_id)
-        elif isinstance(item, Deleted | Empty):
-            ids.extend(item.message_ids)
-    if kind is AccountKind.BOT:
-        heard = [item.message_id for item in news if isinstance(item, SourceMessage)]
-        return Progress(max([progress.mark, *heard]))
-    return progress.add(ids)

@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.collect import Progress
-from forwarder.message import AccountKind, News, SourceMessage
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """A source under our lock. ``gate_account`` is the account whose mark decides what is complete.
 
-    ``may_follow`` says that it is a supergroup, which may have been a basic group before.
+    ``goes_on_as`` is the channel whose mappings want its posts: its own id, or its successor's where it is a
+    group that became a supergroup.
     """
 
     id: int
     chat_id: int
     gate_account: int | None
-    may_follow: bool
+    goes_on_as: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPost:
+    """A post among the rows that is still collecting; ``silent_for`` is seconds since its last part came."""
+
+    id: int
+    position: int
+    album_id: str | None
+    silent_for: float
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the rows say of a source while it is under our lock.
+
+    ``progress`` is that of the account in question, None where it has none yet; ``start`` is then the id after
+    which the source's first mapping begins. ``marks`` are those of all accounts. ``stored`` are the ids that we
+    have of those asked for. ``follows`` says that the basic group that this one was still has posts to deliver:
+    they go first, for a minute at most, or what can never be complete there would hold up this one for ever.
+    """
+
+    progress: Progress | None
+    start: int
+    marks: Mapping[int, int]
+    stored: frozenset[int]
+    open_posts: tuple[OpenPost, ...]
+    follows: bool
 
 
 async def lock_sources(
@@ -39,10 +68,12 @@ async def lock_sources(
     rows = await session.execute(
         text(
             """
-            select c.id, c.telegram_id, c.listener_id, c.kind = 'supergroup' as may_follow from channels c
+            select c.id, c.telegram_id, c.listener_id, g.goes_on_as
+              from channels c
+             cross join lateral (select coalesce((select n.id from channels n where n.telegram_id = c.migrated_to),
+                                                 c.id) as goes_on_as) g
              where c.telegram_id = any(:chats) and c.is_source
-               and exists (select 1 from mappings m where m.state <> 'disabled' and m.source_id = coalesce(
-                     (select n.id from channels n where n.telegram_id = c.migrated_to), c.id))
+               and exists (select 1 from mappings m where m.state <> 'disabled' and m.source_id = g.goes_on_as)
                and (c.kind <> 'group' or cast(:account as int) is null
                     or coalesce(c.listener_id, :account) = :account)
              order by c.id for no key update of c
@@ -50,26 +81,70 @@ async def lock_sources(
         ),
         {"chats": list(chat_ids), "account": account_id},
     )
-    return {row.telegram_id: Source(row.id, row.telegram_id, row.listener_id, row.may_follow) for row in rows}
+    return {row.telegram_id: Source(row.id, row.telegram_id, row.listener_id, row.goes_on_as) for row in rows}
 
 
-async def predecessor_collects(session: AsyncSession, source: Source) -> bool:
-    """Whether the basic group that this one was still has posts to deliver: they go first.
-
-    For a minute at most, or what can never be complete there would hold up this one for ever.
+READ_STANDING = text(
     """
-    return source.may_follow and bool(
-        await session.scalar(
-            text(
-                """
-                select exists (select 1 from channels o join posts p on p.channel_id = o.id
-                                where o.migrated_to = :chat and p.state = 'collecting'
-                                  and p.last_part_at > clock_timestamp() - interval '1 minute')
-                """
-            ),
-            {"chat": source.chat_id},
-        )
+    select c.id, k.mark, k.known,
+           case when k.mark is null then (select min(m.start_after) from mappings m
+                                           where m.source_id = c.id and m.state <> 'disabled') end as start,
+           (select json_object_agg(a.account_id, a.mark) from marks a where a.channel_id = c.id) as marks,
+           array(select (select m.message_id from messages m where m.channel_id = c.id and m.message_id = i)
+                   from unnest(cast(w.ids as bigint[])) as i) as stored,
+           (select json_agg(json_build_array(
+                       p.id, p.position, p.album_id,
+                       extract(epoch from clock_timestamp() - p.last_part_at)::float8,
+                       array(select m.message_id from messages m where m.post_id = p.id order by 1))
+                     order by p.position)
+              from posts p where p.channel_id = c.id and p.state = 'collecting') as open_posts,
+           c.kind = 'supergroup' and exists (
+               select 1 from channels o join posts p on p.channel_id = o.id
+                where o.migrated_to = c.telegram_id and p.state = 'collecting'
+                  and p.last_part_at > clock_timestamp() - interval '1 minute') as follows
+      from unnest(cast(:channels as int[]), cast(:ids as text[])) as w (channel, ids)
+      join channels c on c.id = w.channel
+      left join marks k on k.channel_id = c.id and k.account_id = cast(:account as int)
+    """
+)
+
+
+async def standings(
+    session: AsyncSession,
+    sources: Iterable[Source],
+    ids: Mapping[int, Collection[int]],
+    account_id: int | None = None,
+) -> dict[int, Standing]:
+    """What the rows say of these locked sources, by their ids; ``ids`` are message ids to look for, by source.
+
+    A statement of its own after the locking one: what it sees is younger than the lock. Each message is looked
+    for by a subquery of its own, which finds it by the index whatever the planner believes of the table.
+    """
+    channels = [source.id for source in sources]
+    rows = await session.execute(
+        READ_STANDING,
+        {
+            "channels": channels,
+            "ids": ["{" + ",".join(map(str, ids.get(channel, ()))) + "}" for channel in channels],
+            "account": account_id,
+        },
     )
+    return {
+        row.id: Standing(
+            progress=Progress(row.mark, tuple((span.lower, span.upper) for span in row.known))
+            if row.mark is not None
+            else None,
+            start=row.start or 0,
+            marks={int(account): mark for account, mark in (row.marks or {}).items()},
+            stored=frozenset(number for number in row.stored if number is not None),
+            open_posts=tuple(
+                OpenPost(number, position, album, silent_for, tuple(ids))
+                for number, position, album, silent_for, ids in row.open_posts or ()
+            ),
+            follows=row.follows,
+        )
+        for row in rows
+    }
 
 
 async def heard_by_user(session: AsyncSession, chat_id: int) -> bool:
@@ -81,66 +156,4 @@ async def heard_by_user(session: AsyncSession, chat_id: int) -> bool:
             ),
             {"chat": chat_id},
         )
-    )
-
-
-async def progress_of(
-    session: AsyncSession, source: Source, account_id: int, kind: AccountKind, news: Sequence[News]
-) -> Progress:
-    """This listener's mark. Where it has none yet it begins where the first mapping began."""
-    row = (
-        await session.execute(
-            text("select mark, known from marks where channel_id = :channel and account_id = :account"),
-            {"channel": source.id, "account": account_id},
-        )
-    ).one_or_none()
-    if row is not None:
-        spans = tuple((span.lower, span.upper) for span in row.known)
-        return Progress(row.mark, spans)
-    start = await session.scalar(
-        text("select min(start_after) from mappings where source_id = :id and state <> 'disabled'"),
-        {"id": source.id},
-    )
-    ids = [item.message_id for item in news if isinstance(item, SourceMessage)]
-    if kind is AccountKind.USER and start:
-        return Progress(start)
-    return Progress(min(ids) - 1 if ids else start or 0)
-
-
-async def save_progress(session: AsyncSession, source: Source, account_id: int, progress: Progress) -> None:
-    await session.execute(
-        text(
-            """
-            insert into marks (channel_id, account_id, mark, known)
-            values (:channel, :account, :mark, cast(:known as int8multirange))
-            on conflict (channel_id, account_id) do update
-               set mark = excluded.mark, known = excluded.known, checked_at = clock_timestamp()
-            """
-        ),
-        {
-            "channel": source.id,
-            "account": account_id,
-            "mark": progress.mark,
-            "known": multirange(progress.known),
-        },
-    )
-
-
-def multirange(spans: Sequence[tuple[int, int]]) -> str:
-    return "{" + ",".join(f"[{low},{high})" for low, high in spans) + "}"
-
-
-async def gate(session: AsyncSession, source: Source) -> int:
-    """The mark that decides: the listener's own, or where it has none the highest of any account."""
-    return int(
-        await session.scalar(
-            text(
-                """
-                select coalesce(max(mark) filter (where account_id = :listener), max(mark), 0)
-                  from marks where channel_id = :channel
-                """
-            ),
-            {"channel": source.id, "listener": source.gate_account},
-        )
-        or 0
     )

@@ -71,7 +71,7 @@ class DeduplicationService:
         )
         if not wanted:
             return {}
-        await session.execute(
+        rows = await session.execute(
             RESERVE,
             {
                 "channels": [w[0] for w in wanted],
@@ -82,7 +82,7 @@ class DeduplicationService:
                 "hours": [w[3].hours for w in wanted],
             },
         )
-        owners = await self._owners(session, wanted)
+        owners = {(r.channel_id, r.topic, bytes(r.key)): (r.delivery_id, r.source_id) for r in rows}
         duplicates: dict[int, int] = {}
         for candidate in sorted(candidates, key=lambda c: c.delivery_id):
             if candidate.dedup is Dedup.OFF:
@@ -96,25 +96,6 @@ class DeduplicationService:
                     break
         await self.release(session, list(duplicates))
         return duplicates
-
-    async def _owners(
-        self, session: AsyncSession, wanted: Sequence[tuple[int, int, bytes, Candidate]]
-    ) -> dict[tuple[int, int, bytes], tuple[int, int]]:
-        rows = await session.execute(
-            text(
-                """
-                select channel_id, topic, key, delivery_id, source_id from fingerprints
-                 where (channel_id, topic, key) in (
-                    select * from unnest(cast(:channels as int[]), cast(:topics as int[]), cast(:keys as bytea[])))
-                """
-            ),
-            {
-                "channels": [w[0] for w in wanted],
-                "topics": [w[1] for w in wanted],
-                "keys": [w[2] for w in wanted],
-            },
-        )
-        return {(r.channel_id, r.topic, bytes(r.key)): (r.delivery_id, r.source_id) for r in rows}
 
     async def release(self, session: AsyncSession, delivery_ids: Sequence[int]) -> None:
         """The deliveries will not be sent: others may have their keys."""
@@ -130,7 +111,8 @@ class DeduplicationService:
 
 
 # The first of several candidates for one key within this call is the one with the lowest delivery id: the
-# sort above and "distinct on" see to it. A key whose window has ended is free.
+# sort above and "distinct on" see to it. A key whose window has ended is free. A key that somebody has is written
+# as it is, because only a row that is written is returned.
 RESERVE = text(
     """
     insert into fingerprints as f (channel_id, topic, key, source_id, delivery_id, until)
@@ -141,7 +123,11 @@ RESERVE = text(
                as w (channel, topic, key, source, delivery, hours)
      order by channel, topic, key, delivery
     on conflict (channel_id, topic, key) do update
-       set source_id = excluded.source_id, delivery_id = excluded.delivery_id, until = excluded.until
-     where f.until < clock_timestamp()
+       set (source_id, delivery_id, until) = (
+           select case when free then excluded.source_id else f.source_id end,
+                  case when free then excluded.delivery_id else f.delivery_id end,
+                  case when free then excluded.until else f.until end
+             from (select f.until < statement_timestamp() as free) as x)
+    returning channel_id, topic, key, delivery_id, source_id
     """
 )

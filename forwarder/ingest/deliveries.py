@@ -1,0 +1,106 @@
+"""The deliveries of complete posts: one for each mapping that wants a post."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forwarder.ingest.sources import Source
+from forwarder.message import GENERAL_TOPIC, SourceMessage
+from forwarder.models import BEFORE_THE_MOVE
+from forwarder.outbox import LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class CompletePost:
+    """A post to deliver; ``parts`` are its messages that were not deleted, as they read now.
+
+    ``place`` orders it in its lanes: posts of a group that became a supergroup go to its successor's mappings
+    before all that was heard there.
+    """
+
+    id: int
+    source: Source
+    position: int
+    parts: tuple[SourceMessage, ...]
+
+    @property
+    def place(self) -> int:
+        moved = self.source.goes_on_as != self.source.id
+        return self.position - BEFORE_THE_MOVE if moved else self.position
+
+
+# The share lock on the mapping makes a pause that is under way wait, or be seen: none is left queued behind it.
+# A copy of ours is not sent back to where it came from; longer loops are refused when a mapping is made.
+NEW_DELIVERIES = text(
+    """
+    with ready as (
+        select p.*, (select array[o.source_id, o.source_topic] from copies c join mappings o on o.id = c.mapping_id
+                      where c.channel_id = p.channel and c.message_id = p.position) as came_from
+          from json_to_recordset(cast(:posts as json)) as p (
+               id bigint, channel int, source int, position bigint, place bigint, topics int[])
+    ), wanted as materialized (
+        select p.id as post_id, p.place, m.id as mapping_id, m.state, m.revision, m.important, m.source_id, m.dedup,
+               m.dedup_hours, m.destination_id, m.destination_topic, l.route
+          from ready p
+          join mappings m on m.source_id = p.source and m.state <> 'disabled' and m.start_after < p.position
+           and (m.source_topic = 0 or m.source_topic = any(p.topics))
+           and not coalesce(p.came_from[1] = m.destination_id
+                            and p.came_from[2] in (0, m.destination_topic, :general), false)
+          join lanes l on l.mapping_id = m.id
+           for share of m
+    ), made as (
+        insert into deliveries (mapping_id, post_id, kind, class, position, state, reason, revision)
+        select mapping_id, post_id, 'post', :class, place,
+               case when state = 'paused' then 'held' else 'queued' end,
+               case when state = 'paused' then 'paused' end, revision
+          from wanted order by place, mapping_id
+        on conflict (mapping_id, post_id, kind) do nothing
+        returning id, mapping_id, post_id, state
+    )
+    select d.id, d.mapping_id, d.post_id, d.state, w.route, w.source_id, w.important, w.dedup, w.dedup_hours,
+           w.destination_id, w.destination_topic
+      from made d join wanted w using (mapping_id, post_id) order by d.id
+    """
+)
+
+
+async def make_deliveries(
+    session: AsyncSession, posts: Sequence[CompletePost]
+) -> Sequence[Row[tuple[object, ...]]]:
+    """One delivery for each mapping of each of these posts, in source order."""
+    values = [
+        {
+            "id": post.id,
+            "channel": post.source.id,
+            "source": post.source.goes_on_as,
+            "position": post.position,
+            "place": post.place,
+            "topics": sorted({max(part.topic_id, GENERAL_TOPIC) for part in post.parts}),
+        }
+        for post in posts
+    ]
+    rows = await session.execute(
+        NEW_DELIVERIES, {"posts": json.dumps(values), "class": LIVE, "general": GENERAL_TOPIC}
+    )
+    return rows.all()
+
+
+MARK_DUPLICATES = text(
+    """
+    update deliveries d set state = 'duplicate', reason = 'same_content', duplicate_of = pair.first,
+           done_at = clock_timestamp()
+      from unnest(cast(:ids as bigint[]), cast(:firsts as bigint[])) as pair (id, first)
+     where d.id = pair.id
+    """
+)
+
+
+async def mark_duplicates(session: AsyncSession, duplicates: Mapping[int, int]) -> None:
+    """End these deliveries as duplicates, each of the first copy that is named."""
+    if duplicates:
+        await session.execute(MARK_DUPLICATES, {"ids": list(duplicates), "firsts": list(duplicates.values())})
