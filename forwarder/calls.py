@@ -7,8 +7,9 @@ What an error means is decided in :mod:`forwarder.retry`; here the decision meet
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from forwarder.errors import OutcomeUnknown, TelegramError
 from forwarder.message import (
@@ -23,15 +24,12 @@ from forwarder.message import (
     State,
     is_basic_group,
 )
-from forwarder.outbox import CopyOf, Job, LaneHeld, Part, Result
+from forwarder.outbox import CopyOf, Job, LaneHeld, Part, Result, Run
 from forwarder.retry import MAX_ATTEMPTS, UNREACHABLE, Decision, Fallback, Verdict, back_off, decide
 from forwarder.seam import Sender
 
 CAPTIONED = frozenset({Kind.PHOTO, Kind.VIDEO, Kind.ANIMATION, Kind.VOICE, Kind.AUDIO, Kind.DOCUMENT})
 """Kinds whose caption can be edited; a text is edited itself, the rest has nothing to edit."""
-
-ANSWERS = frozenset(Kind) - {Kind.DICE, Kind.SERVICE, Kind.UNKNOWN}
-"""Kinds whose copy may answer another message: as an answer a dice would be rolled anew."""
 
 MOVING_TRIES = 3
 """Tries, over some 10 seconds, before a basic group out of reach counts as lost."""
@@ -40,17 +38,30 @@ UNSURE_LOOK = 2.0
 """Seconds after a call of unknown outcome when its copies are looked for first."""
 
 
+ONE_BY_ONE = Result(State.QUEUED, "one_by_one", unsettled=False)
+"""A post that shared a refused call, which was not executed: it goes by itself now."""
+
+
 Announce = Callable[[SendOrder], Awaitable[bool]]
 """Stores what a further call of the same job will carry; False when the job is not ours to do any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """A result, and the decision behind it where Telegram refused."""
+    """The results of a call, one for each job in it, and the decision behind them where Telegram refused."""
 
-    result: Result
+    results: tuple[Result, ...]
     decision: Decision | None = None
     error: TelegramError | None = None
+
+    @property
+    def result(self) -> Result:
+        return self.results[0]
+
+
+def one(result: Result, decision: Decision | None = None, error: TelegramError | None = None) -> Called:
+    """What a call for a single job came to."""
+    return Called((result,), decision, error)
 
 
 @dataclass(slots=True)
@@ -67,7 +78,7 @@ class Caller:
         ``announce`` stopped a second call: whoever has the job now goes on with it.
         """
         try:
-            return Called(sent(order, order.mode, await self.sender.send(order)))
+            return one(sent(order, order.mode, await self.sender.send(order)))
         except TelegramError as error:
             decision = decide(error, api=self.sender.kind)
             if self.sender.kind is AccountKind.USER:
@@ -94,9 +105,9 @@ class Caller:
                 # Stored first: a look-up after a lost answer must know what to search for.
                 if not await announce(other):
                     return None
-                return Called(sent(other, other.mode, await self.sender.send(other)))
+                return one(sent(other, other.mode, await self.sender.send(other)))
             if decision.fallback is Fallback.SINGLY and len(order.message_ids) > 1:
-                return Called(sent(order, order.mode, await self._send_singly(order, announce)))
+                return one(sent(order, order.mode, await self._send_singly(order, announce)))
         except TelegramError as error:
             second = decide(error, api=self.sender.kind)
             return self.refused(job, second, error)
@@ -127,7 +138,7 @@ class Caller:
     ) -> Called:
         """Give the copies of the edited messages the text, and the medium, that these have now."""
         if any(copy.mode is Mode.FORWARD for copy in copies):
-            return Called(Result(State.FILTERED, "forward_cannot_be_edited"))
+            return one(Result(State.FILTERED, "forward_cannot_be_edited"))
         now = {part.message_id: part for part in parts}
         for copy in copies:
             part = now.get(copy.source_message_id)
@@ -143,7 +154,7 @@ class Caller:
                 decision = decide(error, api=self.sender.kind, order="edit")
                 if decision.verdict is not Verdict.DONE:
                     return self.refused(job, decision, error)
-        return Called(Result(State.SENT))
+        return one(Result(State.SENT))
 
     async def delete(self, job: Job, lane: LaneHeld, copies: tuple[CopyOf, ...]) -> Called:
         ids = tuple(copy.message_id for copy in copies)
@@ -154,20 +165,34 @@ class Caller:
                 decision = decide(error, api=self.sender.kind, order="delete")
                 if decision.verdict is not Verdict.DONE:
                     return self.refused(job, decision, error)
-        return Called(Result(State.SENT))
+        return one(Result(State.SENT))
 
     def refused(self, job: Job, decision: Decision, error: TelegramError) -> Called:
-        return Called(result_of(job, decision, error, self.rng), decision, error)
+        return one(result_of(job, decision, error, self.rng), decision, error)
 
-
-def mode_for(mode: Mode, parts: Sequence[Part]) -> Mode:
-    """How to send these: what is of no kind that we know is forwarded whole, whatever the mapping says."""
-    return Mode.FORWARD if any(part.kind is Kind.UNKNOWN for part in parts) else mode
-
-
-def may_answer(mode: Mode, parts: Sequence[Part]) -> bool:
-    """Whether these can be sent as an answer. A forward never can: neither API has a word for it."""
-    return mode is Mode.COPY and all(part.kind in ANSWERS for part in parts)
+    async def send_run(self, run: Run, order: SendOrder) -> Called:
+        """Send several posts in one call. What Telegram says of it holds for all of them; where it may be only one
+        that it does not take, all are freed to go one by one."""
+        try:
+            ids = await self.sender.send(order)
+        except TelegramError as error:
+            decision = decide(error, api=self.sender.kind)
+            if decision.verdict in (Verdict.FAIL, Verdict.FALL_BACK):
+                return Called((ONE_BY_ONE,) * len(run.jobs), decision, error)
+            shared = self.rng.getrandbits(32)
+            results = (result_of(job, decision, error, random.Random(shared)) for job in run.jobs)
+            return Called(tuple(results), decision, error)
+        copies = iter(ids)
+        return Called(
+            tuple(
+                sent(
+                    replace(order, message_ids=job.message_ids),
+                    order.mode,
+                    tuple(islice(copies, len(job.message_ids))),
+                )
+                for job in run.jobs
+            )
+        )
 
 
 def unless_it_moves(job: Job, order: SendOrder, decision: Decision) -> Decision:

@@ -404,7 +404,8 @@ class Delivery(Base):
 
     ``position`` is the id of the post's first message: the order of the source (see ``BEFORE_THE_MOVE``).
     ``not_before`` of a ``reserved`` row is a slot that the pace has given it (see ``pace.Place``). ``message_ids`` and
-    ``random_ids`` are what the call carries, stored before it is made. ``seen_id`` is the highest id known in
+    ``random_ids`` are what the call carries, stored before it is made; ``batch`` is the first delivery of a call that
+    carries several. ``seen_id`` is the highest id known in
     the destination before a bot's send; a look-up searches above it. ``parts`` lists the source messages that
     an edit or deletion concerns; ``again`` says that a newer one came while this was being applied.
     ``unsettled`` says that a call with these ids may have been executed: until that is known, they do not
@@ -459,6 +460,7 @@ class Delivery(Base):
     mode: Mapped[str | None]
     message_ids: Mapped[list[int] | None]
     random_ids: Mapped[list[int] | None]
+    batch: Mapped[int | None] = mapped_column(BigInteger)
     sent_ids: Mapped[list[int] | None]
     seen_id: Mapped[int | None] = mapped_column(BigInteger)
     parts: Mapped[list[int] | None]

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from forwarder.calls import Called
-from forwarder.message import (
-    DeliveryKind,
-    State,
-)
-from forwarder.outbox import Job
+from forwarder.message import DeliveryKind, State
+from forwarder.outbox import Job, Result
 
 LONGEST_RETRY = 60.0
 """A wait up to this long is a Celery retry, so that admins see it; a longer one is left to the relay."""
@@ -55,15 +51,15 @@ class Outcome:
         return self.wait if self.wait is not None and self.wait <= LONGEST_RETRY else None
 
 
-def note(outcome: Outcome, job: Job, called: Called) -> None:
-    state = called.result.state
-    if state is State.SENT and job.kind is DeliveryKind.POST:
-        outcome.sent.extend(i for i in called.result.sent_ids if i)
-    elif state is State.SENT and job.kind is DeliveryKind.EDIT:
+def note(outcome: Outcome, job: Job, result: Result, *, refused: bool) -> None:
+    """Count a job's result; ``refused`` by Telegram, or put off by our own pace."""
+    if result.state is State.SENT and job.kind is DeliveryKind.POST:
+        outcome.sent.extend(i for i in result.sent_ids if i)
+    elif result.state is State.SENT and job.kind is DeliveryKind.EDIT:
         outcome.edited += 1
-    elif state is State.SENT:
+    elif result.state is State.SENT:
         outcome.deleted += 1
-    elif state is not State.QUEUED:
-        outcome.other[state.value] = outcome.other.get(state.value, 0) + 1
-    elif called.result.wait is not None and called.decision is None:
+    elif result.state is not State.QUEUED:
+        outcome.other[result.state.value] = outcome.other.get(result.state.value, 0) + 1
+    elif result.wait is not None and not refused:
         outcome.note = "the pace puts it off"

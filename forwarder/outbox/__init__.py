@@ -1,46 +1,49 @@
 """The outbox: lanes are claimed under a lease with a fence, results are recorded, due lanes are found.
 
-Plain statements in short transactions, read committed. A claim takes two statements, each with a fresh
-snapshot: one that locks the lane, one that looks at its rows; a single statement would see the rows as
-they were before it waited for the lock. See docs/architecture.md for the drawing of the states.
+Plain statements in short transactions, read committed, each for many lanes at once. A claim takes two statements,
+each with a fresh snapshot: one that locks the lanes, one that looks at their rows; a single statement would see
+the rows as they were before it waited for the lock. See docs/architecture.md for the drawing of the states.
 """
 
 from forwarder.outbox.jobs import (
-    NEXT_JOB,
+    OPEN_JOBS,
     answered_copy,
     copies_of,
-    job_of,
     known_copies,
-    next_job,
+    next_runs,
     parts_of,
     remembered,
-    start_sending,
+    start_calls,
     successor_of,
 )
 from forwarder.outbox.lanes import (
     DUE_LANES,
     LET_GO,
-    TAKE_LANE,
+    TAKE_LANES,
     due_lanes,
     release,
     renew,
     still_ours,
     switch_route,
-    take_lane,
+    take_lanes,
 )
-from forwarder.outbox.results import ended_without_success, note_wait, record, record_sent
+from forwarder.outbox.results import ended_without_success, note_wait, record
+from forwarder.outbox.runs import MOST_MESSAGES, first_run, may_answer, mode_for
 from forwarder.outbox.values import (
     BULK,
     FIX,
     LEASE_SECONDS,
     LIVE,
     CopyOf,
+    Done,
     Due,
     Job,
     LaneHeld,
     Nothing,
     Part,
     Result,
+    Run,
+    Start,
     Worker,
     random_id,
 )
@@ -52,34 +55,39 @@ __all__ = [
     "LEASE_SECONDS",
     "LET_GO",
     "LIVE",
-    "NEXT_JOB",
-    "TAKE_LANE",
+    "MOST_MESSAGES",
+    "OPEN_JOBS",
+    "TAKE_LANES",
     "CopyOf",
+    "Done",
     "Due",
     "Job",
     "LaneHeld",
     "Nothing",
     "Part",
     "Result",
+    "Run",
+    "Start",
     "Worker",
     "answered_copy",
     "copies_of",
     "due_lanes",
     "ended_without_success",
-    "job_of",
+    "first_run",
     "known_copies",
-    "next_job",
+    "may_answer",
+    "mode_for",
+    "next_runs",
     "note_wait",
     "parts_of",
     "random_id",
     "record",
-    "record_sent",
     "release",
     "remembered",
     "renew",
-    "start_sending",
+    "start_calls",
     "still_ours",
     "successor_of",
     "switch_route",
-    "take_lane",
+    "take_lanes",
 ]

@@ -5,45 +5,94 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.message import AccountKind, DeliveryKind, Entity, Kind, Mode, Remembered, State
-from forwarder.outbox.values import CopyOf, Job, LaneHeld, Nothing, Part, Worker
+from forwarder.outbox.runs import first_run, same_call
+from forwarder.outbox.values import CopyOf, Job, LaneHeld, Nothing, Part, Run, Start, Worker
 from forwarder.pace import Place
 
-NEXT_JOB = text(
+log = structlog.get_logger(__name__)
+
+# The lateral limits walk the index of open rows in its order; "class in (1, 2)" would be sorted instead.
+OPEN_JOBS = text(
     """
-    select j.*, c.id as source_id, c.telegram_id as source,
-           (j.not_before is null or j.not_before <= clock_timestamp()) as due,
+    select w.lane, j.*, c.id as source_id, c.telegram_id as source,
            extract(epoch from j.not_before - clock_timestamp())::float8 as due_in,
-           extract(epoch from clock_timestamp() - coalesce(j.claimed_at, j.created_at))::float8 as age
-      from (
+           extract(epoch from clock_timestamp() - coalesce(j.claimed_at, j.created_at))::float8 as age, x.content
+      from unnest(cast(:lanes as int[]), cast(:counts as int[])) as w (lane, count)
+     cross join lateral (
         (select d.* from deliveries d
-          where d.mapping_id = :lane and d.done_at is null and d.class = 0 and d.state <> 'held'
+          where d.mapping_id = w.lane and d.done_at is null and d.class = 0 and d.state <> 'held'
             and exists (select 1 from deliveries p where p.mapping_id = d.mapping_id and p.post_id = d.post_id
                            and p.kind = 'post' and p.state = 'sent')
           order by d.not_before nulls first, d.position, d.id limit 1)
         union all
         (select d.* from deliveries d
-          where d.mapping_id = :lane and d.done_at is null and d.class in (1, 2) and d.state <> 'held'
-          order by d.class, d.position, d.id limit 1)
+          where d.mapping_id = w.lane and d.done_at is null and d.class > 0 and d.state <> 'held'
+          order by d.class, d.position, d.id limit w.count)
       ) j
       join posts p on p.id = j.post_id
       join channels c on c.id = p.channel_id
-     order by j.class
+     cross join lateral (
+        select array_agg(array[m.message_id::text, m.kind, m.protected::text, m.reply_to::text]
+                         order by m.message_id) as content
+          from messages m where m.post_id = p.id and m.deleted_at is null) x
+     order by w.lane, j.class, j.position, j.id
+    """
+)
+
+SAME_CALL = text(
+    """
+    select d.mapping_id as lane, d.*, c.id as source_id, c.telegram_id as source,
+           extract(epoch from d.not_before - clock_timestamp())::float8 as due_in,
+           extract(epoch from clock_timestamp() - coalesce(d.claimed_at, d.created_at))::float8 as age,
+           null as content
+      from deliveries d join posts p on p.id = d.post_id join channels c on c.id = p.channel_id
+     where d.mapping_id = :lane and d.done_at is null and d.class > 0 and d.state <> 'held' and d.batch = :batch
+     order by d.class, d.position, d.id
+    """
+)
+
+UNREADABLE = text(
+    """
+    update deliveries set state = 'failed', reason = 'unreadable', done_at = clock_timestamp() where id = any(:ids)
     """
 )
 
 
-async def next_job(session: AsyncSession, lane: LaneHeld) -> Job | Nothing:
-    """The lane's next job: an edit or deletion of a post that was sent, else the head if it is due."""
-    waits: list[float] = []
-    for row in await session.execute(NEXT_JOB, {"lane": lane.mapping_id}):
-        if row.due:
-            return job_of(row)
-        waits.append(row.due_in)
-    return Nothing(min(waits) if waits else None)
+async def next_runs(
+    session: AsyncSession, lanes: Sequence[LaneHeld], counts: Sequence[int], kind: AccountKind
+) -> dict[int, Run | Nothing]:
+    """What each of these lanes has to do next, by lane: of its head and up to ``count`` deliveries with it.
+
+    A row that cannot be read fails by itself, with that reason, and holds up nobody.
+    """
+    found: dict[int, list[Job]] = {lane.mapping_id: [] for lane in lanes}
+    bad: list[int] = []
+    for row in await session.execute(OPEN_JOBS, {"lanes": list(found), "counts": list(counts)}):
+        try:
+            found[row.lane].append(job_of(row))
+        except (ValueError, TypeError, KeyError) as error:
+            log.error("delivery_unreadable", delivery=row.id, lane=row.lane, error=type(error).__name__)
+            bad.append(row.id)
+    if bad:
+        await session.execute(UNREADABLE, {"ids": bad})
+        return await next_runs(session, lanes, counts, kind)
+    runs = {lane.mapping_id: first_run(found[lane.mapping_id], lane, kind) for lane in lanes}
+    for lane, run in runs.items():
+        if isinstance(run, Run) and run.head.batch is not None and run.head.maybe_sent:
+            runs[lane] = await whole_call(session, lane, run)
+    return runs
+
+
+async def whole_call(session: AsyncSession, lane: int, run: Run) -> Run:
+    """All that was in the call of the run's head, which may be more than what was looked at."""
+    rows = await session.execute(SAME_CALL, {"lane": lane, "batch": run.head.batch})
+    jobs = [job_of(row) for row in rows]
+    return Run(tuple(job for job in jobs if same_call(run.head, job))) if len(jobs) > 1 else run
 
 
 def job_of(row: Row[tuple[object, ...]]) -> Job:
@@ -70,6 +119,12 @@ def job_of(row: Row[tuple[object, ...]]) -> Job:
         age=row.age,
         late=max(0.0, -row.due_in) if row.due_in is not None else 0.0,
         unsettled=row.unsettled,
+        batch=row.batch,
+        content=tuple(
+            Part(int(message_id), Kind(kind), protected == "true", reply_to=int(reply) if reply else None)
+            for message_id, kind, protected, reply in row.content or ()
+        ),
+        due_in=row.due_in,
     )
 
 
@@ -154,61 +209,88 @@ async def known_copies(session: AsyncSession, lane: LaneHeld, after_id: int) -> 
     return frozenset(ids)
 
 
-async def start_sending(
-    session: AsyncSession,
-    job: Job,
-    lane: LaneHeld,
-    worker: Worker,
-    *,
-    mode: Mode,
-    message_ids: Sequence[int] = (),
-    random_ids: Sequence[int] = (),
-) -> Job | None:
-    """Store what the call will carry and that it is about to be made; answer the job as it stands now.
-
-    None when it is no longer this holder's to do: the lease was lost, or the row changed meanwhile. Whatever
-    the call is to carry of a row that ingest may change (the parts of an edit) must be read after this.
+START = text(
     """
-    row = (
+    update deliveries d
+       set state = 'sending', claimed_at = clock_timestamp(), not_before = null, reason = null,
+           route = :route, account_id = :account, mode = n.mode, revision = n.revision, again = false,
+           message_ids = cast(n.message_ids as bigint[]), random_ids = cast(n.random_ids as bigint[]),
+           batch = n.batch, reserved = 0,
+           seen_id = case when d.unsettled or d.state <> 'queued' or :route = 'user' then coalesce(d.seen_id, 0) else
+               coalesce((select max(message_id) from copies where channel_id = n.destination), 0) end
+      from unnest(cast(:ids as bigint[]), cast(:states as text[]), cast(:epochs as int[]), cast(:modes as text[]),
+                  cast(:revisions as int[]), cast(:message_ids as text[]), cast(:random_ids as text[]),
+                  cast(:batches as bigint[]), cast(:destinations as int[]), cast(:fences as bigint[]))
+               as n (id, state, epoch, mode, revision, message_ids, random_ids, batch, destination, fence)
+     where d.id = n.id and d.state = n.state and d.epoch = n.epoch
+       and exists (select 1 from lanes l where l.mapping_id = d.mapping_id
+                      and l.holder = :holder and l.fence = n.fence)
+    returning d.id, d.parts, d.seen_id
+    """
+)
+
+
+async def start_calls(
+    session: AsyncSession, starts: Sequence[Start], worker: Worker
+) -> list[tuple[Job, ...] | None]:
+    """Store what each call will carry and that it is about to be made; answer its jobs as they stand now.
+
+    None where not all of a call is this holder's to do any more: the lease was lost, or a row changed meanwhile.
+    What was stored of such a call is undone. Whatever the call is to carry of a row that ingest may change (the
+    parts of an edit) must be read after this.
+    """
+    carried = [(start, index) for start in starts for index in range(len(start.jobs))]
+    rows = await session.execute(
+        START,
+        {
+            "ids": [s.jobs[i].delivery_id for s, i in carried],
+            "states": [s.jobs[i].state.value for s, i in carried],
+            "epochs": [s.jobs[i].epoch for s, i in carried],
+            "modes": [s.mode.value for s, _ in carried],
+            "revisions": [s.lane.revision for s, _ in carried],
+            "message_ids": [array(s.message_ids[i]) for s, i in carried],
+            "random_ids": [array(s.random_ids[i]) for s, i in carried],
+            "batches": [s.jobs[0].delivery_id if len(s.jobs) > 1 else None for s, _ in carried],
+            "destinations": [s.lane.destination_id for s, _ in carried],
+            "fences": [s.lane.fence for s, _ in carried],
+            "route": worker.kind.value,
+            "account": worker.account_id,
+            "holder": worker.holder,
+        },
+    )
+    stored = {row.id: row for row in rows}
+    answers: list[tuple[Job, ...] | None] = []
+    torn: list[int] = []
+    for start in starts:
+        ids = [job.delivery_id for job in start.jobs]
+        if all(i in stored for i in ids):
+            answers.append(
+                tuple(started(start, i, stored[job.delivery_id]) for i, job in enumerate(start.jobs))
+            )
+        else:
+            answers.append(None)
+            torn += [
+                job.delivery_id for job in start.jobs if job.delivery_id in stored and not job.maybe_sent
+            ]
+    if torn:
         await session.execute(
-            text(
-                """
-            update deliveries d
-               set state = 'sending', claimed_at = clock_timestamp(), not_before = null, reason = null,
-                   route = :route, account_id = :account, mode = :mode, revision = :revision, again = false,
-                   message_ids = :message_ids, random_ids = :random_ids, reserved = 0,
-                   seen_id = case when unsettled or state <> 'queued' then coalesce(seen_id, 0) else
-                       coalesce((select max(message_id) from copies where channel_id = :destination), 0) end
-             where id = :id and state = :state and epoch = :epoch
-               and exists (select 1 from lanes l where l.mapping_id = d.mapping_id
-                              and l.holder = :holder and l.fence = :fence)
-            returning parts, seen_id
-            """
-            ),
-            {
-                "id": job.delivery_id,
-                "state": job.state.value,
-                "epoch": job.epoch,
-                "route": worker.kind.value,
-                "account": worker.account_id,
-                "mode": mode.value,
-                "revision": lane.revision,
-                "message_ids": list(message_ids),
-                "random_ids": list(random_ids),
-                "destination": lane.destination_id,
-                "holder": worker.holder,
-                "fence": lane.fence,
-            },
+            text("update deliveries set state = 'queued', batch = null where id = any(:ids)"), {"ids": torn}
         )
-    ).one_or_none()
-    if row is None:
-        return None
+    return answers
+
+
+def started(start: Start, index: int, row: Row[tuple[object, ...]]) -> Job:
     return replace(
-        job,
+        start.jobs[index],
         state=State.SENDING,
         parts=tuple(row.parts or ()),
-        seen_id=row.seen_id,
-        mode=mode,
-        message_ids=tuple(message_ids),
-        random_ids=tuple(random_ids),
+        seen_id=row.seen_id or 0,
+        mode=start.mode,
+        message_ids=start.message_ids[index],
+        random_ids=start.random_ids[index],
     )
+
+
+def array(ids: Sequence[int]) -> str:
+    """As PostgreSQL writes an array: arrays of different lengths travel in one parameter only as words."""
+    return "{" + ",".join(map(str, ids)) + "}"

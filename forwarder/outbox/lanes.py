@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.message import AccountKind, Mode
 from forwarder.models import WhenUnsure
 from forwarder.outbox.values import LEASE_SECONDS, LIVE, Due, LaneHeld, Worker
 
-TAKE_LANE = text(
+TAKE_LANES = text(
     """
+    with free as materialized (
+        select mapping_id from lanes
+         where mapping_id = any(:lanes) and route = :route
+           and (lease_until is null or lease_until < clock_timestamp())
+         order by mapping_id for no key update skip locked)
     update lanes l set holder = :holder, fence = l.fence + 1,
            lease_until = clock_timestamp() + make_interval(secs => :lease)
-      from mappings m, channels s, channels d
-     where l.mapping_id = (
-               select mapping_id from lanes
-                where mapping_id = :lane and route = :route
-                  and (lease_until is null or lease_until < clock_timestamp())
-                  for no key update skip locked)
+      from free, mappings m, channels s, channels d
+     where l.mapping_id = free.mapping_id
        and m.id = l.mapping_id and m.state = 'active'
        and exists (select 1 from accounts a where a.id = :account and a.state = 'active')
        and s.id = m.source_id and d.id = m.destination_id
@@ -34,28 +35,29 @@ TAKE_LANE = text(
 
 LET_GO = text(
     """
-    update lanes set holder = null, lease_until = null
-     where mapping_id = :lane and holder = :holder and fence = :fence
+    update lanes l set holder = null, lease_until = null
+      from unnest(cast(:lanes as int[]), cast(:fences as bigint[])) as held (lane, fence)
+     where l.mapping_id = held.lane and l.holder = :holder and l.fence = held.fence
     """
 )
 
 
-async def take_lane(session: AsyncSession, lane: int, worker: Worker) -> LaneHeld | None:
-    """Lease a free lane whose mapping is active and whose route is ours; None otherwise."""
-    row = (
-        await session.execute(
-            TAKE_LANE,
-            {
-                "lane": lane,
-                "holder": worker.holder,
-                "route": worker.kind.value,
-                "account": worker.account_id,
-                "lease": LEASE_SECONDS,
-            },
-        )
-    ).one_or_none()
-    if row is None:
-        return None
+async def take_lanes(session: AsyncSession, lanes: Sequence[int], worker: Worker) -> dict[int, LaneHeld]:
+    """Lease those of these lanes that are free, of our route, and whose mapping is active."""
+    rows = await session.execute(
+        TAKE_LANES,
+        {
+            "lanes": list(lanes),
+            "holder": worker.holder,
+            "route": worker.kind.value,
+            "account": worker.account_id,
+            "lease": LEASE_SECONDS,
+        },
+    )
+    return {row.mapping_id: held(row) for row in rows}
+
+
+def held(row: Row[tuple[object, ...]]) -> LaneHeld:
     return LaneHeld(
         mapping_id=row.mapping_id,
         fence=row.fence,
@@ -101,8 +103,16 @@ async def switch_route(session: AsyncSession, lane: LaneHeld, kind: AccountKind)
     return None if row is None else Due(lane.mapping_id, 0, kind, LIVE, important=False)
 
 
-async def release(session: AsyncSession, lane: LaneHeld, worker: Worker) -> None:
-    await session.execute(LET_GO, {"lane": lane.mapping_id, "holder": worker.holder, "fence": lane.fence})
+async def release(session: AsyncSession, lanes: Sequence[LaneHeld], worker: Worker) -> None:
+    if lanes:
+        await session.execute(
+            LET_GO,
+            {
+                "lanes": [lane.mapping_id for lane in lanes],
+                "fences": [lane.fence for lane in lanes],
+                "holder": worker.holder,
+            },
+        )
 
 
 async def renew(session: AsyncSession, lanes: Sequence[int], holder: str) -> set[int]:
@@ -122,15 +132,24 @@ async def renew(session: AsyncSession, lanes: Sequence[int], holder: str) -> set
     return {row.mapping_id for row in rows}
 
 
-async def still_ours(session: AsyncSession, lane: LaneHeld, worker: Worker) -> bool:
-    """Lock the lane and say whether we still hold it: only the holder of the fence may record."""
-    found = await session.scalar(
+async def still_ours(session: AsyncSession, lanes: Sequence[LaneHeld], worker: Worker) -> frozenset[int]:
+    """Lock these lanes and answer those that we still hold: only the holder of the fence may record."""
+    found = await session.scalars(
         text(
-            "select 1 from lanes where mapping_id = :lane and holder = :holder and fence = :fence for no key update"
+            """
+            select mapping_id from lanes
+             where holder = :holder and (mapping_id, fence) in (
+                   select * from unnest(cast(:lanes as int[]), cast(:fences as bigint[])))
+             order by mapping_id for no key update
+            """
         ),
-        {"lane": lane.mapping_id, "holder": worker.holder, "fence": lane.fence},
+        {
+            "holder": worker.holder,
+            "lanes": [lane.mapping_id for lane in lanes],
+            "fences": [lane.fence for lane in lanes],
+        },
     )
-    return found is not None
+    return frozenset(found)
 
 
 # The working set is small and its index is partial: walking from lane to lane in it costs one descent a lane,
@@ -157,7 +176,7 @@ DUE_LANES = text(
           order by d.not_before nulls first limit 1)
         union all
         (select d.id, d.class, d.not_before from deliveries d
-          where d.mapping_id = l.mapping_id and d.done_at is null and d.class in (1, 2) and d.state <> 'held'
+          where d.mapping_id = l.mapping_id and d.done_at is null and d.class > 0 and d.state <> 'held'
           order by d.class, d.position, d.id limit 1)
      ) head
      where (l.lease_until is null or l.lease_until < clock_timestamp())

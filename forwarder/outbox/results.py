@@ -8,8 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.message import AccountKind, DeliveryKind, State
+from forwarder.outbox.jobs import array
 from forwarder.outbox.lanes import still_ours
-from forwarder.outbox.values import Due, Job, LaneHeld, Result, Worker
+from forwarder.outbox.values import Done, Due, LaneHeld, Worker
 
 
 async def note_wait(
@@ -54,107 +55,147 @@ async def note_wait(
 
 
 async def record(
-    session: AsyncSession, job: Job, lane: LaneHeld, worker: Worker, result: Result
-) -> list[Due]:
-    """Write what became of a job; answer other lanes that have work now because of it.
+    session: AsyncSession, done: Sequence[Done], worker: Worker
+) -> tuple[frozenset[int], list[Due]]:
+    """Write what became of jobs; answer the lanes that are still ours, and others that have work now.
 
     A success is accepted even from a holder that lost its lease, by (delivery, epoch): the message is in
     the destination whoever holds the lane. Any other result of a lost lease is dropped, because the new
     holder has judged for itself; so is one for a row that somebody else has ended or held since. A change that
     came while an edit or deletion was being applied outlives a final result: it is applied too.
     """
-    ours = await still_ours(session, lane, worker)
-    if result.state is State.SENT and (ours or job.kind is DeliveryKind.POST):
-        return await record_sent(session, job, lane, worker, result)
-    if not ours:
-        return []
-    changed = await session.scalar(
-        text(
-            """
-            update deliveries
-               set state = case when again and :final then 'queued' else :state end,
-                   reason = case when again and :final then null else cast(:reason as text) end, reserved = :place,
-                   not_before = case when cast(:wait as float8) is null then null
-                                     else clock_timestamp() + make_interval(secs => cast(:wait as float8)) end,
-                   attempts = attempts + :attempt, epoch = epoch + :epoch,
-                   mode = coalesce(cast(:mode as text), mode),
-                   unsettled = coalesce(cast(:unsettled as boolean), unsettled or state in ('sending', 'unsure')),
-                   done_at = case when :final and not again then clock_timestamp() end,
-                   again = again and not :final
-             where id = :id and epoch = :old_epoch and state in ('sending', :was)
-            returning state
-            """
-        ),
-        {
-            "id": job.delivery_id,
-            "state": result.state.value,
-            "reason": result.reason,
-            "place": int(result.place),
-            "wait": result.wait,
-            "attempt": int(result.attempt),
-            "epoch": int(result.new_epoch),
-            "mode": result.mode.value if result.mode else None,
-            "final": result.state.final,
-            "unsettled": result.unsettled,
-            "old_epoch": job.epoch,
-            "was": job.state.value,
-        },
-    )
-    if changed is not None and result.state.final and job.kind is DeliveryKind.POST:
-        return await ended_without_success(session, [job.delivery_id])
-    return []
+    ours = await still_ours(session, list({d.lane.mapping_id: d.lane for d in done}.values()), worker)
+    sent = [d for d in done if d.result.state is State.SENT and (d.lane.mapping_id in ours or is_post(d))]
+    other = [d for d in done if d.result.state is not State.SENT and d.lane.mapping_id in ours]
+    if sent:
+        await record_sent(session, sent, worker)
+    return ours, await record_other(session, other) if other else []
 
 
-async def record_sent(
-    session: AsyncSession, job: Job, lane: LaneHeld, worker: Worker, result: Result
-) -> list[Due]:
-    changed = await session.scalar(
-        text(
-            """
-            update deliveries set state = case when again then 'queued' else 'sent' end, reason = null,
-                   sent_ids = coalesce(cast(:sent_ids as bigint[]), sent_ids), not_before = null, reserved = 0,
-                   mode = coalesce(cast(:mode as text), mode), account_id = :account, route = :route,
-                   done_at = case when again then null else clock_timestamp() end, again = false, unsettled = false
-             where id = :id and epoch = :epoch and state <> 'sent'
-            returning id
-            """
-        ),
-        {
-            "id": job.delivery_id,
-            "epoch": job.epoch,
-            "sent_ids": [i or 0 for i in result.sent_ids] if result.sent_ids else None,
-            "mode": result.mode.value if result.mode else None,
-            "account": worker.account_id,
-            "route": worker.kind.value,
-        },
+def is_post(done: Done) -> bool:
+    return done.job.kind is DeliveryKind.POST
+
+
+RECORD_OTHER = text(
+    """
+    update deliveries d
+       set state = case when d.again and n.final then 'queued' else n.state end,
+           reason = case when d.again and n.final then null else n.reason end, reserved = n.place,
+           not_before = case when n.wait is null then null
+                             else clock_timestamp() + make_interval(secs => n.wait) end,
+           attempts = d.attempts + n.attempt, epoch = d.epoch + n.new_epoch, mode = coalesce(n.mode, d.mode),
+           unsettled = coalesce(n.unsettled, d.unsettled or d.state in ('sending', 'unsure')),
+           done_at = case when n.final and not d.again then clock_timestamp() end, again = d.again and not n.final
+      from unnest(cast(:ids as bigint[]), cast(:epochs as int[]), cast(:was as text[]), cast(:states as text[]),
+                  cast(:reasons as text[]), cast(:places as smallint[]), cast(:waits as float8[]),
+                  cast(:attempts as int[]), cast(:new_epochs as int[]), cast(:modes as text[]),
+                  cast(:final as boolean[]), cast(:unsettled as boolean[]))
+               as n (id, epoch, was, state, reason, place, wait, attempt, new_epoch, mode, final, unsettled)
+     where d.id = n.id and d.epoch = n.epoch and d.state in ('sending', n.was)
+    returning d.id
+    """
+)
+
+
+async def record_other(session: AsyncSession, done: Sequence[Done]) -> list[Due]:
+    """Waits, failures and everything else that is no success, of lanes that are ours."""
+    changed = set(
+        await session.scalars(
+            RECORD_OTHER,
+            {
+                "ids": [d.job.delivery_id for d in done],
+                "epochs": [d.job.epoch for d in done],
+                "was": [d.job.state.value for d in done],
+                "states": [d.result.state.value for d in done],
+                "reasons": [d.result.reason for d in done],
+                "places": [int(d.result.place) for d in done],
+                "waits": [d.result.wait for d in done],
+                "attempts": [int(d.result.attempt) for d in done],
+                "new_epochs": [int(d.result.new_epoch) for d in done],
+                "modes": [d.result.mode.value if d.result.mode else None for d in done],
+                "final": [d.result.state.final for d in done],
+                "unsettled": [d.result.unsettled for d in done],
+            },
+        )
     )
-    if changed is None or job.kind is not DeliveryKind.POST:
-        return []
-    pairs = [(s, c) for s, c in zip(result.message_ids, result.sent_ids, strict=True) if c is not None]
+    ended = [
+        d.job.delivery_id
+        for d in done
+        if d.result.state.final and is_post(d) and d.job.delivery_id in changed
+    ]
+    return await ended_without_success(session, ended) if ended else []
+
+
+RECORD_SENT = text(
+    """
+    update deliveries d
+       set state = case when d.again then 'queued' else 'sent' end, reason = null,
+           sent_ids = coalesce(cast(n.sent_ids as bigint[]), d.sent_ids), not_before = null, reserved = 0,
+           mode = coalesce(n.mode, d.mode), account_id = :account, route = :route,
+           done_at = case when d.again then null else clock_timestamp() end, again = false, unsettled = false
+      from unnest(cast(:ids as bigint[]), cast(:epochs as int[]), cast(:sent_ids as text[]), cast(:modes as text[]))
+               as n (id, epoch, sent_ids, mode)
+     where d.id = n.id and d.epoch = n.epoch and d.state <> 'sent'
+    returning d.id
+    """
+)
+
+# The window begins when the post is sent. Within a minute of its reservation that is near enough, and spares a write.
+CONFIRM_AND_KEEP_COPIES = text(
+    """
+    with confirmed as (
+        update fingerprints f set until = clock_timestamp() + make_interval(hours => m.dedup_hours)
+          from deliveries d join mappings m on m.id = d.mapping_id
+         where d.id = any(:deliveries) and f.delivery_id = d.id
+           and f.until < clock_timestamp() + make_interval(hours => m.dedup_hours) - interval '1 minute')
+    insert into copies (channel_id, message_id, mapping_id, source_id, source_message_id, mode, route)
+    select n.channel, n.copy, n.mapping, n.source, n.message, n.mode, :route
+      from unnest(cast(:channels as int[]), cast(:copies as bigint[]), cast(:mappings as int[]),
+                  cast(:sources as int[]), cast(:messages as bigint[]), cast(:modes as text[]))
+               as n (channel, copy, mapping, source, message, mode)
+    on conflict (channel_id, message_id) do nothing
+    """
+)
+
+
+async def record_sent(session: AsyncSession, done: Sequence[Done], worker: Worker) -> None:
+    changed = set(
+        await session.scalars(
+            RECORD_SENT,
+            {
+                "ids": [d.job.delivery_id for d in done],
+                "epochs": [d.job.epoch for d in done],
+                "sent_ids": [
+                    array([i or 0 for i in d.result.sent_ids]) if d.result.sent_ids else None for d in done
+                ],
+                "modes": [d.result.mode.value if d.result.mode else None for d in done],
+                "account": worker.account_id,
+                "route": worker.kind.value,
+            },
+        )
+    )
+    posts = [d for d in done if d.job.delivery_id in changed and is_post(d)]
+    if not posts:
+        return
+    pairs = [
+        (d, source, copy)
+        for d in posts
+        for source, copy in zip(d.result.message_ids, d.result.sent_ids, strict=True)
+        if copy is not None
+    ]
     await session.execute(
-        text(
-            """
-            with confirmed as (
-                update fingerprints set until = clock_timestamp() + make_interval(hours => m.dedup_hours)
-                  from mappings m where delivery_id = :delivery and m.id = :mapping)
-            insert into copies (channel_id, message_id, mapping_id, source_id, source_message_id, mode, route)
-            select :channel, copy, :mapping, :source, source, :mode, :route
-              from unnest(cast(:copies as bigint[]), cast(:sources as bigint[])) as pair (copy, source)
-            on conflict (channel_id, message_id) do nothing
-            """
-        ),
+        CONFIRM_AND_KEEP_COPIES,
         {
-            "channel": lane.destination_id,
-            "delivery": job.delivery_id,
-            "mapping": lane.mapping_id,
-            "source": job.source_id,
-            "copies": [c for _, c in pairs],
-            "sources": [s for s, _ in pairs],
-            "mode": (result.mode or lane.mode).value,
+            "deliveries": [d.job.delivery_id for d in posts],
+            "channels": [d.lane.destination_id for d, _, _ in pairs],
+            "copies": [copy for _, _, copy in pairs],
+            "mappings": [d.lane.mapping_id for d, _, _ in pairs],
+            "sources": [d.job.source_id for d, _, _ in pairs],
+            "messages": [source for _, source, _ in pairs],
+            "modes": [(d.result.mode or d.lane.mode).value for d, _, _ in pairs],
             "route": worker.kind.value,
         },
     )
-    return []
 
 
 async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]) -> list[Due]:

@@ -50,7 +50,9 @@ class Job:
     """One delivery that is this lane's to do now.
 
     ``source`` is the chat in which its post was heard: of a group that became a supergroup, the old one.
-    ``age`` is seconds since it was last set sending, ``late`` since the time it was put off to.
+    ``content`` are the messages of a post that were not deleted, without their texts. ``age`` is seconds since it
+    was last set sending, ``late`` since the time it was put off to, ``due_in`` until then (None: at once).
+    ``batch`` names the call that carries it together with others.
     """
 
     delivery_id: int
@@ -75,11 +77,61 @@ class Job:
     age: float
     late: float = 0.0
     unsettled: bool = False
+    batch: int | None = None
+    content: tuple[Part, ...] = ()
+    due_in: float | None = None
 
     @property
     def maybe_sent(self) -> bool:
         """Whether a call with its ids may have been executed."""
         return self.unsettled or self.state in (State.SENDING, State.UNSURE)
+
+    @property
+    def due(self) -> bool:
+        return self.due_in is None or self.due_in <= 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Deliveries of one lane that go in one call: one, or consecutive posts over MTProto."""
+
+    jobs: tuple[Job, ...]
+
+    @property
+    def head(self) -> Job:
+        return self.jobs[0]
+
+    @property
+    def single(self) -> bool:
+        return len(self.jobs) == 1
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Messages of each post; of one that has been in a call, those that this call carried."""
+        return tuple(len(job.message_ids if job.maybe_sent else job.content) or 1 for job in self.jobs)
+
+    def first(self, count: int) -> Run:
+        return self if count >= len(self.jobs) else Run(self.jobs[:count])
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a call is about to carry: per delivery its message ids and random ids, stored before the call."""
+
+    lane: LaneHeld
+    jobs: tuple[Job, ...]
+    mode: Mode
+    message_ids: tuple[tuple[int, ...], ...]
+    random_ids: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A job of a lane that we hold, or held, and what became of it."""
+
+    lane: LaneHeld
+    job: Job
+    result: Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +191,8 @@ class Part:
     message_id: int
     kind: Kind
     protected: bool
-    text: str
-    entities: tuple[Entity, ...]
+    text: str = ""
+    entities: tuple[Entity, ...] = ()
     reply_to: int | None = None
     replaced: bool = False
     file_id: str | None = None

@@ -1,0 +1,165 @@
+"""Posts on their way: what a call carries is stored, then the call is made."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import replace
+
+import structlog
+
+from forwarder import outbox
+from forwarder.calls import ONE_BY_ONE, Called, Caller, one, same_account
+from forwarder.db import Database
+from forwarder.deliver.desk import Desk
+from forwarder.deliver.leases import Leases
+from forwarder.deliver.slots import PutOff, Slots
+from forwarder.deliver.unsure import LookUp
+from forwarder.errors import ForwarderError, OutcomeUnknown
+from forwarder.message import AccountKind, Mode, SendOrder, State
+from forwarder.outbox import Job, LaneHeld, Result, Run, Start, Worker, may_answer, mode_for
+from forwarder.retry import Decision, Side, Verdict, decide
+
+log = structlog.get_logger(__name__)
+
+PROTECTED = Decision(Verdict.PAUSE_MAPPING, "protected_content", side=Side.SOURCE)
+
+
+class Posts:
+    def __init__(
+        self,
+        db: Database,
+        desk: Desk,
+        leases: Leases,
+        slots: Slots,
+        caller: Caller,
+        look_up: LookUp,
+        worker: Worker,
+    ) -> None:
+        self._db, self._desk, self._leases, self._slots = db, desk, leases, slots
+        self._caller, self._look_up, self._worker = caller, look_up, worker
+
+    async def carry(self, lane: LaneHeld, run: Run) -> tuple[Run, Called] | None:
+        """Send what of the run may go now; answer that part of it and what came of it.
+
+        None when it turned out not to be ours to send any more.
+        """
+        head = run.head
+        if head.maybe_sent and not self._may_repeat(head):
+            return run, await self._look_up.find(lane, head)
+        if lane.source_protected or any(part.protected for part in head.content):
+            return run.first(1), one(Result(State.HELD, "paused"), PROTECTED)
+        if head.maybe_sent and not all(job.message_ids for job in run.jobs):
+            run = run.first(1)
+        if not ids_of(head):
+            return run.first(1), one(Result(State.WITHDRAWN, "deleted_at_source"))
+        async with self._slots.slot(lane, run, run.sizes) as slot:
+            if isinstance(slot, PutOff):
+                return run.first(1), one(slot.result)
+            return await self._send(lane, run.first(slot))
+
+    async def _send(self, lane: LaneHeld, run: Run) -> tuple[Run, Called] | None:
+        head = run.head
+        mode = (head.mode if head.maybe_sent and head.message_ids else None) or mode_for(
+            lane.mode, head.content
+        )
+        order = replace(order_of(lane, run, mode), reply_to=await self._answered(lane, run, mode))
+        started = await self._announce(lane, run.jobs, order)
+        if started is None:
+            return None
+        now = Run(started)
+        if run.single:
+            called = await self._guarded(now, self._send_single(lane, now.head, order))
+        else:
+            called = await self._guarded(now, self._caller.send_run(now, order))
+        return (now, settled(called, repeated=head.maybe_sent)) if called is not None else None
+
+    async def _send_single(self, lane: LaneHeld, job: Job, order: SendOrder) -> Called | None:
+        async def announce(further: SendOrder) -> bool:
+            return await self._announce(lane, (job,), further) is not None
+
+        return await self._caller.send(job, lane, order, announce)
+
+    async def _answered(self, lane: LaneHeld, run: Run, mode: Mode) -> int | None:
+        """The copy that the post answers, where it can answer one."""
+        parts = run.head.content
+        if not run.single or not may_answer(mode, parts) or all(part.reply_to is None for part in parts):
+            return None
+        async with self._db.begin() as session:
+            return await outbox.answered_copy(session, lane, run.head, parts)
+
+    async def _announce(
+        self, lane: LaneHeld, jobs: tuple[Job, ...], order: SendOrder
+    ) -> tuple[Job, ...] | None:
+        """Store what a call will carry; None when it may not be made: it is not ours, or the lease does not last."""
+        if not self._leases.lasts(lane):
+            return None
+        started = await self._desk.start(start_of(lane, jobs, order))
+        return started if self._leases.lasts(lane) else None
+
+    def _may_repeat(self, job: Job) -> bool:
+        """Over MTProto a repeated call with the stored random ids sends nothing twice, by the same account."""
+        return self._worker.kind is AccountKind.USER and same_account(
+            job, self._worker.kind, self._worker.account_id
+        )
+
+    async def _guarded(self, run: Run, calling: Awaitable[Called | None]) -> Called | None:
+        return await guarded(run, calling, self._caller, self._worker)
+
+
+async def guarded(
+    run: Run, calling: Awaitable[Called | None], caller: Caller, worker: Worker, order: str = "send"
+) -> Called | None:
+    """Wait for a call. One that fails as nobody foresaw may have been executed, and counts as an attempt: a bug
+    of ours must neither double a post nor hold its lane for ever."""
+    try:
+        return await calling
+    except ForwarderError:
+        raise
+    except Exception:
+        log.exception("call_failed_unexpectedly")
+        error = OutcomeUnknown("UNFORESEEN")
+        decision = decide(error, api=worker.kind, order=order)
+        results = tuple(caller.refused(job, decision, error).result for job in run.jobs)
+        return Called(results, decision, error)
+
+
+def ids_of(job: Job) -> tuple[int, ...]:
+    """The messages that a call for this post carries: what an earlier call of unknown outcome carried does not
+    change."""
+    if job.maybe_sent and job.message_ids:
+        return job.message_ids
+    return tuple(part.message_id for part in job.content)
+
+
+def order_of(lane: LaneHeld, run: Run, mode: Mode) -> SendOrder:
+    return SendOrder(
+        source=run.head.source,
+        message_ids=tuple(i for job in run.jobs for i in ids_of(job)),
+        destination=lane.destination,
+        mode=mode,
+        random_ids=tuple(i for job in run.jobs for i in random_ids_of(lane, job, ids_of(job))),
+        topic=lane.destination_topic,
+        silent=lane.silent,
+        album=run.single and len(ids_of(run.head)) > 1,
+    )
+
+
+def random_ids_of(lane: LaneHeld, job: Job, ids: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(outbox.random_id(lane.mapping_id, job.source, i, job.kind, job.epoch) for i in ids)
+
+
+def start_of(lane: LaneHeld, jobs: tuple[Job, ...], order: SendOrder) -> Start:
+    """What of an order belongs to which job; a further call of a single post carries what the first did."""
+    if len(jobs) == 1:
+        return Start(lane, jobs, order.mode, (order.message_ids,), (order.random_ids,))
+    carried = tuple(ids_of(job) for job in jobs)
+    randoms = tuple(random_ids_of(lane, job, ids) for job, ids in zip(jobs, carried, strict=True))
+    return Start(lane, jobs, order.mode, carried, randoms)
+
+
+def settled(called: Called, *, repeated: bool) -> Called:
+    """The results of a call that say whether one with these ids may have been executed, this one or one before."""
+    if called.result == ONE_BY_ONE:
+        return called
+    unsettled = repeated or isinstance(called.error, OutcomeUnknown)
+    return replace(called, results=tuple(replace(result, unsettled=unsettled) for result in called.results))

@@ -1,0 +1,114 @@
+"""When a call may be made: the pace first, then one of the worker's places. Nobody sleeps in such a place."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from forwarder.errors import Unavailable
+from forwarder.message import DeliveryKind, State
+from forwarder.outbox import BULK, Job, LaneHeld, Result, Run, Worker
+from forwarder.pace import HORIZON, Pace, Place
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """The pace has no slot now: what becomes of the head of the run."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """So many posts of the run may go in one call ``seconds`` from now."""
+
+    count: int
+    seconds: float
+
+
+class Slots:
+    """``places`` are the calls that this process makes at a time."""
+
+    def __init__(self, pace: Pace, worker: Worker, places: int) -> None:
+        self._pace, self._worker = pace, worker
+        self._places = asyncio.Semaphore(places)
+
+    @asynccontextmanager
+    async def slot(self, lane: LaneHeld, run: Run, sizes: tuple[int, ...]) -> AsyncIterator[int | PutOff]:
+        """Wait for a near slot and a place; yield how many posts of the run may go, or that it is put off.
+
+        A slot that passed while all places were taken is asked about again, in case another lane has gone on in
+        the same window. Raises :class:`~forwarder.errors.Unavailable` when Redis does not answer; nothing was
+        sent then.
+        """
+        grant = await self._first(lane, run, sizes)
+        while isinstance(grant, Granted):
+            if grant.seconds > 0:
+                await asyncio.sleep(grant.seconds)
+            since = time.monotonic()
+            async with self._places:
+                late = time.monotonic() - since
+                if late <= HORIZON:
+                    yield grant.count
+                    return
+            messages = sum(sizes[: grant.count])
+            grant = await self._reserve(lane, run.head, messages, grant.count, Place.ALL, late)
+        yield grant
+
+    async def _first(self, lane: LaneHeld, run: Run, sizes: tuple[int, ...]) -> Granted | PutOff:
+        head = run.head
+        if head.place is Place.ALL and head.late <= HORIZON:
+            with said_plainly():
+                waiting = await self._pace.waiting(self._worker.account_id, lane.destination, head.kind)
+            if waiting > 0:
+                return PutOff(Result(State.QUEUED, head.reason, wait=waiting))
+            return Granted(len(run.jobs), 0.0)
+        if head.kind is not DeliveryKind.POST or head.place is not Place.NONE or head.maybe_sent:
+            # What was in one call stays in one: all of it has one slot.
+            return await self._reserve(lane, head, sum(sizes), len(run.jobs), head.place, head.late)
+        with said_plainly():
+            reserved = await self._pace.reserve_run(
+                self._worker.kind,
+                self._worker.account_id,
+                lane.destination,
+                sizes,
+                bulk=head.klass == BULK,
+            )
+        return grant_of(head, reserved.seconds, reserved.taken, reserved.count)
+
+    async def _reserve(
+        self, lane: LaneHeld, head: Job, messages: int, count: int, held: Place, late: float
+    ) -> Granted | PutOff:
+        with said_plainly():
+            slot = await self._pace.reserve(
+                self._worker.kind,
+                self._worker.account_id,
+                lane.destination,
+                head.kind,
+                messages=messages,
+                held=held,
+                late=late,
+            )
+        return grant_of(head, slot.seconds, slot.taken, count)
+
+
+def grant_of(head: Job, seconds: float, taken: Place, count: int) -> Granted | PutOff:
+    if seconds > HORIZON:
+        return PutOff(Result(State.QUEUED, head.reason, wait=seconds, place=taken))
+    return Granted(count, seconds)
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise Unavailable(
+            f"Redis does not answer ({error}). Start it, or correct REDIS_URL; nothing is lost, waiting posts "
+            "go on when it is back."
+        ) from error

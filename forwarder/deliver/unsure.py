@@ -1,0 +1,85 @@
+"""Sends of unknown outcome: whether the copy is in the destination, before anything is sent again."""
+
+from __future__ import annotations
+
+import structlog
+
+from forwarder import outbox
+from forwarder.calls import Called, one
+from forwarder.db import Database
+from forwarder.errors import AccountNotReady, NobodyAnswers, TelegramError
+from forwarder.message import FindOrder, State
+from forwarder.models import WhenUnsure
+from forwarder.outbox import Job, LaneHeld, Result
+from forwarder.retry import MAX_ATTEMPTS
+from forwarder.seam import Finder
+
+log = structlog.get_logger(__name__)
+
+ABSENCE_PROVES = 30.0
+"""Seconds after a call when a copy that is not in the destination will not appear any more."""
+
+LOOK_AGAIN = 5.0
+
+PARTLY = "PARTIAL_ALBUM"
+"""What a finder says of an album of which only some parts are there."""
+PATIENCE = 600.0
+"""Seconds for which a send of unknown outcome waits for a login that could look it up."""
+
+UNSURE = "unsure"
+"""The reason of a post that is held because nobody could see whether it had arrived."""
+
+
+class LookUp:
+    def __init__(self, db: Database, finder: Finder | None) -> None:
+        self._db, self._finder = db, finder
+
+    async def find(self, lane: LaneHeld, job: Job) -> Called:
+        """Find out whether a send was executed. Absence proves nothing until it has lasted."""
+        order = await self._order(lane, job)
+        left = ABSENCE_PROVES - job.age
+        waiting = Result(
+            State.UNSURE, "outcome_unknown", wait=LOOK_AGAIN if left < 0 else min(LOOK_AGAIN, left + 0.5)
+        )
+        try:
+            if self._finder is None:
+                raise AccountNotReady("No account can look into the destination.")
+            found = await self._finder.find(order)
+        except (AccountNotReady, TelegramError) as error:
+            return one(not_found_out(lane, job, error, waiting))
+        if found is not None:
+            return one(Result(State.SENT, message_ids=order.message_ids, sent_ids=found, mode=order.mode))
+        if job.age < ABSENCE_PROVES:
+            return one(waiting)
+        if job.attempts + 1 >= MAX_ATTEMPTS:
+            return one(Result(State.FAILED, "proven_absent", attempt=True, unsettled=False))
+        return one(Result(State.QUEUED, "proven_absent", attempt=True, unsettled=False))
+
+    async def _order(self, lane: LaneHeld, job: Job) -> FindOrder:
+        async with self._db.begin() as session:
+            known = await outbox.known_copies(session, lane, job.seen_id)
+            remembered = await outbox.remembered(session, job)
+        return FindOrder(
+            source=job.source,
+            message_ids=job.message_ids,
+            destination=lane.destination,
+            mode=job.mode or lane.mode,
+            after_id=job.seen_id,
+            known_ids=known,
+            remembered=remembered,
+            topic=lane.destination_topic,
+        )
+
+
+def not_found_out(lane: LaneHeld, job: Job, error: Exception, waiting: Result) -> Result:
+    """Nobody could look: wait for whoever is away for now, else the mapping's own setting decides."""
+    log.info("look_up_not_possible", reason=str(error))
+    partly = isinstance(error, TelegramError) and error.name == PARTLY
+    # Whoever can look is away for now, or Telegram did not answer him: guessing would double or lose the
+    # post, and he comes back.
+    for_now = isinstance(error, NobodyAnswers | TelegramError) and not partly
+    if job.age < (PATIENCE if for_now else ABSENCE_PROVES):
+        return waiting
+    if lane.when_unsure is WhenUnsure.AGAIN and not partly and job.attempts + 1 < MAX_ATTEMPTS:
+        return Result(State.QUEUED, "sent_again", attempt=True, new_epoch=True, unsettled=False)
+    return Result(State.HELD, UNSURE)
