@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from forwarder import outbox
 from forwarder.message import AccountKind, Deleted, DeliveryKind, Edited, Mode, State
-from forwarder.outbox import Job, LaneHeld, Nothing, Result, Worker
+from forwarder.outbox import Done, Job, LaneHeld, Nothing, Result, Run, Start, Worker
 from forwarder.services.dedup import DeduplicationService
 from forwarder.services.mapping_work import hold, withdraw
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, photo, post
@@ -22,7 +22,7 @@ BOT, USER = AccountKind.BOT, AccountKind.USER
 
 async def take(core: House, mapping: int, worker: Worker | None = None) -> LaneHeld | None:
     async with core.db.begin() as session:
-        return await outbox.take_lane(session, mapping, worker or core.worker())
+        return (await outbox.take_lanes(session, [mapping], worker or core.worker())).get(mapping)
 
 
 async def taken(core: House, mapping: int, worker: Worker | None = None) -> LaneHeld:
@@ -31,9 +31,14 @@ async def taken(core: House, mapping: int, worker: Worker | None = None) -> Lane
     return lane
 
 
-async def next_job(core: House, lane: LaneHeld) -> Job | Nothing:
+async def next_run(core: House, lane: LaneHeld, count: int = 1, kind: AccountKind = USER) -> Run | Nothing:
     async with core.db.begin() as session:
-        return await outbox.next_job(session, lane)
+        return (await outbox.next_runs(session, [lane], [count], kind))[lane.mapping_id]
+
+
+async def next_job(core: House, lane: LaneHeld) -> Job | Nothing:
+    run = await next_run(core, lane)
+    return run.head if isinstance(run, Run) else run
 
 
 async def job_of(core: House, lane: LaneHeld) -> Job:
@@ -44,17 +49,22 @@ async def job_of(core: House, lane: LaneHeld) -> Job:
 
 async def start(core: House, job: Job, lane: LaneHeld, worker: Worker | None = None) -> Job | None:
     async with core.db.begin() as session:
-        return await outbox.start_sending(
-            session, job, lane, worker or core.worker(),
-            mode=lane.mode, message_ids=[job.position], random_ids=[1],
-        )  # fmt: skip
+        call = Start(lane, (job,), lane.mode, ((job.position,),), ((1,),))
+        [started] = await outbox.start_calls(session, [call], worker or core.worker())
+    return started[0] if started else None
 
 
 async def record(
     core: House, job: Job, lane: LaneHeld, result: Result, worker: Worker | None = None
 ) -> list[outbox.Due]:
     async with core.db.begin() as session:
-        return await outbox.record(session, job, lane, worker or core.worker(), result)
+        _, dues = await outbox.record(session, [Done(lane, job, result)], worker or core.worker())
+        return dues
+
+
+async def let_go(core: House, lane: LaneHeld) -> None:
+    async with core.db.begin() as session:
+        await outbox.release(session, [lane], core.worker())
 
 
 async def let_lease_run_out(core: House) -> None:
@@ -80,8 +90,7 @@ async def test_a_lane_is_free_again_when_it_is_released_or_its_lease_has_run_out
     mapping = await core.mapping()
     lane = await taken(core, mapping)
     assert await take(core, mapping, core.worker(holder="w2")) is None
-    async with core.db.begin() as session:
-        await outbox.release(session, lane, core.worker())
+    await let_go(core, lane)
     second = await taken(core, mapping, core.worker(holder="w2"))
     assert second.fence > lane.fence
     await let_lease_run_out(core)
@@ -91,8 +100,7 @@ async def test_a_lane_is_free_again_when_it_is_released_or_its_lease_has_run_out
 async def test_a_released_lane_is_not_taken_back_by_renewing(core: House) -> None:
     mapping = await core.mapping()
     lane = await taken(core, mapping)
-    async with core.db.begin() as session:
-        await outbox.release(session, lane, core.worker())
+    await let_go(core, lane)
     async with core.db.begin() as session:
         assert await outbox.renew(session, [mapping], "w1") == set()
 
@@ -352,7 +360,8 @@ async def test_an_edit_that_meets_a_failing_post_is_not_left_behind(core: House)
     job = await job_of(core, lane)
     assert await start(core, job, lane)
     async with core.db.begin() as session:
-        await outbox.record(session, job, lane, core.worker(), Result(State.FAILED, "unknown_error"))
+        failed = Done(lane, job, Result(State.FAILED, "unknown_error"))
+        await outbox.record(session, [failed], core.worker())
         editing = asyncio.create_task(core.hear(Edited(post(1, "x"))))
         await wait_for_lock(core)
     await editing
@@ -509,7 +518,7 @@ async def test_the_working_set_is_found_by_its_index_however_long_the_history(co
     await core.run("analyze deliveries")
     for statement, values in (
         (outbox.DUE_LANES, {"limit": 1000}),
-        (outbox.NEXT_JOB, {"lane": mapping}),
+        (outbox.OPEN_JOBS, {"lanes": [mapping], "counts": [10]}),
     ):
         plan = await explain(core, str(statement), values)
         scans = [node for node in nodes_of(plan) if node.get("Relation Name") == "deliveries"]

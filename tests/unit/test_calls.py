@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from forwarder.calls import Called, Caller, mode_for, result_of, sent
+from forwarder.calls import Called, Caller, result_of, sent
 from forwarder.errors import OutcomeUnknown, TelegramError
 from forwarder.message import (
     AccountKind,
@@ -22,7 +22,7 @@ from forwarder.message import (
     State,
 )
 from forwarder.models import WhenUnsure
-from forwarder.outbox import CopyOf, Job, LaneHeld, Part
+from forwarder.outbox import CopyOf, Job, LaneHeld, Part, mode_for
 from forwarder.pace import Place
 from forwarder.retry import MAX_ATTEMPTS, Verdict, decide
 

@@ -18,7 +18,7 @@ FLOORS: list[set[str]] = [
     {"errors", "redact", "tether"},  # words
     {"message", "settings", "log", "references"},  # values, fuse box
     {"models", "seam", "retry", "rules"},  # tables, the seam to Telegram, pure decisions
-    {"db", "pace"},
+    {"db", "pace", "together"},
     {"outbox", "schema"},
     {"services"},
     {"collect", "calls", "hooks", "account_wire", "deputy"},

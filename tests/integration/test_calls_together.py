@@ -1,0 +1,204 @@
+"""Posts that share a call: once each, in order, settled each by its own answer, whatever happens to the call."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from forwarder.errors import OutcomeUnknown, TelegramError
+from forwarder.message import AccountKind, Deleted, SendOrder
+from forwarder.pace import Window
+from forwarder.services.mapping_work import hold, let_go
+from tests.builders import DIGEST, NEWS, House, album, photo, post
+from tests.integration.carriers import WIDE, ScriptedFinder, Street, killed_in_the_middle
+
+BOT, USER = AccountKind.BOT, AccountKind.USER
+LOST = OutcomeUnknown("DISCONNECTED")
+
+
+async def test_a_backlog_goes_in_calls_of_up_to_a_hundred_in_order(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    await core.hear(*(post(n) for n in range(1, 251)))
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    assert street.chat.posts(DIGEST) == list(range(1, 251))
+    sizes = [len(order.message_ids) for order in sender.orders]
+    assert max(sizes) == 100
+    assert len(sizes) <= 6
+    assert {state for _, state in await core.states(mapping)} == {"sent"}
+
+
+async def test_a_killed_call_is_repeated_with_the_same_posts_whatever_came_or_went_since(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1), post(2), post(3))
+    sender = street.sender(USER)
+    async with killed_in_the_middle(street, street.carrier(sender), sender, mapping, executed=True):
+        await core.hear(post(4), Deleted(NEWS, (2,)))
+    second = street.sender(USER)
+    await street.carrier(second, holder="w2").carry(mapping)
+    first, again = sender.orders[0], second.orders[0]
+    assert again == first
+    assert street.chat.posts(DIGEST) == [1, 2, 3, 4]
+    assert street.chat.doubled == []
+    assert [order.message_ids for order in second.deletions] == [(501,)], "the deletion is not lost"
+
+
+@pytest.mark.parametrize("executed", [True, False])
+async def test_a_lost_answer_repeats_the_call_whole(core: House, street: Street, executed: bool) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1), *album("a", 2, 3), post(4))
+    sender = street.sender(USER)
+    (sender.after if executed else sender.before).append(LOST)
+    carrier = street.carrier(sender)
+    await carrier.carry(mapping)
+    assert [s for _, s in await core.states(mapping)] == ["queued"] * 3
+    await street.due_now()
+    await carrier.carry(mapping)
+    assert sender.orders[1] == sender.orders[0]
+    assert street.chat.posts(DIGEST) == [1, 2, 3, 4]
+    assert street.chat.doubled == []
+
+
+async def test_a_repeated_call_outlives_a_pause(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1), post(2))
+    sender = street.sender(USER)
+    sender.after.append(LOST)
+    carrier = street.carrier(sender)
+    await carrier.carry(mapping)
+    async with core.db.begin() as session:
+        await hold(session, mapping)
+    async with core.db.begin() as session:
+        await let_go(session, mapping, send=True)
+    await core.hear(post(3))
+    await street.due_now()
+    await carrier.carry(mapping)
+    assert sender.orders[1] == sender.orders[0]
+    assert street.chat.posts(DIGEST) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["MESSAGE_ID_INVALID", "SLOWMODE_MULTI_MSGS_DISABLED"])
+async def test_after_a_definite_refusal_the_posts_go_one_by_one_and_only_the_bad_one_fails(
+    core: House, street: Street, name: str
+) -> None:
+    mapping = await core.mapping(copy_fallback=False)
+    await core.hear(post(1), post(2), post(3))
+    sender = street.sender(USER)
+
+    async def refuse(order: SendOrder) -> None:
+        if len(order.message_ids) > 1 or order.message_ids == (2,):
+            raise TelegramError("MESSAGE_ID_INVALID" if len(order.message_ids) == 1 else name, code=400)
+
+    sender.before.extend([refuse] * 6)
+    await street.carrier(sender).carry(mapping)
+    assert [order.message_ids for order in sender.orders] == [(1, 2, 3), (1,), (2,), (3,)]
+    assert await core.states(mapping) == [(1, "sent"), (2, "failed"), (3, "sent")]
+
+
+async def test_a_post_that_telegram_passes_over_is_withdrawn_and_the_others_are_sent(
+    core: House, street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1), post(2), post(3))
+    sender = street.sender(USER)
+    send = sender.send
+
+    async def passes_over(order: SendOrder) -> tuple[int | None, ...]:
+        ids = await send(order)
+        return tuple(None if m == 2 else copy for m, copy in zip(order.message_ids, ids, strict=True))
+
+    monkeypatch.setattr(sender, "send", passes_over)
+    await street.carrier(sender).carry(mapping)
+    assert await core.states(mapping) == [(1, "sent"), (2, "withdrawn"), (3, "sent")]
+    assert [row["sent_ids"] for row in await core.deliveries(mapping)] == [[500], None, [502]]
+
+
+async def test_a_flood_wait_frees_the_call_and_counts_for_none_of_its_posts(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1), post(2))
+    sender = street.sender(USER)
+    sender.before.append(TelegramError("FLOOD_WAIT_X", code=420, seconds=7))
+    carrier = street.carrier(sender)
+    outcome = await carrier.carry(mapping)
+    rows = await core.deliveries(mapping)
+    assert [(row["state"], row["attempts"], row["unsettled"]) for row in rows] == [("queued", 0, False)] * 2
+    assert outcome.wait is not None
+    await core.run("delete from flood_waits")
+    await street.redis.flushdb()
+    await street.due_now()
+    await core.hear(Deleted(NEWS, (1,)))
+    await carrier.carry(mapping)
+    assert street.chat.posts(DIGEST) == [2]
+
+
+async def test_a_permanent_refusal_holds_every_post_of_the_call(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1), post(2))
+    sender = street.sender(USER)
+    sender.before.append(TelegramError("CHAT_WRITE_FORBIDDEN", code=403))
+    await street.carrier(sender).carry(mapping)
+    assert await core.states(mapping) == [(1, "held"), (2, "held")]
+    assert len(await core.run("select 1 from notices")) == 1
+
+
+async def test_the_pace_decides_how_many_posts_share_a_call(core: House, street: Street) -> None:
+    narrow = Street(
+        core, street.redis, limits=replace(WIDE, chat=(Window(3, 60.0),), account=(Window(1000, 1.0),))
+    )
+    mapping = await core.mapping()
+    await core.hear(*(post(n) for n in range(1, 9)))
+    sender = narrow.sender(USER)
+    await narrow.carrier(sender).carry(mapping)
+    assert [order.message_ids for order in sender.orders] == [(1, 2, 3)]
+    states = await core.deliveries(mapping)
+    assert [row["state"] for row in states] == ["sent"] * 3 + ["queued"] * 5
+    assert states[3]["not_before"] is not None
+    assert states[4]["not_before"] is None, "only the head has a place"
+
+
+async def test_neighbouring_photos_are_sent_apart(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    await core.hear(photo(1), photo(2), post(3), photo(4))
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    assert [order.message_ids for order in sender.orders] == [(1,), (2, 3, 4)]
+
+
+async def test_many_lanes_are_taken_started_and_recorded_together(
+    core: House, street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mappings = [await core.mapping(NEWS, -2000 - n) for n in range(20)]
+    await core.hear(post(1))
+    begun = 0
+    begin = core.db.begin
+
+    def counted() -> object:
+        nonlocal begun
+        begun += 1
+        return begin()
+
+    monkeypatch.setattr(core.db, "begin", counted)
+    carrier = street.carrier(street.sender(USER), concurrency=20)
+    await asyncio.gather(*(carrier.carry(mapping) for mapping in mappings))
+    assert len(street.chat.arrived) == 20
+    assert begun < 20, "far fewer transactions than the sixty of twenty lanes alone"
+
+
+@pytest.mark.parametrize("kind", [BOT, USER])
+async def test_a_row_that_cannot_be_read_fails_alone_and_holds_up_nobody(
+    core: House, street: Street, kind: AccountKind
+) -> None:
+    mapping = await core.mapping(by=kind)
+    await core.hear(post(1), post(2), post(3))
+    await core.run("update deliveries set reserved = 77 where mapping_id = :m and position = 2", m=mapping)
+    sender = street.sender(kind)
+    await street.carrier(sender, finder=ScriptedFinder(street.chat)).carry(mapping)
+    assert await core.states(mapping) == [(1, "sent"), (2, "failed"), (3, "sent")]
+    [row] = await core.run("select reason from deliveries where state = 'failed'")
+    assert row["reason"] == "unreadable"
