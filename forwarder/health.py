@@ -22,6 +22,7 @@ from sqlalchemy import text
 from forwarder.db import Database
 from forwarder.message import AccountKind
 from forwarder.services.accounts import AccountService
+from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.queue import QueueManager
 from forwarder.services.status import AccountStatus, ProcessStatus, QueueStatus, Status, WaitStatus
@@ -96,6 +97,7 @@ class Health:
         self._db, self._redis, self._queue = db, redis, queue
         self._accounts = AccountService(db)
         self._mappings = MappingService(db)
+        self._late = LateService(db)
 
     async def status(self) -> Status:
         counts = await self._counts()
@@ -114,6 +116,7 @@ class Health:
             quarantined=counts.get("quarantined", 0),
             troubles=await self._mappings.troubles(),
             alerts=await self._mappings.paused_by_program(),
+            outages=await self._late.unanswered(),
         )
 
     async def _processes(self) -> tuple[ProcessStatus, ...]:

@@ -90,6 +90,14 @@ class WhenUnsure(StrEnum):
     AGAIN = "again"
 
 
+class AfterOutage(StrEnum):
+    """What to do with posts that were first heard long after they appeared, because nobody had listened."""
+
+    ASK = "ask"
+    SEND = "send"
+    SKIP = "skip"
+
+
 class PostState(StrEnum):
     COLLECTING = "collecting"
     READY = "ready"
@@ -109,6 +117,7 @@ class NoticeKind(StrEnum):
     ACCOUNT_STOPPED = "account_stopped"
     QUARANTINED = "quarantined"
     HELD_UNSURE = "held_unsure"
+    OUTAGE = "outage"
 
 
 class RequestState(StrEnum):
@@ -256,6 +265,7 @@ class Mapping(Base):
     """One source (and topic) to one destination (and topic). A topic of 0 is the whole chat.
 
     ``start_after`` is the source's top id when the mapping was enabled; older posts come only by backfill.
+    ``skip_hours`` is the age from which a live post that still waits is withdrawn; null sends all, however late.
     """
 
     __tablename__ = "mappings"
@@ -271,6 +281,8 @@ class Mapping(Base):
         one_of("state", MappingState),
         one_of("dedup", Dedup),
         one_of("when_unsure", WhenUnsure),
+        one_of("after_outage", AfterOutage),
+        CheckConstraint("skip_hours > 0", name="skip_hours_positive"),
         Index("ix_mappings_destination_id", "destination_id"),
     )
 
@@ -289,6 +301,8 @@ class Mapping(Base):
     edit_sync: Mapped[bool] = mapped_column(default=True, server_default=sql_text("true"))
     delete_sync: Mapped[bool] = mapped_column(default=True, server_default=sql_text("true"))
     when_unsure: Mapped[str] = mapped_column(default=WhenUnsure.HOLD, server_default=WhenUnsure.HOLD)
+    after_outage: Mapped[str] = mapped_column(default=AfterOutage.ASK, server_default=AfterOutage.ASK)
+    skip_hours: Mapped[int | None]
     rules: Mapped[dict[str, Any]] = mapped_column(server_default=sql_text("'{}'::jsonb"))
     revision: Mapped[int] = mapped_column(default=1, server_default=sql_text("1"))
     state: Mapped[str] = mapped_column(default=MappingState.ACTIVE, server_default=MappingState.ACTIVE)
@@ -641,8 +655,8 @@ class Quarantined(Base):
 
 
 class Notice(Base):
-    """What somebody must be told by the bot. ``subject`` is a mapping for ``mapping_paused`` and ``held_unsure``, else
-    an account.
+    """What somebody must be told by the bot. ``subject`` is an account for ``account_stopped`` and ``quarantined``,
+    else a mapping.
 
     There is one open notice of a kind about a subject; what happens to it meanwhile raises ``version``. ``told``
     are the people whom this version has reached.

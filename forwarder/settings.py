@@ -62,6 +62,7 @@ _REMEDY: Mapping[str, str] = {
     "admin_ids": "write Telegram ids as numbers separated by commas, such as 1234567,7654321; "
     "the bot tells everyone who writes to it their own id",
     "max_concurrent_forwards": "write a whole number from 1 to 200",
+    "outage_ask_after": "write the minutes as a whole number from 1 to 10080",
     "pace_scale": "write a number above 0, at most 1000; 1 is Telegram's published pace",
     "retention_days": "write a whole number of days from 2 to 3650",
     "encryption_key": 'make one with: python -c "from cryptography.fernet import Fernet; '
@@ -203,6 +204,7 @@ class Settings(BaseSettings):
     admin_ids: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_ids), _Given] = ()
     user_session_file_path: Path = Path("sessions/user.session")
     max_concurrent_forwards: Annotated[int, Field(ge=1, le=200)] = 10
+    outage_ask_after: Annotated[int, Field(ge=1, le=10_080)] = 60
     pace_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
     retention_days: Annotated[int, Field(ge=2, le=3650)] = 30
     encryption_key: _FernetKey | None = None

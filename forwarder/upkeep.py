@@ -9,7 +9,7 @@ from sqlalchemy import text
 from forwarder.db import Database
 from forwarder.ingest import Ingest
 from forwarder.pace import Pace, Wait
-from forwarder.services import retention
+from forwarder.services import lag, retention
 from forwarder.services.queue import QueueManager
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ class Upkeep:
         self._retention_days = retention_days
 
     async def sweep(self) -> str:
-        """Close forgotten albums, and bring running waits back after Redis was emptied."""
+        """Close forgotten albums, withdraw what has waited too long, and bring waits back after Redis was emptied."""
         restored = await self._restore_waits()
         async with self._db.begin() as session:
             chats = await session.scalars(
@@ -48,8 +48,10 @@ class Upkeep:
                 {"age": OLD_ALBUM},
             )
             received = await self._ingest.settle(session, list(chats))
-        await self._queue.ring(received.due)
-        return f"closed posts for {len(received.due)} lanes, restored {restored} waits"
+        async with self._db.begin() as session:
+            skipped, heirs = await lag.skip_old(session)
+        await self._queue.ring([*received.due, *heirs])
+        return f"closed posts for {len(received.due)} lanes, restored {restored} waits, skipped {skipped} old posts"
 
     async def _restore_waits(self) -> int:
         """A key marks that the waits are in Redis; where it is missing Redis was emptied."""

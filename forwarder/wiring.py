@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from celery import Celery
@@ -80,7 +81,7 @@ async def open_house(
             redis=redis,
             queue=QueueManager(db, redis, publisher(celery or make_celery())),
             dedup=dedup,
-            ingest=Ingest(dedup),
+            ingest=Ingest(dedup, timedelta(minutes=settings.outage_ask_after)),
             accounts=AccountService(db),
             pace=Pace(
                 redis,

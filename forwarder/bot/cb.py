@@ -13,10 +13,13 @@ from enum import StrEnum
 from typing import TypeVar, cast, get_type_hints
 
 from forwarder.message import Mode
-from forwarder.models import Language
+from forwarder.models import AfterOutage, Language
 
 LONGEST = 64
 """Bytes of callback data that Telegram accepts (core.telegram.org/bots/api#inlinekeyboardbutton)."""
+
+EVERY = 2**31 - 1
+"""More posts than a mapping will ever hold."""
 
 P = TypeVar("P", bound="Press")
 
@@ -143,6 +146,42 @@ class SettleUnsure(Press):
 
     mapping_id: int
     again: bool
+
+
+@press("ao")
+@dataclass(frozen=True, slots=True)
+class AnswerOutage(Press):
+    """What to do with posts that an outage has held: send the ``last`` so many, ``EVERY`` one, or none (0)."""
+
+    mapping_id: int
+    last: int
+
+
+@press("lp")
+@dataclass(frozen=True, slots=True)
+class OpenLate(Press):
+    """What a mapping does with late posts."""
+
+    mapping_id: int
+    page: int = 0
+
+
+@press("lo")
+@dataclass(frozen=True, slots=True)
+class SetAfterOutage(Press):
+    mapping_id: int
+    policy: AfterOutage
+    page: int = 0
+
+
+@press("ls")
+@dataclass(frozen=True, slots=True)
+class SetSkipAfter(Press):
+    """``hours`` 0 sends all posts, however late."""
+
+    mapping_id: int
+    hours: int
+    page: int = 0
 
 
 @press("x")

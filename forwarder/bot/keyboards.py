@@ -14,12 +14,15 @@ from telegram import (
     ReplyKeyboardMarkup,
 )
 
-from forwarder.bot.cb import Nothing, Press, Side, encode
+from forwarder.bot.cb import EVERY, AnswerOutage, Nothing, Press, Side, encode
 from forwarder.bot.texts import Texts, shortened
 from forwarder.services.values import Page
 
 LABEL = 40
 """Characters of a label that a phone shows in one row."""
+
+LAST = (1, 5, 20)
+"""How many of the newest posts of an outage may be sent with one tap."""
 
 T = TypeVar("T")
 Row = Sequence[tuple[str, Press]]
@@ -51,6 +54,13 @@ def pager(page: int, pages: int, turn: Callable[[int], Press]) -> Row | None:
         (f"{page + 1} / {pages}", Nothing()),
         ("›", turn((page + 1) % pages)),
     ]
+
+
+def outage_answers(texts: Texts, mapping_id: int, held: int) -> list[Row]:
+    """What may be done with the posts that an outage has held: all, the last few, none."""
+    few = [(texts.plain("button.outage.last", n=n), AnswerOutage(mapping_id, n)) for n in LAST if n < held]
+    every = (texts.plain("button.outage.all", n=held), AnswerOutage(mapping_id, EVERY))
+    return [[every], few, [(texts.plain("button.outage.none"), AnswerOutage(mapping_id, 0))]]
 
 
 def listed(items: Page[T], label: Callable[[T], str], opens: Callable[[T], Press]) -> Iterable[Row]:

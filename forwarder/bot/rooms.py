@@ -7,7 +7,7 @@ from typing import Any
 
 from forwarder.bot import cb
 from forwarder.bot.cb import Press
-from forwarder.bot.screens import adding, admin, channels, mappings, menu, new_mapping
+from forwarder.bot.screens import adding, admin, channels, late, mappings, menu, new_mapping
 from forwarder.bot.visit import Visit
 
 # Each room takes its own kind of press, which the table below pairs with it.
@@ -21,6 +21,10 @@ ROOMS: dict[type[Press], Room] = {
     cb.SetAlerts: menu.set_alerts,
     cb.StartAccount: admin.start_account,
     cb.SettleUnsure: mappings.settle_unsure,
+    cb.AnswerOutage: late.answer_outage,
+    cb.OpenLate: late.open_late,
+    cb.SetAfterOutage: late.set_after_outage,
+    cb.SetSkipAfter: late.set_skip_after,
     cb.Cancel: menu.cancel,
     cb.Nothing: menu.nothing,
     cb.OpenAdmin: admin.open_admin,

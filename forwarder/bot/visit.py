@@ -25,6 +25,7 @@ from forwarder.errors import InvalidRequest
 from forwarder.message import without_nul
 from forwarder.services.accounts import AccountService
 from forwarder.services.channels import ChannelService
+from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.status import StatusSource
 from forwarder.services.users import Person, UserService
@@ -51,6 +52,7 @@ class BotServices:
     accounts: AccountService
     channels: ChannelService
     mappings: MappingService
+    late: LateService
     status: StatusSource
     explain: Callable[[str], Awaitable[Explanation]]
 

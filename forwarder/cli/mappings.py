@@ -15,6 +15,8 @@ from forwarder.cli.why import called
 from forwarder.db import Database
 from forwarder.message import Mode, Route
 from forwarder.models import Dedup, MappingState, WhenUnsure
+from forwarder.services.lag import Backlog
+from forwarder.services.late import LateService
 from forwarder.services.mappings import DEFAULTS, MappingService
 from forwarder.services.values import MappingCounts, MappingView
 
@@ -95,20 +97,27 @@ def add(
 @click.option("--state", type=click.Choice([s.value for s in MappingState]), help="[all but disabled]")
 @click.option("--query", default="", help="Only those with this in a channel's title or name.")
 def list_(state: str | None, query: str) -> None:
-    """All mappings with their counts."""
+    """All mappings with their counts; `in an hour` is how many more wait than an hour ago."""
     wanted = MappingState(state) if state else None
 
-    async def work(db: Database) -> list[tuple[MappingView, MappingCounts]]:
-        mappings, found, page, pages = MappingService(db), list[tuple[MappingView, MappingCounts]](), 0, 1
+    async def work(db: Database) -> list[tuple[object, ...]]:
+        mappings, late, found, page, pages = (
+            MappingService(db),
+            LateService(db),
+            list[tuple[object, ...]](),
+            0,
+            1,
+        )
         while page < pages:
             part = await mappings.list(page, PAGE, state=wanted, query=query)
-            found += [(view, await mappings.counts(view.id)) for view in part.items]
+            behind = await late.backlogs([view.id for view in part.items])
+            found += [_row(view, await mappings.counts(view.id), behind[view.id]) for view in part.items]
             page, pages = page + 1, part.pages
         return found
 
     table(
-        ("id", "from", "to", "mode", "route", "state", "sent", "waiting", "held", "failed"),
-        [_row(view, counts) for view, counts in with_database(tool_settings(), work)],
+        ("id", "from", "to", "mode", "route", "state", "sent", "waiting", "in an hour", "held", "failed"),
+        with_database(tool_settings(), work),
         empty="No mappings here yet: make one with `manage.py mapping add`, or in the control bot.",
     )
 
@@ -131,7 +140,7 @@ def resume(number: int, send: bool | None) -> None:
 
     async def work(db: Database) -> MappingView:
         mappings = MappingService(db)
-        decided = _decided(send, (await mappings.counts(number)).held)
+        decided = _decided(send, (await mappings.counts(number)).paused)
         async with channel_service(settings, db) as channels:
             await channels.look_again(await mappings.get(number))
         return await mappings.resume(number, send=decided)
@@ -163,10 +172,11 @@ def _pair(view: MappingView) -> str:
     return f"{view.source.title} -> {view.destination.title}"
 
 
-def _row(view: MappingView, counts: MappingCounts) -> tuple[object, ...]:
+def _row(view: MappingView, counts: MappingCounts, behind: Backlog) -> tuple[object, ...]:
     state = f"{view.state} ({view.reason.replace('_', ' ')})" if view.reason else view.state
     return (
         view.id, called(view.source), called(view.destination), view.mode,
         view.lane_route if view.route is Route.AUTO else view.route,
-        state, counts.sent, counts.waiting, counts.held, counts.failed + counts.unsure,
+        state, counts.sent, counts.waiting, f"{behind.growth:+}" if behind.growth else "",
+        counts.held, counts.failed + counts.unsure,
     )  # fmt: skip

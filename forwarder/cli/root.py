@@ -12,6 +12,7 @@ from forwarder.cli.channels import channel
 from forwarder.cli.database import db
 from forwarder.cli.demo import demo
 from forwarder.cli.door import Door
+from forwarder.cli.late import answer_outage, set_
 from forwarder.cli.login import login
 from forwarder.cli.mappings import mapping
 from forwarder.cli.processes import beat, bot, flower, ingest, worker
@@ -44,6 +45,8 @@ def cli() -> None:
 
 for command in COMMANDS:
     cli.add_command(command)
+for command in (answer_outage, set_):
+    mapping.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

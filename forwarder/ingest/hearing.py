@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,7 +27,7 @@ from forwarder.message import (
 )
 from forwarder.models import Dedup
 from forwarder.outbox import LIVE, Due
-from forwarder.services import migration
+from forwarder.services import migration, outage
 from forwarder.services.dedup import Candidate, DeduplicationService, keys_of
 
 Parts = tuple[SourceMessage, ...]
@@ -44,8 +44,10 @@ class Received:
 
 
 class Ingest:
-    def __init__(self, dedup: DeduplicationService) -> None:
-        self._dedup = dedup
+    """Posts heard ``ask_after`` or longer after they appeared wait for their mapping's owner."""
+
+    def __init__(self, dedup: DeduplicationService, ask_after: timedelta = outage.ASK_AFTER) -> None:
+        self._dedup, self._ask_after = dedup, ask_after
 
     async def receive(
         self, session: AsyncSession, account_id: int, account_kind: AccountKind, news: Sequence[News]
@@ -178,11 +180,24 @@ class Ingest:
             ],
         )
         await mark_duplicates(session, duplicates)
-        return [
+        late, heirs = await self._decide_late(session, posts, {row.id: row.post_id for row in rows})
+        return heirs + [
             Due(row.mapping_id, row.id, AccountKind(row.route), LIVE, row.important)
             for row in rows
-            if row.state == "queued" and row.id not in duplicates
+            if row.state == "queued" and row.id not in duplicates and row.id not in late
         ]
+
+    async def _decide_late(
+        self, session: AsyncSession, posts: Sequence[CompletePost], made: Mapping[int, int]
+    ) -> tuple[frozenset[int], list[Due]]:
+        """Hold or withdraw new deliveries (by id, with their posts) of posts that nobody heard in time.
+
+        PostgreSQL's clock decides; ours, which may be wrong, only spares it the question where nothing is old.
+        """
+        limit = datetime.now(UTC) - min(self._ask_after, outage.ASK_AFTER) / 2
+        old = {post.id for post in posts if any(part.date < limit for part in post.parts)}
+        asked = [delivery for delivery, post in made.items() if post in old]
+        return await outage.decide_late(session, asked, self._ask_after) if asked else (frozenset(), [])
 
 
 def whole_posts(plans: Sequence[Plan]) -> dict[tuple[int, int], Parts]:

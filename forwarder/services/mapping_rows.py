@@ -11,7 +11,16 @@ from sqlalchemy.orm import aliased
 
 from forwarder.errors import NotFound
 from forwarder.message import AccountKind, ChatKind, Mode, Route, State
-from forwarder.models import Channel, ChannelAccess, Dedup, Lane, Mapping, MappingState, WhenUnsure
+from forwarder.models import (
+    AfterOutage,
+    Channel,
+    ChannelAccess,
+    Dedup,
+    Lane,
+    Mapping,
+    MappingState,
+    WhenUnsure,
+)
 from forwarder.services.accounts import active_accounts
 from forwarder.services.graph import Edge, Place, Reach
 from forwarder.services.values import ChannelName, MappingCounts, MappingSettings, MappingView, Trouble
@@ -50,6 +59,8 @@ def view(mapping: Mapping, lane: Lane, source: Channel, destination: Channel) ->
             edit_sync=mapping.edit_sync,
             delete_sync=mapping.delete_sync,
             when_unsure=WhenUnsure(mapping.when_unsure),
+            after_outage=AfterOutage(mapping.after_outage),
+            skip_hours=mapping.skip_hours,
         ),
         revision=mapping.revision,
         start_after=mapping.start_after,
@@ -170,6 +181,8 @@ async def counts(session: AsyncSession, mapping_id: int) -> MappingCounts:
         text(
             """
             select state, count(*) as number, max(done_at) as last,
+                   count(*) filter (where state = 'held' and reason = 'paused') as paused,
+                   count(*) filter (where state = 'held' and reason = 'outage') as outage,
                    min(not_before) filter (where not_before > clock_timestamp()) as next_try
               from deliveries where mapping_id = :mapping and kind = 'post' group by state
             """
@@ -179,17 +192,23 @@ async def counts(session: AsyncSession, mapping_id: int) -> MappingCounts:
     numbers: dict[str, int] = {}
     last_sent: datetime | None = None
     next_try: datetime | None = None
+    paused = outage = 0
     for row in rows:
         numbers[row.state] = row.number
         if row.state == State.SENT:
             last_sent = row.last
         if row.state == State.QUEUED:
             next_try = row.next_try
-    return MappingCounts(**numbers, last_sent_at=last_sent, next_try_at=next_try)
+        if row.state == State.HELD:
+            paused, outage = row.paused, row.outage
+    return MappingCounts(
+        **numbers, last_sent_at=last_sent, next_try_at=next_try, paused=paused, outage=outage
+    )
 
 
 async def troubles(session: AsyncSession, mapping_id: int | None, limit: int) -> tuple[Trouble, ...]:
-    """The newest deliveries that failed, are unsure, or wait for a person (a pause is no trouble)."""
+    """The newest deliveries that failed, are unsure, or wait for a person (a pause or an outage is one
+    question for many, and shown as such)."""
     rows = await session.execute(
         text(
             f"""
@@ -197,7 +216,7 @@ async def troubles(session: AsyncSession, mapping_id: int | None, limit: int) ->
                    coalesce(d.done_at, d.claimed_at, d.created_at) as at, m.source_id, m.destination_id
               from deliveries d join mappings m on m.id = d.mapping_id
              where {"d.mapping_id = :mapping and" if mapping_id is not None else ""}
-                   (d.state in ('failed', 'unsure') or (d.state = 'held' and d.reason <> 'paused'))
+                   (d.state in ('failed', 'unsure') or (d.state = 'held' and d.reason not in ('paused', 'outage')))
              order by at desc, d.id desc limit :limit
             """  # noqa: S608 - one of two constant texts
         ),

@@ -47,12 +47,12 @@ class Routing:
     resumed: tuple[int, ...] = ()
 
 
-async def _no_bell(lanes: Sequence[int]) -> None:
+async def no_bell(lanes: Sequence[int]) -> None:
     """Without a bell the relay finds the work within seconds."""
 
 
 class MappingService:
-    def __init__(self, db: Database, ring: Ring = _no_bell) -> None:
+    def __init__(self, db: Database, ring: Ring = no_bell) -> None:
         self._db = db
         self._ring = ring
 

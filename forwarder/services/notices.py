@@ -15,21 +15,27 @@ NOTICES = "notices"
 """The notification that wakes the bot."""
 
 QUIET_SECONDS = 600
-"""After telling of a quarantine or of held posts, the next word about the same comes so much later."""
+"""After telling of a quarantine, of held posts or of an outage, the next word about the same comes so much later."""
 
 AT_ONCE = frozenset({NoticeKind.MAPPING_PAUSED, NoticeKind.ACCOUNT_STOPPED})
 """Kinds that happen once and end what they tell of; the others may come by the hundred."""
 
 
-async def leave(session: AsyncSession, kind: NoticeKind, subject: int, reason: str | None = None) -> None:
-    """Leave a notice in the caller's transaction. One that is open already is told anew, once."""
+async def leave(
+    session: AsyncSession, kind: NoticeKind, subject: int, reason: str | None = None, *, wait: float = 0.0
+) -> None:
+    """Leave a notice in the caller's transaction. One that is open already is told anew, once.
+
+    A first one is told ``wait`` seconds from now, with what was added meanwhile.
+    """
     await session.execute(
         text(
             """
             insert into notices (kind, subject, reason, not_before)
             select :kind, :subject, :reason,
-                   (select max(done_at) + make_interval(secs => :quiet) from notices
-                     where kind = :kind and subject = :subject and done_at is not null)
+                   (select greatest(max(done_at) + make_interval(secs => :quiet),
+                                    case when :wait > 0 then clock_timestamp() + make_interval(secs => :wait) end)
+                      from notices where kind = :kind and subject = :subject and done_at is not null)
             on conflict (kind, subject) where done_at is null
                do update set version = notices.version + 1, reason = excluded.reason, told = '{}'
             """
@@ -39,6 +45,7 @@ async def leave(session: AsyncSession, kind: NoticeKind, subject: int, reason: s
             "subject": subject,
             "reason": reason,
             "quiet": 0 if kind in AT_ONCE else QUIET_SECONDS,
+            "wait": wait,
         },
     )
     await notify(session, NOTICES)

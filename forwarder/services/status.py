@@ -57,7 +57,7 @@ class Status:
     """The state of everything at ``at``; ``failed``, ``unsure`` and ``held`` count deliveries.
 
     ``troubles`` are the newest failed, unsure and held deliveries, a handful; ``alerts`` are mappings that an
-    error has paused.
+    error has paused; ``outages`` are mappings with the number of posts that wait for an answer after an outage.
     """
 
     at: datetime
@@ -71,6 +71,7 @@ class Status:
     quarantined: int = 0
     troubles: tuple[Trouble, ...] = ()
     alerts: tuple[MappingView, ...] = ()
+    outages: tuple[tuple[MappingView, int], ...] = ()
 
 
 class StatusSource(Protocol):

@@ -55,7 +55,15 @@ class HeldUnsure:
     posts: tuple[int, ...]
 
 
-Matter = MappingPaused | AccountStopped | Quarantined | HeldUnsure
+@dataclass(frozen=True, slots=True)
+class HeldByOutage:
+    """``number`` posts that appeared while nobody listened wait for an answer."""
+
+    mapping: MappingView
+    number: int
+
+
+Matter = MappingPaused | AccountStopped | Quarantined | HeldUnsure | HeldByOutage
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +185,7 @@ class NoticeService:
         self, session: AsyncSession, matter: Matter, users: dict[int, User]
     ) -> tuple[Addressee, ...]:
         """The mapping's owner, where the matter is theirs to settle and they still may."""
-        if not isinstance(matter, MappingPaused):
+        if not isinstance(matter, MappingPaused | HeldByOutage):
             return ()
         number = await session.scalar(select(MappingRow.created_by).where(MappingRow.id == matter.mapping.id))
         if number is None or number not in users | dict.fromkeys(self._admin_ids):
@@ -216,6 +224,8 @@ async def _matter(session: AsyncSession, kind: NoticeKind, subject: int) -> Matt
             return await _paused(session, subject)
         case NoticeKind.HELD_UNSURE:
             return await _held_unsure(session, subject)
+        case NoticeKind.OUTAGE:
+            return await _held_by_outage(session, subject)
         case NoticeKind.ACCOUNT_STOPPED:
             account = await session.get(Account, subject)
             gone = account is None or account.state in (AccountState.ACTIVE, AccountState.DELETED)
@@ -232,7 +242,7 @@ async def _paused(session: AsyncSession, mapping_id: int) -> Matter | None:
     mapping = await _mapping(session, mapping_id)
     if mapping is None or mapping.state is not MappingState.PAUSED:
         return None
-    return MappingPaused(mapping, (await mapping_rows.counts(session, mapping_id)).held)
+    return MappingPaused(mapping, (await mapping_rows.counts(session, mapping_id)).paused)
 
 
 async def _held_unsure(session: AsyncSession, mapping_id: int) -> Matter | None:
@@ -249,6 +259,14 @@ async def _held_unsure(session: AsyncSession, mapping_id: int) -> Matter | None:
     if mapping is None or not positions:
         return None
     return HeldUnsure(mapping, len(positions), tuple(positions[:SHOWN_POSTS]))
+
+
+async def _held_by_outage(session: AsyncSession, mapping_id: int) -> Matter | None:
+    mapping = await _mapping(session, mapping_id)
+    if mapping is None:
+        return None
+    number = (await mapping_rows.counts(session, mapping_id)).outage
+    return HeldByOutage(mapping, number) if number else None
 
 
 async def _mapping(session: AsyncSession, mapping_id: int) -> MappingView | None:

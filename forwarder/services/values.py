@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from forwarder.message import AccountKind, ChatKind, Mode, Route, State
-from forwarder.models import Dedup, MappingState, WhenUnsure
+from forwarder.models import AfterOutage, Dedup, MappingState, WhenUnsure
 
 T = TypeVar("T")
 
@@ -95,7 +95,10 @@ class ChannelName:
 
 @dataclass(frozen=True, slots=True)
 class MappingSettings:
-    """What a mapping does beside its mode and route; the defaults are those of the tables."""
+    """What a mapping does beside its mode and route; the defaults are those of the tables.
+
+    ``skip_hours``: a live post that still waits at this age is withdrawn; None sends all, however late.
+    """
 
     copy_fallback: bool = True
     important: bool = False
@@ -105,6 +108,8 @@ class MappingSettings:
     edit_sync: bool = True
     delete_sync: bool = True
     when_unsure: WhenUnsure = WhenUnsure.HOLD
+    after_outage: AfterOutage = AfterOutage.ASK
+    skip_hours: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,8 @@ class MappingView:
 class MappingCounts:
     """How many deliveries of new posts a mapping has in each state (edits and deletions are not counted).
 
-    ``next_try_at`` is when the earliest waiting delivery is due; None when nothing waits for a time.
+    ``next_try_at`` is when the earliest waiting delivery is due; None when nothing waits for a time. Of the held
+    ones, ``paused`` wait for the mapping to be resumed, ``outage`` for an answer what to do after an outage.
     """
 
     queued: int = 0
@@ -145,6 +151,8 @@ class MappingCounts:
     withdrawn: int = 0
     last_sent_at: datetime | None = None
     next_try_at: datetime | None = None
+    paused: int = 0
+    outage: int = 0
 
     @property
     def waiting(self) -> int:

@@ -15,6 +15,7 @@ from forwarder.services.values import MappingView
 
 SHOWN_WAITS = 10
 SHOWN_TROUBLES = 5
+SHOWN_OUTAGES = 10
 LARGEST_ID = 2**52
 """Telegram's ids of people have at most 52 significant bits (core.telegram.org/bots/api#user)."""
 
@@ -63,6 +64,8 @@ def status_text(texts: Texts, status: Status) -> Html:
         ),
         texts("admin.alerts") if status.alerts else None,
         *(line for mapping in status.alerts for line in alert_lines(texts, mapping)),
+        texts("admin.outages") if status.outages else None,
+        *(outage_line(texts, mapping, posts) for mapping, posts in status.outages[:SHOWN_OUTAGES]),
         *(trouble_line(texts, trouble, with_mapping=True) for trouble in status.troubles[:SHOWN_TROUBLES]),
         "",
         texts("admin.people"),
@@ -117,6 +120,11 @@ def alert_lines(texts: Texts, mapping: MappingView) -> list[Html]:
     ]
     remedy = texts.remedy(mapping.reason)
     return [*lines, texts("admin.remedy", remedy=remedy)] if remedy is not None else lines
+
+
+def outage_line(texts: Texts, mapping: MappingView, posts: int) -> Html:
+    source, destination = mapping.source.title, mapping.destination.title
+    return texts("admin.outage", number=mapping.id, source=source, destination=destination, n=posts)
 
 
 def account_line(texts: Texts, account: AccountStatus) -> Html:

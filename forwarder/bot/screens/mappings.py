@@ -6,6 +6,7 @@ from forwarder.bot.cb import (
     DisableMapping,
     Held,
     NewMapping,
+    OpenLate,
     OpenMapping,
     OpenMappings,
     OpenMenu,
@@ -14,15 +15,19 @@ from forwarder.bot.cb import (
     ResumeMapping,
     SettleUnsure,
 )
-from forwarder.bot.keyboards import LABEL, listed, pager, rows
+from forwarder.bot.keyboards import LABEL, listed, outage_answers, pager, rows
 from forwarder.bot.texts import Html, Texts, shortened
 from forwarder.bot.visit import Screen, Visit
 from forwarder.message import Route
 from forwarder.models import MappingState
+from forwarder.services.lag import Backlog
 from forwarder.services.values import ChannelName, MappingCounts, MappingView, Trouble
 
 PAGE = 8
 TROUBLES = 3
+FALLS_BEHIND = 20
+"""Waiting posts from which it is worth a line: a minute's worth of a destination (20 a minute)."""
+
 MARKS = {MappingState.ACTIVE: "▶️", MappingState.PAUSED: "⏸", MappingState.DISABLED: "⏹"}
 
 
@@ -70,7 +75,7 @@ async def resume(visit: Visit, press: ResumeMapping) -> None:
     texts = visit.texts
     if press.held is Held.ASK:
         counts = await visit.services.mappings.counts(press.mapping_id)
-        if counts.held:
+        if counts.paused:
             await visit.show(ask_what_to_do(texts, press, counts))
             return
     send = press.held is not Held.SKIP
@@ -90,7 +95,7 @@ async def settle_unsure(visit: Visit, press: SettleUnsure) -> None:
 def ask_what_to_do(texts: Texts, press: ResumeMapping, counts: MappingCounts) -> Screen:
     number, page = press.mapping_id, press.page
     return Screen(
-        texts("mapping.resume.ask", number=number, n=counts.held),
+        texts("mapping.resume.ask", number=number, n=counts.paused),
         rows(
             [
                 (texts.plain("button.send_held"), ResumeMapping(number, page, Held.SEND)),
@@ -131,6 +136,7 @@ async def disable(visit: Visit, press: DisableMapping) -> None:
 async def show(visit: Visit, mapping: MappingView, page: int) -> None:
     counts = await visit.services.mappings.counts(mapping.id)
     troubles = await visit.services.mappings.troubles(mapping.id, TROUBLES)
+    backlog = (await visit.services.late.backlogs([mapping.id]))[mapping.id]
     texts, change = visit.texts, visit.person.may_change
     buttons: list[tuple[str, Press]] = []
     if change and mapping.state is MappingState.ACTIVE:
@@ -141,10 +147,14 @@ async def show(visit: Visit, mapping: MappingView, page: int) -> None:
         buttons.append((texts.plain("button.disable"), DisableMapping(mapping.id, page)))
     await visit.show(
         Screen(
-            card_text(texts, mapping, counts, troubles),
+            card_text(texts, mapping, counts, troubles, backlog),
             rows(
+                *(outage_answers(texts, mapping.id, counts.outage) if change and counts.outage else ()),
                 buttons,
-                [(texts.plain("button.refresh"), OpenMapping(mapping.id, page))],
+                [
+                    (texts.plain("button.late"), OpenLate(mapping.id, page)),
+                    (texts.plain("button.refresh"), OpenMapping(mapping.id, page)),
+                ],
                 [
                     (texts.plain("button.back"), OpenMappings(page)),
                     (texts.plain("button.menu"), OpenMenu()),
@@ -155,7 +165,11 @@ async def show(visit: Visit, mapping: MappingView, page: int) -> None:
 
 
 def card_text(
-    texts: Texts, mapping: MappingView, counts: MappingCounts, troubles: tuple[Trouble, ...]
+    texts: Texts,
+    mapping: MappingView,
+    counts: MappingCounts,
+    troubles: tuple[Trouble, ...],
+    backlog: Backlog,
 ) -> Html:
     state = texts(f"mapping.state.{mapping.state}", reason=texts.reason(mapping.reason))
     remedy = texts.remedy(mapping.reason)
@@ -194,9 +208,20 @@ def card_text(
         texts("mapping.next_try", n=counts.queued, when=texts.when(counts.next_try_at))
         if counts.next_try_at
         else None,
+        backlog_line(texts, backlog),
+        texts("mapping.outage", n=counts.outage) if counts.outage else None,
         texts("mapping.troubles") if troubles else None,
         *(trouble_line(texts, trouble) for trouble in troubles),
     )
+
+
+def backlog_line(texts: Texts, backlog: Backlog) -> Html | None:
+    """Said where it matters: what waited an hour ago was not sent meanwhile, or more came than went."""
+    if backlog.growth > 0 and backlog.now >= FALLS_BEHIND:
+        return texts("mapping.backlog", now=backlog.now, ago=backlog.hour_ago)
+    if backlog.growth < 0 and backlog.hour_ago >= FALLS_BEHIND:
+        return texts("mapping.backlog.shrinks", now=backlog.now, ago=backlog.hour_ago)
+    return None
 
 
 def place(texts: Texts, channel: ChannelName, topic: int) -> str:

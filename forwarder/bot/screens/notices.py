@@ -13,12 +13,19 @@ from forwarder.bot.cb import (
     SettleUnsure,
     StartAccount,
 )
-from forwarder.bot.keyboards import rows
+from forwarder.bot.keyboards import outage_answers, rows
 from forwarder.bot.texts import Html, Texts, shortened
 from forwarder.bot.visit import Screen
 from forwarder.models import AccountState
 from forwarder.services.accounts import AccountView
-from forwarder.services.telling import AccountStopped, HeldUnsure, MappingPaused, Matter, Quarantined
+from forwarder.services.telling import (
+    AccountStopped,
+    HeldByOutage,
+    HeldUnsure,
+    MappingPaused,
+    Matter,
+    Quarantined,
+)
 from forwarder.services.values import MappingView
 
 SHOWN = 10
@@ -35,6 +42,8 @@ def screen_of(texts: Texts, matter: Matter) -> Screen:
             return quarantined(texts, matter)
         case HeldUnsure():
             return unsure(texts, matter)
+        case HeldByOutage():
+            return outage(texts, matter)
 
 
 def digest(texts: Texts, matters: Sequence[Matter]) -> Screen:
@@ -48,7 +57,7 @@ def digest(texts: Texts, matters: Sequence[Matter]) -> Screen:
         rows(
             [(texts.plain("button.mappings"), OpenMappings())],
             [(texts.plain("button.admin"), OpenAdmin())]
-            if not all(isinstance(matter, MappingPaused) for matter in matters)
+            if not all(isinstance(matter, MappingPaused | HeldByOutage) for matter in matters)
             else None,
         ),
     )
@@ -60,6 +69,8 @@ def line_of(texts: Texts, matter: Matter) -> Html:
             return texts("notice.line.paused", **pair(mapping), reason=texts.reason(mapping.reason))
         case HeldUnsure(mapping):
             return texts("notice.line.unsure", **pair(mapping), n=matter.number)
+        case HeldByOutage(mapping):
+            return texts("notice.line.outage", **pair(mapping), n=matter.number)
         case AccountStopped(account):
             return texts("notice.line.account", **named(texts, account), reason=texts.reason(account.reason))
         case Quarantined():
@@ -127,6 +138,21 @@ def unsure(texts: Texts, matter: HeldUnsure) -> Screen:
                 (texts.plain("button.unsure_arrived"), SettleUnsure(number, again=False)),
                 (texts.plain("button.unsure_again"), SettleUnsure(number, again=True)),
             ],
+            [(texts.plain("button.open_mapping"), OpenMapping(number))],
+        ),
+    )
+
+
+def outage(texts: Texts, matter: HeldByOutage) -> Screen:
+    number = matter.mapping.id
+    return Screen(
+        texts.lines(
+            texts("notice.outage", **pair(matter.mapping), n=matter.number),
+            "",
+            texts("notice.remedy", remedy=texts("notice.outage.remedy")),
+        ),
+        rows(
+            *outage_answers(texts, number, matter.number),
             [(texts.plain("button.open_mapping"), OpenMapping(number))],
         ),
     )

@@ -25,6 +25,7 @@ from forwarder.sandbox.person import Person, Screen
 from forwarder.sandbox.world import World
 from forwarder.services.accounts import AccountService
 from forwarder.services.channels import ChannelService
+from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.status import AccountStatus, ProcessStatus, Status
 from forwarder.services.users import UserService
@@ -141,6 +142,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
             accounts=accounts,
             channels=ChannelService(db, directory, None),
             mappings=MappingService(db),
+            late=LateService(db),
             status=status,
             explain=lambda link: explain(db, link),
         )

@@ -14,7 +14,7 @@ from forwarder.errors import Unavailable
 from forwarder.message import AccountKind
 from forwarder.models import Language, Role
 from forwarder.services.status import AccountStatus
-from forwarder.services.telling import HeldUnsure
+from forwarder.services.telling import HeldByOutage, HeldUnsure
 
 
 async def add_both(town) -> None:  # type: ignore[no-untyped-def]
@@ -265,3 +265,27 @@ async def test_posts_of_unknown_outcome_are_settled_at_a_tap(town) -> None:  # t
     screen = screen_of(Texts(Language.EN), HeldUnsure(mapping, 1, (7,)))
     await town.bot.send_message(town.owner.id, screen.text, parse_mode="HTML", reply_markup=screen.keyboard)
     await town.press("✅ It has arrived", "Mapping #1")
+
+
+async def test_the_question_after_an_outage_is_answered_at_a_tap(town) -> None:  # type: ignore[no-untyped-def]
+    await add_both(town)
+    await map_them(town)
+    mapping = await town.services.mappings.get(1)
+    screen = screen_of(Texts(Language.EN), HeldByOutage(mapping, 6))
+    await town.bot.send_message(town.owner.id, screen.text, parse_mode="HTML", reply_markup=screen.keyboard)
+    await town.press("The last 5", "▶️ Active")
+
+
+async def test_what_becomes_of_late_posts_is_set_with_buttons(town) -> None:  # type: ignore[no-untyped-def]
+    await add_both(town)
+    await map_them(town)
+    town.status.now = replace(town.status.now, outages=((await town.services.mappings.get(1), 12),))
+    await town.type("/admin", "News → Copies: 12 posts")
+    screen = screen_of(Texts(Language.EN), HeldByOutage(await town.services.mappings.get(1), 1))
+    await town.bot.send_message(town.owner.id, screen.text, parse_mode="HTML", reply_markup=screen.keyboard)
+    await town.press("🔀 Open the mapping", "▶️ Active")
+    await town.press("🕓 Late posts", "After an outage: you are asked")
+    await town.press("Skip after 6 h", "posts older than 6 h are left out")
+    await town.press("Send", "After an outage: all posts of that time are sent")
+    settings = (await town.services.mappings.get(1)).settings
+    assert (settings.skip_hours, settings.after_outage) == (6, "send")

@@ -112,6 +112,8 @@ async def set_up_and_try(manage: Manage, local: Telegram) -> None:
     await until(arrived)
     told = await manage("why", f"https://t.me/demo_city_news/{number}")
     did(told, "City news (@demo_city_news), text", "Front page", "was sent", "copy by @demo_forwarder_bot")
+    did(await manage("mapping", "set", "1", "--lag", "skip:6h", "--after-outage", "send"), "older than 6 h")
+    did(await manage("mapping", "outage", "1", "all"), "No posts of mapping 1 wait")
     did(await manage("mapping", "pause", "1"), "is paused")
     await control.post(owner, local.chats["city"], {"text": "Good night"})
 

@@ -13,7 +13,14 @@ from forwarder.message import AccountKind, Mode, Route
 from forwarder.models import AccountState, Language, MappingState
 from forwarder.retry import Verdict
 from forwarder.services.accounts import LOGIN_GONE, AccountView
-from forwarder.services.telling import AccountStopped, HeldUnsure, MappingPaused, Matter, Quarantined
+from forwarder.services.telling import (
+    AccountStopped,
+    HeldByOutage,
+    HeldUnsure,
+    MappingPaused,
+    Matter,
+    Quarantined,
+)
 from forwarder.services.values import ChannelName, MappingSettings, MappingView
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -46,6 +53,7 @@ MATTERS: list[Matter] = [
     AccountStopped(account(AccountState.SIGNED_OUT, "session_lost")),
     Quarantined(account(AccountState.ACTIVE, ""), 3),
     HeldUnsure(MAPPING, 14, tuple(range(1, 11))),
+    HeldByOutage(MAPPING, 12),
 ]
 
 DECISIONS = [*retry.MTPROTO.values(), *(decision for _, decision in retry.BOT_API)]

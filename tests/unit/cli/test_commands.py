@@ -72,7 +72,8 @@ def test_help_names_every_command(run: Run) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [["walk"], ["run", "--fast"], ["channel", "add"], ["mapping", "pause", "x"], ["demo", "--kill", "cat@2"],
-     ["worker", "--concurrency", "0"], ["why"], ["channel", "add", "@name"],
+     ["worker", "--concurrency", "0"], ["mapping", "set", "1"], ["mapping", "set", "1", "--lag", "skip:0h"],
+     ["mapping", "outage", "1", "last"], ["mapping", "outage", "1", "all", "3"], ["why"], ["channel", "add", "@name"],
      ["takeback"], ["takeback", "1"], ["takeback", "1", "--post", "t.me/a/1"], ["takeback", "--minutes", "5"]],
 )  # fmt: skip
 def test_wrong_usage_is_explained_with_status_2(run: Run, arguments: list[str]) -> None:
