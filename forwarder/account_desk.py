@@ -28,7 +28,7 @@ from forwarder.account_wire import (
 )
 from forwarder.db import Database, notify
 from forwarder.errors import AccountNotReady, ForwarderError, NobodyAnswers
-from forwarder.message import AccountKind, ChatCard, DeleteOrder, Fetched, FindOrder
+from forwarder.message import AccountKind, ChatCard, DeleteOrder, Fetched, FindOrder, Topic
 from forwarder.models import AccountRequest, RequestState
 from forwarder.seam import Chats, Directory, Finder
 
@@ -37,6 +37,7 @@ log = structlog.get_logger(__name__)
 ASKED = "account_asked"
 ANSWERED = "account_answered"
 LOOK_UP = "look_up"
+TOPICS = "topics"
 FIND = "find"
 TOPS = "tops"
 FETCH = "fetch"
@@ -58,6 +59,10 @@ class AccountDesk:
 
     async def look_up(self, reference: str, timeout: float = 15.0) -> ChatCard:
         return card_from(await self._ask(LOOK_UP, {"reference": reference}, timeout))
+
+    async def topics(self, chat_id: int, timeout: float = 15.0) -> tuple[Topic, ...] | None:
+        topics = (await self._ask(TOPICS, {"chat": chat_id}, timeout))["topics"]
+        return tuple(Topic(**one) for one in topics) if topics is not None else None
 
     async def find(self, order: FindOrder, timeout: float = 20.0) -> tuple[int, ...] | None:
         ids = (await self._ask(FIND, find_order_json(order), timeout))["message_ids"]
@@ -251,6 +256,9 @@ class Clerk:
     async def _ask_account(self, asked: Asked) -> Json:
         if asked.question == LOOK_UP and self._directory is not None:
             return asdict(await self._directory.look_up(asked.payload["reference"]))
+        if asked.question == TOPICS and self._directory is not None:
+            topics = await self._directory.topics(asked.payload["chat"])
+            return {"topics": [asdict(one) for one in topics] if topics is not None else None}
         if asked.question == FIND and self._finder is not None:
             found = await self._finder.find(find_order_from(asked.payload))
             return {"message_ids": list(found) if found is not None else None}

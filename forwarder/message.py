@@ -306,6 +306,15 @@ class ChatCard:
 
 
 @dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic of a forum; ``title`` is empty where only its id is known."""
+
+    id: int
+    title: str = ""
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """The answer to "what is under these ids": messages found, ids that hold none, and ids that another chat has.
 

@@ -62,6 +62,28 @@ def parse_post_link(text: str) -> Reference:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class NamedPlace:
+    """A chat as people name it (an @name, an id, or its number here), and the topic in it; 0 where none is named."""
+
+    chat: str
+    topic: int = 0
+
+
+PLACE = re.compile(r"(?P<chat>[^/\s]+)/(?P<topic>[1-9][0-9]{0,9})", re.ASCII)
+
+
+def parse_place(text: str) -> NamedPlace:
+    """``CHAT``, ``CHAT/TOPIC``, or the link of a forum, of a topic, or of a post in one."""
+    text = text.strip()
+    link = from_link(text) or from_subdomain(text) if len(text) <= LONGEST else None
+    if link is not None and link.invite is None:
+        chat = f"@{link.username}" if link.username is not None else str(link.chat_id)
+        return NamedPlace(chat, link.topic_id or link.message_id or 0)
+    place = PLACE.fullmatch(text)
+    return NamedPlace(place["chat"], int(place["topic"])) if place is not None else NamedPlace(text)
+
+
 def bad_reference(text: str) -> InvalidRequest:
     shown = text if len(text) <= 60 else text[:57] + "..."
     return InvalidRequest(

@@ -18,6 +18,7 @@ from forwarder.message import (
     Fetched,
     FindOrder,
     SendOrder,
+    Topic,
 )
 
 
@@ -96,4 +97,8 @@ class Directory(Protocol):
         Raises :class:`~forwarder.errors.InvalidRequest` with code ``chat_not_found`` or
         ``chat_unreadable`` (known, but this account is not in it).
         """
+        ...
+
+    async def topics(self, chat_id: int) -> tuple[Topic, ...] | None:
+        """The topics of a forum, the busiest first, General with them; None where this account cannot list them."""
         ...

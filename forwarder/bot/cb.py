@@ -301,6 +301,14 @@ class ChoicesDone(Press):
     pass
 
 
+@press("tp")
+@dataclass(frozen=True, slots=True)
+class ChooseTopic(Press):
+    """A topic of the forum that is asked about; 0 is all of them as a source, and General as a destination."""
+
+    topic_id: int
+
+
 @press("nm")
 @dataclass(frozen=True, slots=True)
 class ChooseMode(Press):

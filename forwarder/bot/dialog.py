@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from forwarder.bot.cb import Side
@@ -12,7 +12,9 @@ from forwarder.message import Mode
 
 class Step(StrEnum):
     SOURCES = "sources"
+    SOURCE_TOPICS = "source_topics"
     DESTINATIONS = "destinations"
+    DESTINATION_TOPICS = "destination_topics"
     MODE = "mode"
     CONFIRM = "confirm"
 
@@ -25,14 +27,32 @@ class Adding:
 
 
 @dataclass(frozen=True, slots=True)
+class ChosenTopic:
+    """The topic of a forum that was chosen; 0 is all of them as a source, and General as a destination."""
+
+    channel_id: int
+    topic_id: int = 0
+    title: str = ""
+
+
+NO_TOPIC = ChosenTopic(0)
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
-    """Mappings that are being put together; ``page`` is the page of the list being chosen from."""
+    """Mappings that are being put together; ``page`` is the page of the list being chosen from.
+
+    ``forum`` is the channel whose topic is asked for, in the steps about topics.
+    """
 
     step: Step = Step.SOURCES
     sources: tuple[int, ...] = ()
     destinations: tuple[int, ...] = ()
     mode: Mode = Mode.FORWARD
     page: int = 0
+    source_topics: tuple[ChosenTopic, ...] = ()
+    destination_topics: tuple[ChosenTopic, ...] = ()
+    forum: int = 0
 
     @property
     def chosen(self) -> tuple[int, ...]:
@@ -42,6 +62,12 @@ class Draft:
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
         return tuple((source, destination) for source in self.sources for destination in self.destinations)
+
+    def source_topic(self, channel_id: int) -> ChosenTopic:
+        return next((one for one in self.source_topics if one.channel_id == channel_id), NO_TOPIC)
+
+    def destination_topic(self, channel_id: int) -> ChosenTopic:
+        return next((one for one in self.destination_topics if one.channel_id == channel_id), NO_TOPIC)
 
 
 Dialog = Adding | Draft
@@ -57,6 +83,9 @@ def to_json(dialog: Dialog) -> dict[str, object]:
         "destinations": list(dialog.destinations),
         "mode": dialog.mode.value,
         "page": dialog.page,
+        "source_topics": [asdict(one) for one in dialog.source_topics],
+        "destination_topics": [asdict(one) for one in dialog.destination_topics],
+        "forum": dialog.forum,
     }
 
 
@@ -74,6 +103,9 @@ def from_json(stored: Mapping[str, object] | None) -> Dialog | None:
                 _numbers(stored["destinations"]),
                 Mode(str(stored["mode"])),
                 int(str(stored["page"])),
+                _topics(stored.get("source_topics", [])),
+                _topics(stored.get("destination_topics", [])),
+                int(str(stored.get("forum", 0))),
             )
     except (KeyError, ValueError, TypeError):
         return None
@@ -84,3 +116,11 @@ def _numbers(value: object) -> tuple[int, ...]:
     if not isinstance(value, list):
         raise TypeError(value)
     return tuple(int(item) for item in value)
+
+
+def _topics(value: object) -> tuple[ChosenTopic, ...]:
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return tuple(
+        ChosenTopic(int(one["channel_id"]), int(one["topic_id"]), str(one["title"])) for one in value
+    )

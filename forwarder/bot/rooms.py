@@ -42,6 +42,7 @@ ROOMS: dict[type[Press], Room] = {
     cb.ToggleChoice: new_mapping.toggle,
     cb.TurnChoices: new_mapping.turn,
     cb.ChoicesDone: new_mapping.choices_done,
+    cb.ChooseTopic: new_mapping.choose_topic,
     cb.ChooseMode: new_mapping.choose_mode,
     cb.StepBack: new_mapping.back,
     cb.ConfirmMappings: new_mapping.confirm,

@@ -11,8 +11,9 @@ from forwarder.cli.ground import tool_settings, with_database
 from forwarder.cli.ids import ChatReference
 from forwarder.cli.show import table
 from forwarder.db import Database
-from forwarder.message import AccountKind
+from forwarder.message import AccountKind, Topic
 from forwarder.services.channels import ChannelService
+from forwarder.services.topics import no_forum
 from forwarder.services.values import ChannelView, Rights
 from forwarder.settings import Settings
 
@@ -88,6 +89,34 @@ def list_(side: str | None, query: str) -> None:
         ("id", "title", "name", "kind", "side", "bot", "user", "mappings", "health"),
         [_row(view) for view in with_database(tool_settings(), work)],
         empty="No channels here yet: add one with `manage.py channel add`, or in the control bot.",
+    )
+
+
+@channel.command(cls=ChatReference)
+@click.argument("reference", metavar="REF")
+def topics(reference: str) -> None:
+    """The topics of the forum REF (its number here, @name or id), for `manage.py mapping add`.
+
+    The user account lists them all; the bot alone knows those that it has heard posts in.
+    """
+    settings = tool_settings()
+
+    async def work(db: Database) -> tuple[Topic, ...]:
+        async with channel_service(settings, db) as channels:
+            found = await channels.get(reference)
+            if not found.forum:
+                found = await channels.check(found.id)
+            if not found.forum:
+                raise no_forum(found.title)
+            return await channels.topics(found.id)
+
+    table(
+        ("topic", "title", "state"),
+        [
+            (one.id, one.title or "?", "closed" if one.closed else "open")
+            for one in with_database(settings, work)
+        ],
+        empty="No topics are known yet: they show when posts have been heard, or when the user account answers.",
     )
 
 

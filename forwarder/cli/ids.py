@@ -6,7 +6,7 @@ import re
 
 import click
 
-_ID = re.compile(r"-[0-9]+")
+_ID = re.compile(r"-[0-9]+(?:/[0-9]+)?")
 _MINUS = "\u2212"
 
 

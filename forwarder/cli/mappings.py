@@ -15,10 +15,12 @@ from forwarder.cli.why import called
 from forwarder.db import Database
 from forwarder.message import Mode, Route
 from forwarder.models import Dedup, MappingState, WhenUnsure
+from forwarder.references import parse_place
+from forwarder.services.channels import ChannelService
 from forwarder.services.lag import Backlog
 from forwarder.services.late import LateService
 from forwarder.services.mappings import DEFAULTS, MappingService
-from forwarder.services.values import MappingCounts, MappingView
+from forwarder.services.values import ChannelName, ChannelView, MappingCounts, MappingView
 
 PAGE = 200
 
@@ -29,8 +31,8 @@ def mapping() -> None:
 
 
 @mapping.command(cls=ChatReference)
-@click.argument("source")
-@click.argument("destination")
+@click.argument("source", metavar="SOURCE[/TOPIC]")
+@click.argument("destination", metavar="DESTINATION[/TOPIC]")
 @click.option("--mode", type=click.Choice([m.value for m in Mode]), default="forward", show_default=True,
               help="forward keeps the author, copy hides it.")  # fmt: skip
 @click.option("--route", type=click.Choice([r.value for r in Route]), default="auto", show_default=True,
@@ -60,7 +62,9 @@ def add(
 ) -> None:
     """Let posts travel from SOURCE to DESTINATION from now on.
 
-    Both are channels of `manage.py channel list`: by number, @name or id.
+    Both are channels of `manage.py channel list`: by number, @name or id. In a forum a TOPIC may follow (see
+    `manage.py channel topics`), or give a link of the topic; without one, all topics are a source, and General is
+    a destination.
     """
     settings = tool_settings()
     chosen = replace(
@@ -76,19 +80,23 @@ def add(
 
     async def work(db: Database) -> MappingView:
         async with channel_service(settings, db) as channels:
-            begins, ends = await channels.get(source), await channels.get(destination)
+            begins, source_topic = await _place(channels, source)
+            ends, destination_topic = await _place(channels, destination)
             return await MappingService(db).create(
                 begins.id,
                 ends.id,
                 mode=Mode(mode),
                 route=Route(route),
                 start_after=await channels.start_id(begins.id),
+                source_topic=source_topic,
+                destination_topic=destination_topic,
                 settings=chosen,
             )
 
     made = with_database(settings, work)
     click.echo(
-        f"Mapping {made.id}: {called(made.source)} -> {called(made.destination)}, "
+        f"Mapping {made.id}: {_at(made.source, made.source_topic)} -> "
+        f"{_at(made.destination, made.destination_topic)}, "
         f"{made.mode} by the {made.lane_route}."
     )
 
@@ -168,6 +176,17 @@ def _decided(send: bool | None, held: int) -> bool:
     return click.confirm(f"{held} posts were held meanwhile. Send them now", default=True)
 
 
+async def _place(channels: ChannelService, named: str) -> tuple[ChannelView, int]:
+    """The channel and the topic that an argument names; a topic that is known not to exist is refused."""
+    place = parse_place(named)
+    channel = await channels.get(place.chat)
+    return channel, (await channels.topic(channel.id, place.topic)).id if place.topic else 0
+
+
+def _at(channel: ChannelName, topic: int) -> str:
+    return f"{called(channel)} topic {topic}" if topic else called(channel)
+
+
 def _pair(view: MappingView) -> str:
     return f"{view.source.title} -> {view.destination.title}"
 
@@ -175,7 +194,7 @@ def _pair(view: MappingView) -> str:
 def _row(view: MappingView, counts: MappingCounts, behind: Backlog) -> tuple[object, ...]:
     state = f"{view.state} ({view.reason.replace('_', ' ')})" if view.reason else view.state
     return (
-        view.id, called(view.source), called(view.destination), view.mode,
+        view.id, _at(view.source, view.source_topic), _at(view.destination, view.destination_topic), view.mode,
         view.lane_route if view.route is Route.AUTO else view.route,
         state, counts.sent, counts.waiting, f"{behind.growth:+}" if behind.growth else "",
         counts.held, counts.failed + counts.unsure,

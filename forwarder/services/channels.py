@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Database
 from forwarder.errors import AccountNotReady, InvalidRequest, NotFound, TelegramError
-from forwarder.message import AccountKind, ChatCard, ChatKind
+from forwarder.message import AccountKind, ChatCard, ChatKind, Topic
 from forwarder.models import Channel, MappingState, Mark
 from forwarder.models import Mapping as MappingRow
 from forwarder.seam import Directory
 from forwarder.services import audit, channel_rows, migration
 from forwarder.services.resolve import KNOWN_BUT_CLOSED, Findings, ask_accounts
+from forwarder.services.topics import chosen_topic, topics_of
 from forwarder.services.values import BY_PERSON, ChannelView, MappingView, Page, Rights, page_bounds
 
 
@@ -112,6 +113,21 @@ class ChannelService:
                 "The user account that listens to this source is not set up: log in with `manage.py login`."
             )
         return (await directory.look_up(str(channel.telegram_id))).top_id
+
+    async def topics(self, channel_id: int) -> tuple[Topic, ...]:
+        """The topics of a forum that can be offered, the busiest first; none for any other chat."""
+        channel = await self.get(channel_id)
+        return (await topics_of(self._db, self._directories, channel))[0] if channel.forum else ()
+
+    async def topic(self, channel_id: int, topic_id: int) -> Topic:
+        """One topic of a forum. Raises InvalidRequest ``not_a_forum``, or ``no_such_topic`` where that is known."""
+        channel = await self.get(channel_id)
+        if not channel.forum:
+            channel = await self.check(channel_id)
+        known, complete = (
+            await topics_of(self._db, self._directories, channel) if channel.forum else ((), True)
+        )
+        return chosen_topic(channel, topic_id, known, all_known=complete)
 
     async def list(
         self, page: int = 0, size: int = 8, side: str | None = None, query: str = ""

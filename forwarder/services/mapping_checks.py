@@ -11,6 +11,7 @@ from forwarder.models import Channel, Mapping, MappingState, Mark, Message
 from forwarder.services import channel_rows, mapping_rows
 from forwarder.services.accounts import active_accounts
 from forwarder.services.graph import Edge, Place, choose_route, closes_loop
+from forwarder.services.topics import no_forum
 
 
 async def channel_on(session: AsyncSession, channel_id: int, side: str | None) -> Channel:
@@ -44,6 +45,11 @@ def refuse_protected(source: Channel) -> None:
             "Its owner can lift this in the channel's settings.",
             title=source.title,
         )
+
+
+def refuse_topic(channel: Channel, topic_id: int) -> None:
+    if topic_id and not channel.forum:
+        raise no_forum(channel.title)
 
 
 def refuse_disabled(mapping: Mapping) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Database, notify
-from forwarder.message import Mode, Route
+from forwarder.message import GENERAL_TOPIC, Mode, Route
 from forwarder.models import Lane, Mapping, MappingState, NoticeKind
 from forwarder.services import audit, mapping_checks, mapping_rows, mapping_work, notices
 from forwarder.services.graph import choose_route
@@ -71,17 +71,21 @@ class MappingService:
     ) -> MappingView:
         """Let the posts of one channel travel to another from now on.
 
-        ``start_after`` is the source's newest message id (``ChannelService.start_id``). A pair that was
-        disabled begins anew. Raises NotFound, or InvalidRequest with code ``not_a_source``,
-        ``not_a_destination``, ``protected_content``, ``mapping_onto_itself``, ``mapping_closes_loop``,
-        ``mapping_exists`` or ``no_route``.
+        ``start_after`` is the source's newest message id (``ChannelService.start_id``). Topic 0 is the whole chat
+        as a source, and a forum's General as a destination. A pair that was disabled begins anew. Raises NotFound,
+        or InvalidRequest with code ``not_a_source``, ``not_a_destination``, ``not_a_forum``,
+        ``protected_content``, ``mapping_onto_itself``, ``mapping_closes_loop``, ``mapping_exists`` or ``no_route``.
         """
+        if destination_topic == GENERAL_TOPIC:
+            destination_topic = 0
         async with self._db.begin() as session:
             # Two mappings made at the same time could close a loop that neither sees alone.
             await session.execute(select(func.pg_advisory_xact_lock(0x6C6F6F70)))
             await mapping_rows.lock_source(session, source_id)
             source = await mapping_checks.channel_on(session, source_id, "source")
             destination = await mapping_checks.channel_on(session, destination_id, "destination")
+            mapping_checks.refuse_topic(source, source_topic)
+            mapping_checks.refuse_topic(destination, destination_topic)
             await mapping_checks.refuse_loop(session, source, source_topic, destination, destination_topic)
             chosen = await mapping_checks.route_for(session, source, destination, route)
             mapping = await mapping_checks.existing(

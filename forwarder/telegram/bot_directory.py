@@ -5,7 +5,7 @@ from __future__ import annotations
 import telegram
 
 from forwarder.errors import InvalidRequest, TelegramError
-from forwarder.message import AccountKind, ChatCard, ChatKind
+from forwarder.message import AccountKind, ChatCard, ChatKind, Topic
 from forwarder.references import Reference, parse_reference
 from forwarder.retry import Verdict, decide
 from forwarder.telegram.bot_values import CHAT_KINDS
@@ -36,6 +36,10 @@ class BotDirectory:
                 reference=reference,
             )
         return card_of(chat, kind, await self._membership(chat))
+
+    async def topics(self, chat_id: int) -> tuple[Topic, ...] | None:
+        """The Bot API has no method that lists topics."""
+        return None
 
     async def _membership(self, chat: telegram.ChatFullInfo) -> telegram.ChatMember:
         """The bot's own place in the chat. Raises ``chat_unreadable`` where it has none."""

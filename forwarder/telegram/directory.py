@@ -8,11 +8,13 @@ from telethon import utils
 from telethon.tl import functions, types
 
 from forwarder.errors import InvalidRequest, TelegramError
-from forwarder.message import AccountKind, ChatCard, ChatKind
+from forwarder.message import AccountKind, ChatCard, ChatKind, Topic
 from forwarder.references import Reference, parse_reference
 from forwarder.retry import Verdict, decide
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers, input_channel
+from forwarder.telegram.reader import raise_unless_unreachable
+from forwarder.telegram.topics import list_topics
 
 NO_SUCH_NAME = frozenset({"USERNAME_NOT_OCCUPIED", "USERNAME_INVALID"})
 NO_SUCH_INVITE = frozenset({"INVITE_HASH_EXPIRED", "INVITE_HASH_INVALID", "INVITE_HASH_EMPTY"})
@@ -35,6 +37,14 @@ class UserDirectory:
             return await self._card(peer)
         except TelegramError as error:
             raise refused(error, reference) from error
+
+    async def topics(self, chat_id: int) -> tuple[Topic, ...] | None:
+        """None for a chat that this account cannot read, or that is no forum."""
+        try:
+            return await list_topics(self._client, await self._peers.input_peer(chat_id))
+        except TelegramError as error:
+            raise_unless_unreachable(error)
+            return None
 
     async def _peer(self, named: Reference) -> Any:
         if named.username is not None:

@@ -26,6 +26,7 @@ from forwarder.message import (
     Origin,
     Remembered,
     SourceMessage,
+    Topic,
 )
 from forwarder.models import AccountRequest
 
@@ -59,6 +60,8 @@ FETCHED = Fetched(
     elsewhere=(8,),
 )  # fmt: skip
 
+TOPICS = {-1001: (Topic(1, "General"), Topic(7, "Новости", closed=True))}
+
 Look = Callable[[str], Awaitable[ChatCard]]
 
 
@@ -78,6 +81,9 @@ class Account:
         if isinstance(self.card, ForwarderError):
             raise self.card
         return self.card
+
+    async def topics(self, chat_id: int) -> tuple[Topic, ...] | None:
+        return TOPICS.get(chat_id)
 
     async def find(self, order: FindOrder) -> tuple[int, ...] | None:
         self.orders.append(order)
@@ -237,3 +243,9 @@ async def test_each_of_many_questions_is_put_to_the_account_once(db: Database, a
     orders = [FindOrder(-1001, (number,), -1002, Mode.COPY, after_id=0) for number in range(1, 17)]
     await asyncio.gather(*(desk.find(order) for order in orders))
     assert sorted(order.message_ids for order in account.orders) == [order.message_ids for order in orders]
+
+
+@pytest.mark.usefixtures("account")
+async def test_topics_cross_and_so_does_that_there_are_none_to_list(db: Database) -> None:
+    assert await AccountDesk(db).topics(-1001) == TOPICS[-1001]
+    assert await AccountDesk(db).topics(-1002) is None

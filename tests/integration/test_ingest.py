@@ -133,6 +133,12 @@ async def test_a_topics_mapping_gets_posts_of_its_topic_only(core: House) -> Non
     assert await core.states(mapping) == [(2, "queued")]
 
 
+async def test_a_mapping_of_general_gets_what_lies_in_no_topic(core: House) -> None:
+    mapping = await core.mapping(source_topic=1)
+    await core.hear(post(1), post(2, topic_id=7))
+    assert await core.states(mapping) == [(1, "queued")]
+
+
 async def test_nul_and_lone_surrogates_do_not_keep_a_post_from_being_stored(core: House) -> None:
     mapping = await core.mapping()
     await core.hear(post(1, "a\x00b\ud83dc"))
@@ -526,11 +532,12 @@ async def test_our_own_posts_are_fed_into_a_chat_that_the_bot_listens_to(core: H
     await core.hear(post(1, "hello"))
     [row] = await core.run("select id from posts")
     async with core.db.begin() as session:
-        due = await core.ingest.feed_own(session, core.bot, DIGEST, row["id"], [(1, 77)], Mode.FORWARD)
+        due = await core.ingest.feed_own(session, core.bot, DIGEST, row["id"], [(1, 77)], Mode.FORWARD, 9)
     assert [d.mapping_id for d in due] == [onward]
     assert await core.states(onward) == [(77, "queued")]
     [message] = await core.run("select * from messages where message_id = 77")
     assert (message["text"], message["heard"], message["origin_message"]) == ("hello", "own", 1)
+    assert message["topic_id"] == 9
 
 
 async def test_our_own_posts_are_not_fed_in_where_a_user_account_listens(core: House) -> None:

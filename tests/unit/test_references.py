@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.errors import InvalidRequest
-from forwarder.references import Reference, parse_post_link, parse_reference
+from forwarder.references import NamedPlace, Reference, parse_place, parse_post_link, parse_reference
 
 UNDERSTOOD = [
     ("@durov", Reference(username="durov")),
@@ -77,3 +77,23 @@ def test_a_chat_alone_is_no_link_to_a_post(text: str) -> None:
 
 def test_a_link_to_a_post_names_chat_and_post() -> None:
     assert parse_post_link("https://t.me/c/1234567890/15").message_id == 15
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("3", NamedPlace("3")),
+        ("3/15", NamedPlace("3", 15)),
+        (" @forum/15 ", NamedPlace("@forum", 15)),
+        ("-1001234567890", NamedPlace("-1001234567890")),
+        ("-1001234567890/15", NamedPlace("-1001234567890", 15)),
+        ("https://t.me/c/1234567890/15", NamedPlace("-1001234567890", 15)),
+        ("https://t.me/c/1234567890/15/77", NamedPlace("-1001234567890", 15)),
+        ("t.me/forum/15", NamedPlace("@forum", 15)),
+        ("t.me/forum", NamedPlace("@forum")),
+        ("@forum/news", NamedPlace("@forum/news")),
+        ("@forum/0", NamedPlace("@forum/0")),
+    ],
+)
+def test_a_place_is_a_chat_and_a_topic(text: str, place: NamedPlace) -> None:
+    assert parse_place(text) == place

@@ -10,6 +10,7 @@ from forwarder.bot.cb import (
     Cancel,
     ChoicesDone,
     ChooseMode,
+    ChooseTopic,
     ConfirmMappings,
     NewMapping,
     OpenMappings,
@@ -21,6 +22,7 @@ from forwarder.bot.cb import (
 )
 from forwarder.bot.dialog import Draft, Step
 from forwarder.bot.keyboards import checklist, pager, rows
+from forwarder.bot.screens import topics
 from forwarder.bot.screens.channels import label
 from forwarder.bot.texts import Html
 from forwarder.bot.visit import Screen, Visit
@@ -33,7 +35,13 @@ MOST_PAIRS = 50
 SHOWN_PAIRS = 15
 
 SIDES = {Step.SOURCES: Side.SOURCE, Step.DESTINATIONS: Side.DESTINATION}
-BACK = {Step.DESTINATIONS: Step.SOURCES, Step.MODE: Step.DESTINATIONS, Step.CONFIRM: Step.MODE}
+BACK = {
+    Step.DESTINATIONS: Step.SOURCES,
+    Step.DESTINATION_TOPICS: Step.DESTINATIONS,
+    Step.MODE: Step.DESTINATIONS,
+    Step.CONFIRM: Step.MODE,
+}
+AFTER_TOPICS = {Step.SOURCE_TOPICS: Step.DESTINATIONS, Step.DESTINATION_TOPICS: Step.MODE}
 
 
 async def begin(visit: Visit, press: NewMapping) -> None:
@@ -87,8 +95,30 @@ async def choices_done(visit: Visit, press: ChoicesDone) -> None:
     elif len(draft.pairs) > MOST_PAIRS:
         visit.alert(visit.texts.plain("new.too_many", n=len(draft.pairs), limit=MOST_PAIRS), loud=True)
     else:
-        step = Step.DESTINATIONS if draft.step is Step.SOURCES else Step.MODE
-        await go_on(visit, replace(draft, step=step, page=0))
+        await ask_topics(visit, topics.forgotten(replace(draft, step=topics.TOPICS_OF[draft.step], page=0)))
+
+
+async def ask_topics(visit: Visit, draft: Draft) -> None:
+    """Ask for the topic of the next forum; when none is left, go on to the step after topics."""
+    forum = await topics.next_forum(visit, draft)
+    if forum:
+        await go_on(visit, replace(draft, forum=forum))
+    else:
+        await go_on(visit, replace(draft, step=AFTER_TOPICS[draft.step], forum=0, page=0))
+
+
+async def choose_topic(visit: Visit, press: ChooseTopic) -> None:
+    draft = await current(visit)
+    if draft is None or draft.step not in AFTER_TOPICS:
+        return
+    topic = await visit.services.channels.topic(draft.forum, press.topic_id) if press.topic_id else None
+    await ask_topics(visit, topics.with_topic(draft, topic))
+
+
+async def topic_by_text(visit: Visit, draft: Draft) -> None:
+    """A link of a topic was sent while it was asked for."""
+    visit.must_change()
+    await ask_topics(visit, topics.with_topic(draft, await topics.by_text(visit, draft)))
 
 
 async def choose_mode(visit: Visit, press: ChooseMode) -> None:
@@ -100,7 +130,8 @@ async def choose_mode(visit: Visit, press: ChooseMode) -> None:
 async def back(visit: Visit, press: StepBack) -> None:
     draft = await current(visit)
     if draft is not None:
-        await go_on(visit, replace(draft, step=BACK.get(draft.step, Step.SOURCES), page=0))
+        back_to = BACK.get(draft.step, Step.SOURCES)
+        await go_on(visit, topics.forgotten(replace(draft, step=back_to, page=0)))
 
 
 async def current(visit: Visit) -> Draft | None:
@@ -117,6 +148,8 @@ async def go_on(visit: Visit, draft: Draft) -> None:
     await visit.remember(draft)
     if draft.step in SIDES:
         await visit.show(await choice(visit, draft))
+    elif draft.step in AFTER_TOPICS:
+        await visit.show(await topics.choice(visit, draft))
     elif draft.step is Step.MODE:
         await visit.show(mode_screen(visit))
     else:
@@ -156,7 +189,11 @@ async def confirmation(visit: Visit, draft: Draft) -> Screen:
     texts = visit.texts
     titles = await titles_of(visit, (*draft.sources, *draft.destinations))
     lines = [
-        texts("new.pair", source=titles[source], destination=titles[destination])
+        texts(
+            "new.pair",
+            source=topics.named(visit, titles[source], draft.source_topic(source)),
+            destination=topics.named(visit, titles[destination], draft.destination_topic(destination)),
+        )
         for source, destination in draft.pairs[:SHOWN_PAIRS]
     ]
     rest = len(draft.pairs) - len(lines)
@@ -194,7 +231,13 @@ async def confirm(visit: Visit, press: ConfirmMappings) -> None:
             if isinstance(start, ForwarderError):
                 raise start
             await visit.services.mappings.create(
-                source, destination, mode=draft.mode, start_after=start, actor=visit.actor
+                source,
+                destination,
+                mode=draft.mode,
+                start_after=start,
+                source_topic=draft.source_topic(source).topic_id,
+                destination_topic=draft.destination_topic(destination).topic_id,
+                actor=visit.actor,
             )
             created += 1
         except ForwarderError as error:

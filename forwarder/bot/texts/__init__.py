@@ -9,7 +9,18 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from forwarder.bot.texts import en, late_en, late_ru, notices_en, notices_ru, repairs_en, repairs_ru, ru
+from forwarder.bot.texts import (
+    en,
+    late_en,
+    late_ru,
+    notices_en,
+    notices_ru,
+    repairs_en,
+    repairs_ru,
+    ru,
+    topics_en,
+    topics_ru,
+)
 from forwarder.errors import (
     AccountNotReady,
     ForwarderError,
@@ -20,8 +31,8 @@ from forwarder.errors import (
 from forwarder.models import Language
 
 TEXTS: Mapping[Language, Mapping[str, str]] = {
-    Language.EN: en.TEXTS | notices_en.TEXTS | repairs_en.TEXTS | late_en.TEXTS,
-    Language.RU: ru.TEXTS | notices_ru.TEXTS | repairs_ru.TEXTS | late_ru.TEXTS,
+    Language.EN: en.TEXTS | notices_en.TEXTS | repairs_en.TEXTS | late_en.TEXTS | topics_en.TEXTS,
+    Language.RU: ru.TEXTS | notices_ru.TEXTS | repairs_ru.TEXTS | late_ru.TEXTS | topics_ru.TEXTS,
 }
 TAG = re.compile(r"</?[a-z]+(?: [^>]*)?>")
 

@@ -16,6 +16,7 @@ from forwarder.sandbox.world import Content, Message, Options
 from forwarder.seam import Sender
 from forwarder.telegram.bot_sender import BotSender
 from forwarder.telegram.bot_values import to_source
+from forwarder.telegram.directory import UserDirectory
 from forwarder.telegram.finder import MtprotoFinder
 from forwarder.telegram.reader import MtprotoReader
 from forwarder.telegram.user_sender import UserSender
@@ -158,3 +159,16 @@ async def test_a_copy_is_looked_for_in_its_topic_only(town: Town, forum: Forum) 
         (here,) = await sender.send(order(town, forum, [source], forum.news))
         assert await MtprotoFinder(client).find(find) == (here,)
     assert elsewhere != here
+
+
+async def test_a_user_lists_all_topics_of_a_forum_and_none_of_another_chat(town: Town, forum: Forum) -> None:
+    made = {town.world.create_topic(town.owner, forum.chat, f"Topic {n}").id for n in range(120)}
+    town.world.edit_topic(town.owner, forum.chat, forum.news, closed=True)
+    async with town.client("directory", town.user) as client:
+        directory = UserDirectory(client)
+        listed = await directory.topics(forum.chat)
+        assert await directory.topics(town.source) is None
+    assert listed is not None
+    assert {topic.id for topic in listed} == made | {1, forum.news, forum.talk}
+    assert [topic.title for topic in listed if topic.closed] == ["News"]
+    assert listed[0].id == forum.news, "what has the newest message comes first"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from forwarder.db import Database
 from forwarder.errors import ForwarderError, InvalidRequest, NotFound
-from forwarder.message import ChatCard, ChatKind
+from forwarder.message import ChatCard, ChatKind, Topic
 from forwarder.services.accounts import AccountService
 from forwarder.services.channels import ChannelService
 from forwarder.services.mappings import MappingService
@@ -19,6 +19,7 @@ class FakeDirectory:
     known: dict[str, ChatCard | ForwarderError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     silent: ForwarderError | None = None
+    forums: dict[int, tuple[Topic, ...]] = field(default_factory=dict)
 
     def sees(self, card: ChatCard, *more: str) -> None:
         for reference in (str(card.chat_id), *more, *([f"@{card.username}"] if card.username else [])):
@@ -26,6 +27,9 @@ class FakeDirectory:
 
     def refuses(self, reference: str, code: str) -> None:
         self.known[reference] = InvalidRequest(code, f"{reference}: {code}", reference=reference)
+
+    async def topics(self, chat_id: int) -> tuple[Topic, ...] | None:
+        return self.forums.get(chat_id)
 
     async def look_up(self, reference: str) -> ChatCard:
         self.asked.append(reference)
@@ -52,8 +56,10 @@ def chat(
     migrated_to: int | None = None,
     top_id: int = 0,
     access_hash: int | None = None,
+    forum: bool = False,
 ) -> ChatCard:
     return ChatCard(
+        forum=forum,
         chat_id=number,
         kind=kind,
         title=title,
