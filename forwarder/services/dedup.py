@@ -9,6 +9,7 @@ window ends; a later one from another source (from any source, where the mapping
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,28 +62,15 @@ class DeduplicationService:
         other instead of deadlocking.
         """
         wanted = sorted(
-            (
-                (c.destination_id, c.topic, key, c)
-                for c in candidates
-                if c.dedup is not Dedup.OFF
-                for key in c.keys
-            ),
-            key=lambda w: (w[0], w[1], w[2], w[3].delivery_id),
+            (c.destination_id, c.topic, key, c.delivery_id, c.source_id, c.hours)
+            for c in candidates
+            if c.dedup is not Dedup.OFF
+            for key in c.keys
         )
         if not wanted:
             return {}
-        rows = await session.execute(
-            RESERVE,
-            {
-                "channels": [w[0] for w in wanted],
-                "topics": [w[1] for w in wanted],
-                "keys": [w[2] for w in wanted],
-                "sources": [w[3].source_id for w in wanted],
-                "deliveries": [w[3].delivery_id for w in wanted],
-                "hours": [w[3].hours for w in wanted],
-            },
-        )
-        owners = {(r.channel_id, r.topic, bytes(r.key)): (r.delivery_id, r.source_id) for r in rows}
+        owners = {(w[0], w[1], w[2]): (w[3], w[4]) for w in reversed(wanted)}
+        owners |= await self._reserve(session, wanted)
         duplicates: dict[int, int] = {}
         for candidate in sorted(candidates, key=lambda c: c.delivery_id):
             if candidate.dedup is Dedup.OFF:
@@ -96,6 +84,18 @@ class DeduplicationService:
                     break
         await self.release(session, list(duplicates))
         return duplicates
+
+    async def _reserve(
+        self, session: AsyncSession, wanted: Sequence[tuple[int, int, bytes, int, int, int]]
+    ) -> dict[tuple[int, int, bytes], tuple[int, int]]:
+        """Write what is free; answer the delivery and the source of each key that somebody has already."""
+        names = ("channel", "topic", "key", "delivery", "source", "hours")
+        rows = [
+            dict(zip(names, (channel, topic, key.hex(), *others), strict=True))
+            for channel, topic, key, *others in wanted
+        ]
+        taken = await session.execute(RESERVE, {"wanted": json.dumps(rows)})
+        return {(r.channel_id, r.topic, bytes(r.key)): (r.delivery_id, r.source_id) for r in taken}
 
     async def release(self, session: AsyncSession, delivery_ids: Sequence[int]) -> None:
         """The deliveries will not be sent: others may have their keys."""
@@ -115,19 +115,23 @@ class DeduplicationService:
 # as it is, because only a row that is written is returned.
 RESERVE = text(
     """
-    insert into fingerprints as f (channel_id, topic, key, source_id, delivery_id, until)
-    select distinct on (channel, topic, key)
-           channel, topic, key, source, delivery, clock_timestamp() + make_interval(hours => hours)
-      from unnest(cast(:channels as int[]), cast(:topics as int[]), cast(:keys as bytea[]), cast(:sources as int[]),
-                  cast(:deliveries as bigint[]), cast(:hours as int[]))
-               as w (channel, topic, key, source, delivery, hours)
-     order by channel, topic, key, delivery
-    on conflict (channel_id, topic, key) do update
-       set (source_id, delivery_id, until) = (
-           select case when free then excluded.source_id else f.source_id end,
-                  case when free then excluded.delivery_id else f.delivery_id end,
-                  case when free then excluded.until else f.until end
-             from (select f.until < statement_timestamp() as free) as x)
-    returning channel_id, topic, key, delivery_id, source_id
+    with wanted as (
+        select w.*, decode(w.key, 'hex') as digest
+          from json_to_recordset(cast(:wanted as json)) as w (
+               channel int, topic int, key text, delivery bigint, source int, hours int)
+    ), reserved as (
+        insert into fingerprints as f (channel_id, topic, key, source_id, delivery_id, until)
+        select distinct on (channel, topic, digest)
+               channel, topic, digest, source, delivery, clock_timestamp() + make_interval(hours => hours)
+          from wanted order by channel, topic, digest, delivery
+        on conflict (channel_id, topic, key) do update
+           set (source_id, delivery_id, until) = (
+               select case when free then excluded.source_id else f.source_id end,
+                      case when free then excluded.delivery_id else f.delivery_id end,
+                      case when free then excluded.until else f.until end
+                 from (select f.until < statement_timestamp() as free) as x)
+        returning channel_id, topic, key, delivery_id, source_id
+    )
+    select * from reserved where delivery_id not in (select delivery from wanted)
     """
 )
