@@ -44,6 +44,8 @@ class Intake:
         self._waiting: asyncio.Queue[tuple[Sequence[News], asyncio.Future[None] | None]] = asyncio.Queue()
         self._albums: dict[int, asyncio.TimerHandle] = {}
         self._settling: set[asyncio.Task[None]] = set()
+        self._due: list[Due] = []
+        self._ringing: asyncio.Task[None] | None = None
 
     def put(self, news: Sequence[News]) -> None:
         """Hand over news that need no confirmation: a loss before the commit is found by reconciliation."""
@@ -76,6 +78,8 @@ class Intake:
             log.warning("intake_not_drained", waiting=self._waiting.qsize())
         for timer in self._albums.values():
             timer.cancel()
+        if self._ringing is not None:
+            await asyncio.wait([self._ringing], timeout=seconds)
 
     async def _store_surely(self, news: Sequence[News]) -> None:
         pause = 0.2
@@ -95,7 +99,7 @@ class Intake:
     async def _store_once(self, news: Sequence[News]) -> None:
         async with self._db.begin() as session:
             received = await self._ingest.receive(session, self._account_id, self._kind, news)
-        await self._after(received)
+        self._after(received)
 
     async def _split(self, news: Sequence[News], error: Exception) -> None:
         """One item is refused by the database or by our own code: find it, keep it raw, store the others."""
@@ -111,7 +115,17 @@ class Intake:
             await self._store_surely([Empty(news[0].chat_id, (news[0].message_id,))])
 
     async def quarantine(self, raw: bytes, error: Exception) -> None:
-        """Keep an update that could not be stored, and let administrators know."""
+        """Keep an update that could not be stored, and let administrators know. Waits for PostgreSQL."""
+        while True:
+            try:
+                await self._quarantine_once(raw, error)
+            except Unavailable as outage:
+                log.warning("quarantine_waits_for_postgresql", reason=str(outage))
+                await asyncio.sleep(LONGEST_PAUSE)
+            else:
+                return
+
+    async def _quarantine_once(self, raw: bytes, error: Exception) -> None:
         async with self._db.begin() as session:
             await session.execute(
                 text("insert into quarantine (account_id, raw, error) values (:account, :raw, :error)"),
@@ -119,13 +133,24 @@ class Intake:
             )
             await notices.leave(session, NoticeKind.QUARANTINED, self._account_id, type(error).__name__)
 
-    async def _after(self, received: Received) -> None:
-        await self._ring(received.due)
+    def _after(self, received: Received) -> None:
+        self._due += received.due
+        if self._due and self._ringing is None:
+            self._ringing = asyncio.create_task(self._ring_bells())
         if self.on_holes is not None:
             for chat_id, ids in received.holes.items():
                 self.on_holes(chat_id, ids)
         for chat_id, seconds in received.look_again.items():
             self._look_again(chat_id, seconds)
+
+    async def _ring_bells(self) -> None:
+        """Ring for what is due, beside the next batch: the rows are safe, and what comes meanwhile goes along."""
+        try:
+            while self._due:
+                due, self._due = self._due, []
+                await self._ring(due)
+        finally:
+            self._ringing = None
 
     def _look_again(self, chat_id: int, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -147,7 +172,7 @@ class Intake:
         except Unavailable:
             # The sweep closes the album when PostgreSQL is back.
             return
-        await self._after(received)
+        self._after(received)
 
 
 def shown(error: Exception) -> str:

@@ -24,7 +24,7 @@ from forwarder.telegram.telethon_values import to_source
 log = structlog.get_logger(__name__)
 
 MOST_WAITING = 2000
-BATCH = 200
+BATCH = 500
 STORE_PAUSE = 1.0
 PULSE_SECONDS = 60.0
 SETTLED_SECONDS = 60.0

@@ -11,6 +11,7 @@ from forwarder.errors import Unavailable
 from forwarder.intake import Intake
 from forwarder.message import AccountKind
 from forwarder.outbox import Due
+from forwarder.services import notices
 from tests.builders import NEWS, House, post
 
 
@@ -41,6 +42,7 @@ async def test_what_is_stored_is_rung_for_and_holes_are_named(core: House, liste
     mapping = await core.mapping()
     await listener.intake.store([post(1), post(3)])
     assert await core.states(mapping) == [(1, "queued")]
+    await listener.intake.drain(5)
     assert listener.rung == [mapping]
     assert listener.holes == [(NEWS, (2,))]
 
@@ -75,3 +77,43 @@ async def test_news_wait_for_postgresql(
     monkeypatch.setattr(core.ingest, "receive", failing)
     await listener.intake.store([post(1)])
     assert await core.states(mapping) == [(1, "queued")]
+
+
+async def test_what_cannot_be_stored_is_kept_raw_when_postgresql_is_back(
+    core: House, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = await core.mapping()
+    monkeypatch.setattr("forwarder.intake.LONGEST_PAUSE", 0.05)
+    leave = notices.leave
+    outages = 2
+
+    async def failing(*args: object) -> None:
+        nonlocal outages
+        if outages:
+            outages -= 1
+            raise Unavailable("PostgreSQL does not answer")
+        await leave(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(notices, "leave", failing)
+    await listener.intake.store([post(1, topic_id=2**40), post(2)])
+    assert await core.states(mapping) == [(2, "queued")]
+    assert len(await core.run("delete from quarantine returning id")) == 1
+
+
+async def test_news_are_stored_while_the_bells_of_the_last_are_being_rung(core: House) -> None:
+    mapping = await core.mapping()
+    slow = asyncio.Event()
+
+    async def ring(_: Sequence[Due]) -> None:
+        await slow.wait()
+
+    intake = Intake(core.db, core.ingest, core.user, AccountKind.USER, ring)
+    running = asyncio.create_task(intake.run())
+    async with asyncio.timeout(10):
+        await intake.store([post(1)])
+        await intake.store([post(2)])
+    assert await core.states(mapping) == [(1, "queued"), (2, "queued")]
+    slow.set()
+    await intake.drain(5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
