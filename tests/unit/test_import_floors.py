@@ -17,7 +17,7 @@ HOUSE = ROOT / "forwarder"
 FLOORS: list[set[str]] = [
     {"errors", "redact", "tether"},  # words
     {"message", "settings", "log", "references"},  # values, fuse box
-    {"models", "seam", "retry", "rules"},  # tables, the seam to Telegram, pure decisions
+    {"models", "seam", "retry", "rules", "likeness"},  # tables, the seam to Telegram, pure decisions
     {"db", "pace", "together"},
     {"outbox", "schema"},
     {"services"},
