@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from forwarder import __version__, log
+from forwarder.cli.audit import audit
 from forwarder.cli.channels import channel
 from forwarder.cli.database import db
 from forwarder.cli.demo import demo
@@ -21,7 +22,23 @@ from forwarder.cli.sandbox import sandbox
 from forwarder.cli.takeback import takeback
 from forwarder.cli.why import why
 
-COMMANDS = (run, demo, login, bot, ingest, worker, beat, flower, sandbox, db, channel, mapping, why, takeback)
+COMMANDS = (
+    run,
+    demo,
+    login,
+    bot,
+    ingest,
+    worker,
+    beat,
+    flower,
+    sandbox,
+    db,
+    channel,
+    mapping,
+    why,
+    audit,
+    takeback,
+)
 
 
 class InOrder(Door):

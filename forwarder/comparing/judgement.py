@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from forwarder.likeness import same_content, same_post, same_thing, wanted_of
+from forwarder.likeness import may_be_earlier, same_content, same_post, same_thing, wanted_of
 from forwarder.message import Kind, Mode, Origin, SourceMessage
 
 Post = tuple[SourceMessage, ...]
@@ -32,6 +32,7 @@ class Scene:
 
     ``posts`` are those that stand in the source now, ``there`` what stands in the destination, oldest first.
     ``records`` say whose copy a message of the destination is, ``foreign`` are copies of other mappings.
+    ``earlier`` are texts that a source message has had before, which a copy may still have.
     ``verbatim`` says that copies read like their posts: no rule changes them, and edits are followed.
     """
 
@@ -39,23 +40,26 @@ class Scene:
     there: tuple[SourceMessage, ...]
     records: Mapping[int, int] = field(default_factory=dict)
     foreign: frozenset[int] = frozenset()
+    earlier: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     verbatim: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """``copy`` stands for ``source``; all are message ids."""
+    """``copy`` stands for ``source``; both are message ids. ``recorded`` says that our rows say so too."""
 
     source: int
     copy: int
     how: How
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """``matches`` are the copies, by source message. ``absent`` are posts without any, ``partial`` albums of which
     some parts lack. ``doubles`` are further copies of messages that have one, ``strays`` copies of messages that
-    the source has not got any more, ``stale`` copies that say something else than the source says now."""
+    the source has not got any more, ``stale`` copies that say something else than the source says now. ``doubtful``
+    are among the absent: what stands there may be a copy of what they said before an edit."""
 
     matches: Mapping[int, Match]
     absent: tuple[Post, ...]
@@ -63,6 +67,7 @@ class Judgement:
     doubles: tuple[Match, ...]
     strays: tuple[Match, ...]
     stale: tuple[Match, ...]
+    doubtful: tuple[Post, ...] = ()
 
 
 def judge(scene: Scene) -> Judgement:
@@ -72,14 +77,16 @@ def judge(scene: Scene) -> Judgement:
     matching.by_content()
     matching.by_mere_record()
     found = {post: sum(part.message_id in matching.matches for part in post) for post in scene.posts}
+    absent = tuple(post for post, parts in found.items() if parts == 0)
     doubles, strays = matching.left_over()
     return Judgement(
         matches=matching.matches,
-        absent=tuple(post for post, parts in found.items() if parts == 0),
+        absent=absent,
         partial=tuple(post for post, parts in found.items() if 0 < parts < len(post)),
         doubles=doubles,
         strays=strays,
         stale=matching.stale() if scene.verbatim else (),
+        doubtful=tuple(post for post in absent if any(matching.doubtful(part) for part in post)),
     )
 
 
@@ -93,7 +100,9 @@ class Matching:
     def __init__(self, scene: Scene) -> None:
         self._records = scene.records
         self._source = {part.message_id: part for post in scene.posts for part in post}
-        self._wanted = {number: wanted_of(part) for number, part in self._source.items()}
+        self._wanted = {
+            number: wanted_of(part, scene.earlier.get(number, ())) for number, part in self._source.items()
+        }
         self._copies = {
             copy.message_id: copy
             for copy in scene.there
@@ -104,7 +113,8 @@ class Matching:
         self._things: dict[Thing, list[int]] = defaultdict(list)
         for number, part in self._source.items():
             self._origins[part.origin or Origin(part.chat_id, number)].append(number)
-            self._things[thing(part)].append(number)
+            for words in self._wanted[number].texts:
+                self._things[thing(part, words)].append(number)
         self.matches: dict[int, Match] = {}
 
     def by_header(self) -> None:
@@ -123,7 +133,7 @@ class Matching:
     def by_content(self) -> None:
         """Equal posts and equal copies are paired in their order."""
         for copy in list(self._free.values()):
-            of = (n for n in self._things.get(thing(copy), ()) if n not in self.matches)
+            of = (n for n in self._things.get(thing(copy, copy.text), ()) if n not in self.matches)
             self._claim(next((n for n in of if self._is_copy(n, copy)), None), copy, How.CONTENT)
 
     def by_mere_record(self) -> None:
@@ -154,6 +164,14 @@ class Matching:
                 found.append(match)
         return tuple(found)
 
+    def doubtful(self, part: SourceMessage) -> bool:
+        """Whether what is left over may be a copy of what this message said before it was edited."""
+        wanted = self._wanted[part.message_id]
+        return wanted.edited is not None and any(
+            copy.date >= part.date and any(may_be_earlier(mode, wanted, copy) for mode in Mode)
+            for copy in self._free.values()
+        )
+
     def _double_of(self, copy: SourceMessage) -> Match | None:
         for number in self._same_origin(copy):
             return Match(number, copy.message_id, How.HEADER)
@@ -162,7 +180,7 @@ class Matching:
             return Match(recorded, copy.message_id, How.RECORD)
         if not (copy.text or copy.media_id):
             return None  # every place and every dice looks like every other
-        for number in self._things.get(thing(copy), ()):
+        for number in self._things.get(thing(copy, copy.text), ()):
             if self._is_copy(number, copy):
                 return Match(number, copy.message_id, How.CONTENT)
         return None
@@ -177,9 +195,10 @@ class Matching:
 
     def _claim(self, number: int | None, copy: SourceMessage, how: How) -> None:
         if number is not None and number not in self.matches:
-            self.matches[number] = Match(number, copy.message_id, how)
+            recorded = self._records.get(copy.message_id) == number
+            self.matches[number] = Match(number, copy.message_id, how, recorded)
             del self._free[copy.message_id]
 
 
-def thing(message: SourceMessage) -> Thing:
-    return message.kind, message.media_id, "" if message.media_id is not None else message.text
+def thing(message: SourceMessage, words: str) -> Thing:
+    return message.kind, message.media_id, "" if message.media_id is not None else words

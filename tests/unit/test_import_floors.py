@@ -24,7 +24,7 @@ FLOORS: list[set[str]] = [
     {"collect", "calls", "hooks", "account_wire", "deputy"},
     {"ingest", "backfill", "outcome"},
     {"deliver", "intake", "reconcile", "upkeep", "account_desk"},  # the one way through
-    {"telegram", "metrics", "health", "legacy"},  # the porch, barometers
+    {"telegram", "metrics", "health", "legacy", "comparing"},  # the porch, barometers
     {"bot"},
     {"servers", "supervisor"},  # what stands under the processes of one machine
     {"broker"},

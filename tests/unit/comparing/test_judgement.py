@@ -174,6 +174,17 @@ SCENES: dict[str, tuple[Scene, Found]] = {
 }  # fmt: skip
 
 
+EDITED = replace(ONE, text="newer", edit_date=NOON + timedelta(days=1))
+
+
+def test_a_copy_of_what_a_post_said_before_is_found_by_what_is_remembered() -> None:
+    there = (copy(10, "one"),)
+    assert in_ids(judge(Scene(((EDITED,),), there, earlier={1: ("one",)}))).pairs == ((1, 10),)
+    forgotten = judge(Scene(((EDITED,),), there))
+    assert forgotten.absent == forgotten.doubtful == ((EDITED,),)
+    assert judge(Scene(((EDITED,),), (picture(copy(10, "one"), "mt:photo:1"),))).doubtful == ()
+
+
 @pytest.mark.parametrize("name", SCENES)
 def test_what_differs(name: str) -> None:
     scene, found = SCENES[name]

@@ -1,0 +1,261 @@
+"""An audit tells the truth whatever our rows say, and what it mends is mended by ordinary deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from forwarder.comparing.audit import Auditor
+from forwarder.comparing.mending import Mended, Mender
+from forwarder.comparing.report import Audit
+from forwarder.errors import InvalidRequest, TelegramError
+from forwarder.message import AccountKind, DeleteOrder, Edited, Fetched, Heard, SourceMessage
+from tests.builders import ARCHIVE, DIGEST, NEWS, House, album, post
+from tests.integration.carriers import Street
+
+BOT, USER = AccountKind.BOT, AccountKind.USER
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Chats:
+    """What stands in the chats; ``see`` brings in what the scripted sender has sent."""
+
+    street: Street
+    source: dict[int, SourceMessage] = field(default_factory=dict)
+    there: dict[int, SourceMessage] = field(default_factory=dict)
+    errors: list[Exception] = field(default_factory=list)
+    silent_about_tops: bool = False
+    pages: int = 0
+
+    def post(self, *messages: SourceMessage) -> tuple[SourceMessage, ...]:
+        self.source |= {message.message_id: message for message in messages}
+        return messages
+
+    def see(self) -> None:
+        for chat, number, copy in self.street.chat.arrived:
+            if chat == DIGEST and copy not in self.there:
+                self.put(copy, self.source[number])
+
+    def put(self, copy: int, of: SourceMessage) -> None:
+        at = datetime.now(UTC) + timedelta(seconds=1)
+        self.there[copy] = replace(of, chat_id=DIGEST, message_id=copy, date=at, heard=Heard.POLL)
+
+    def texts(self) -> list[str]:
+        return [self.there[number].text for number in sorted(self.there)]
+
+    def _of(self, chat_id: int) -> dict[int, SourceMessage]:
+        return {NEWS: self.source, DIGEST: self.there}[chat_id]
+
+    async def tops(self, chat_ids: Sequence[int]) -> dict[int, int]:
+        return {} if self.silent_about_tops else {chat: max(self._of(chat), default=0) for chat in chat_ids}
+
+    async def fetch(self, chat_id: int, message_ids: Sequence[int]) -> Fetched:
+        self.pages += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        found = self._of(chat_id)
+        return Fetched(
+            tuple(found[number] for number in message_ids if number in found),
+            tuple(number for number in message_ids if number not in found),
+        )
+
+    async def delete(self, order: DeleteOrder) -> None:
+        for number in order.message_ids:
+            self.there.pop(number, None)
+
+
+@pytest.fixture
+def chats(street: Street) -> Chats:
+    return Chats(street)
+
+
+async def no_wait(seconds: float) -> None:
+    """Pages follow one another at once."""
+
+
+async def audited(core: House, chats: Chats, mapping: int, since: datetime | None = None) -> Audit:
+    return await Auditor(core.db, chats, no_wait).audit(mapping, since)
+
+
+async def mend(core: House, chats: Chats, found: Audit, *, delete: bool = True) -> Mended:
+    return await Mender(core.db, chats, core.ingest).mend(found, delete=delete)
+
+
+async def five_sent(core: House, street: Street, chats: Chats, **values: object) -> int:
+    """Two posts, an album of two, and a post; heard, sent, and standing in the destination."""
+    mapping = await core.mapping(**values)  # type: ignore[arg-type]
+    await core.hear(*chats.post(post(1), post(2), *album("a", 3, 4), post(5)))
+    await street.carrier(street.sender(USER)).carry(mapping)
+    chats.see()
+    return mapping
+
+
+async def test_where_all_is_well_the_numbers_are_equal(core: House, street: Street, chats: Chats) -> None:
+    mapping = await five_sent(core, street, chats)
+    found = await audited(core, chats, mapping)
+    assert (found.posts, found.copies, found.good) == (4, 4, True)
+
+
+async def test_it_tells_the_truth_though_our_rows_have_forgotten_the_copies(
+    core: House, street: Street, chats: Chats
+) -> None:
+    mapping = await five_sent(core, street, chats)
+    await core.run("delete from copies")
+    found = await audited(core, chats, mapping)
+    assert (found.posts, found.copies, len(found.missing), len(found.doubles)) == (4, 4, 0, 0)
+    assert len(found.unrecorded) == 4
+    assert (await mend(core, chats, found)).recorded == 4
+    assert (await audited(core, chats, mapping)).good
+    assert len(await core.run("select 1 from copies")) == 5
+
+
+async def test_it_tells_the_truth_though_our_rows_say_sent(core: House, street: Street, chats: Chats) -> None:
+    mapping = await five_sent(core, street, chats)
+    [second] = [copy for copy, message in chats.there.items() if message.text == chats.source[2].text]
+    del chats.there[second]
+    found = await audited(core, chats, mapping)
+    assert [(lack.post[0].message_id, lack.reason) for lack in found.missing] == [(2, "copy_gone")]
+    assert (await mend(core, chats, found)).queued == 1
+    await street.carrier(street.sender(USER)).carry(mapping)
+    chats.see()
+    assert (await audited(core, chats, mapping)).good
+    assert sorted(chats.texts()) == sorted(message.text for message in chats.source.values())
+
+
+async def test_a_post_that_waits_is_not_missing_and_one_without_a_delivery_is(
+    core: House, street: Street, chats: Chats
+) -> None:
+    mapping = await five_sent(core, street, chats)
+    await core.hear(*chats.post(post(6)))
+    chats.post(post(7))  # not heard so far
+    found = await audited(core, chats, mapping)
+    assert (found.waiting, found.missing) == (2, ())
+    await core.run("delete from deliveries where position in (5, 6)")
+    await core.run("delete from copies where source_message_id = 5")
+    [last] = [copy for copy, message in chats.there.items() if message.text == chats.source[5].text]
+    del chats.there[last]
+    found = await audited(core, chats, mapping)
+    assert [lack.reason for lack in found.missing] == ["never_queued", "never_queued"]
+    assert (await mend(core, chats, found)).queued == 2
+    assert [row["class"] for row in await core.deliveries(mapping) if row["state"] == "queued"] == [2, 2]
+
+
+async def test_what_was_decided_is_explained(core: House, street: Street, chats: Chats) -> None:
+    mapping = await five_sent(core, street, chats)
+    await core.hear(*chats.post(post(6), post(7)))
+    await core.set_state(mapping, "sent")
+    await core.run("update deliveries set state = 'filtered', reason = 'words' where position = 6;")
+    await core.run("update deliveries set state = 'withdrawn', reason = 'skipped' where position = 7")
+    found = await audited(core, chats, mapping)
+    assert (found.posts, found.good) == (4, True)
+    assert found.explained == {"skipped": 1, "words": 1}
+
+
+async def test_doubles_and_strays_are_deleted_only_when_that_is_wanted(
+    core: House, street: Street, chats: Chats
+) -> None:
+    mapping = await five_sent(core, street, chats)
+    before = chats.texts()
+    chats.put(600, chats.source[1])
+    chats.put(601, post(9, "people talk"))
+    found = await audited(core, chats, mapping)
+    assert [(one.source, one.copy) for one in found.doubles] == [(1, 600)]
+    assert (await mend(core, chats, found, delete=False)).deleted == 0
+    assert (await mend(core, chats, await audited(core, chats, mapping))).deleted == 1
+    assert chats.texts() == [*before, "people talk"]
+    gone = chats.source.pop(1)
+    stray = await audited(core, chats, mapping)
+    assert [one.source for one in stray.strays] == [1]
+    await mend(core, chats, stray)
+    assert gone.text not in chats.texts()
+
+
+async def test_a_copy_out_of_date_is_edited_by_a_delivery(core: House, street: Street, chats: Chats) -> None:
+    mapping = await five_sent(core, street, chats)
+    chats.post(replace(chats.source[2], text="corrected", edit_date=datetime.now(UTC)))
+    found = await audited(core, chats, mapping)
+    assert [one.source for one in found.stale] == [2]
+    assert (await mend(core, chats, found)).edited == 1
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    assert [order.text for order in sender.edits] == ["corrected"]
+
+
+async def test_an_edit_that_is_on_its_way_is_not_called_out_of_date(
+    core: House, street: Street, chats: Chats
+) -> None:
+    mapping = await five_sent(core, street, chats)
+    [edited] = chats.post(replace(chats.source[2], text="corrected", edit_date=datetime.now(UTC)))
+    await core.hear(Edited(edited))
+    assert (await audited(core, chats, mapping)).good
+
+
+async def test_posts_that_we_never_heard_are_left_to_a_backfill(
+    core: House, street: Street, chats: Chats
+) -> None:
+    mapping = await five_sent(core, street, chats)
+    await core.run("update marks set mark = 8")
+    chats.post(post(7), post(8))
+    mended = await mend(core, chats, await audited(core, chats, mapping))
+    assert (mended.queued, mended.unheard) == (0, (7, 8))
+
+
+async def test_only_posts_since_a_time_are_read(core: House, street: Street, chats: Chats) -> None:
+    mapping = await core.mapping()
+    old = [post(number, date=LONG_AGO + timedelta(minutes=number)) for number in range(1, 1500)]
+    await core.hear(*chats.post(*old[-2:]), *chats.post(post(2000)))
+    chats.post(*old)
+    await street.carrier(street.sender(USER)).carry(mapping)
+    chats.see()
+    found = await audited(core, chats, mapping, datetime.now(UTC) - timedelta(hours=1))
+    assert (found.posts, found.copies, found.good) == (1, 1, True)
+    assert chats.pages < 40
+
+
+async def test_a_bot_that_may_not_ask_for_the_newest_id_finds_it(
+    core: House, street: Street, chats: Chats
+) -> None:
+    mapping = await five_sent(core, street, chats)
+    chats.silent_about_tops = True
+    assert (await audited(core, chats, mapping)).good
+
+
+async def test_a_wait_is_sat_out_and_a_closed_chat_is_a_sentence(
+    core: House, street: Street, chats: Chats
+) -> None:
+    mapping = await five_sent(core, street, chats)
+    chats.errors = [
+        TelegramError("FLOOD_WAIT", code=420, seconds=3),
+        TelegramError("RPC_CALL_FAIL", code=500),
+    ]
+    assert (await audited(core, chats, mapping)).good
+    chats.errors = [TelegramError("CHANNEL_PRIVATE", code=400)]
+    with pytest.raises(InvalidRequest, match="can read"):
+        await audited(core, chats, mapping)
+
+
+async def test_a_mapping_that_is_unknown_or_disabled_is_refused(
+    core: House, street: Street, chats: Chats
+) -> None:
+    with pytest.raises(InvalidRequest, match="no mapping"):
+        await audited(core, chats, 0)
+    mapping = await five_sent(core, street, chats)
+    await core.run("update mappings set state = 'disabled' where id = :id", id=mapping)
+    with pytest.raises(InvalidRequest, match="disabled"):
+        await mend(core, chats, await audited(core, chats, mapping))
+
+
+async def test_copies_of_another_mapping_are_left_alone(core: House, street: Street, chats: Chats) -> None:
+    mapping = await five_sent(core, street, chats, dedup="off")
+    other = await core.mapping(ARCHIVE, DIGEST, dedup="off")
+    await core.hear(post(1, chats.source[1].text, chat=ARCHIVE))
+    await street.carrier(street.sender(USER)).carry(other)
+    [copy] = [
+        row["message_id"] for row in await core.run("select * from copies where mapping_id = :o", o=other)
+    ]
+    chats.put(copy, chats.source[1])
+    assert (await audited(core, chats, mapping)).good
