@@ -169,6 +169,7 @@ class Ingest:
             [
                 Candidate(
                     delivery_id=row.id,
+                    post_id=row.post_id,
                     destination_id=row.destination_id,
                     topic=row.destination_topic,
                     source_id=row.source_id,

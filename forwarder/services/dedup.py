@@ -4,6 +4,9 @@ Two posts are the same when they have the same origin (one is a forward of the o
 or the same normalised text with the same media. The first delivery to reserve a key keeps it until the
 window ends; a later one from another source (from any source, where the mapping says ``all``) becomes its
 ``duplicate``. When the first ends without being sent, the outbox hands its keys to the first duplicate.
+
+The very same post is brought to one place once whatever the mappings say: two mappings of one source, for all of it
+and for a topic of it, are no wish to have it twice.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ class Candidate:
     """A delivery that asks for its place in a destination. ``hours`` is its mapping's window."""
 
     delivery_id: int
+    post_id: int
     destination_id: int
     topic: int
     source_id: int
@@ -49,6 +53,17 @@ def keys_of(parts: tuple[SourceMessage, ...]) -> tuple[bytes, ...]:
     return tuple(keys)
 
 
+def repeats(candidates: Sequence[Candidate]) -> dict[int, int]:
+    """Deliveries that bring the same post to the same place as an earlier one: ``{again: first}``."""
+    firsts: dict[tuple[int, int, int], int] = {}
+    found: dict[int, int] = {}
+    for c in sorted(candidates, key=lambda c: c.delivery_id):
+        first = firsts.setdefault((c.post_id, c.destination_id, c.topic), c.delivery_id)
+        if first != c.delivery_id:
+            found[c.delivery_id] = first
+    return found
+
+
 class DeduplicationService:
     """Reserves and releases keys, always inside the caller's transaction.
 
@@ -61,19 +76,20 @@ class DeduplicationService:
         Keys are reserved in sorted order, so that two transactions that want the same keys wait for each
         other instead of deadlocking.
         """
+        repeated = repeats(candidates)
         wanted = sorted(
             (c.destination_id, c.topic, key, c.delivery_id, c.source_id, c.hours)
             for c in candidates
-            if c.dedup is not Dedup.OFF
+            if c.dedup is not Dedup.OFF and c.delivery_id not in repeated
             for key in c.keys
         )
         if not wanted:
-            return {}
+            return repeated
         owners = {(w[0], w[1], w[2]): (w[3], w[4]) for w in reversed(wanted)}
         owners |= await self._reserve(session, wanted)
         duplicates: dict[int, int] = {}
         for candidate in sorted(candidates, key=lambda c: c.delivery_id):
-            if candidate.dedup is Dedup.OFF:
+            if candidate.dedup is Dedup.OFF or candidate.delivery_id in repeated:
                 continue
             for key in candidate.keys:
                 owner, source = owners[(candidate.destination_id, candidate.topic, key)]
@@ -83,7 +99,7 @@ class DeduplicationService:
                     duplicates[candidate.delivery_id] = duplicates.get(owner, owner)
                     break
         await self.release(session, list(duplicates))
-        return duplicates
+        return duplicates | {again: duplicates.get(first, first) for again, first in repeated.items()}
 
     async def _reserve(
         self, session: AsyncSession, wanted: Sequence[tuple[int, int, bytes, int, int, int]]

@@ -24,7 +24,8 @@ SKIPPERS = text(
 # what may have been sent already is not withdrawn.
 SKIP_OLD = text(
     """
-    update deliveries d set state = 'withdrawn', reason = 'too_old', done_at = clock_timestamp()
+    update deliveries d set state = 'withdrawn', reason = 'too_old', done_at = clock_timestamp(),
+           revision = m.revision
       from mappings m
      cross join lateral (
         select q.id from deliveries q

@@ -29,14 +29,16 @@ LET_GO = text(
 )
 SKIP_POSTS = text(
     """
-    update deliveries set state = 'withdrawn', reason = 'skipped', done_at = clock_timestamp()
+    update deliveries set state = 'withdrawn', reason = 'skipped', done_at = clock_timestamp(),
+           revision = (select m.revision from mappings m where m.id = :mapping)
      where mapping_id = :mapping and kind = 'post' and state = 'held' and reason = 'paused'
     returning id
     """
 )
 WITHDRAW = text(
     """
-    update deliveries set state = 'withdrawn', reason = 'mapping_disabled', done_at = clock_timestamp()
+    update deliveries set state = 'withdrawn', reason = 'mapping_disabled', done_at = clock_timestamp(),
+           revision = (select m.revision from mappings m where m.id = :mapping)
      where mapping_id = :mapping and state in ('queued', 'held')
     returning id, kind
     """

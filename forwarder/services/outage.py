@@ -53,8 +53,9 @@ ANSWER = text(
     update deliveries d
        set state = case when not w.wanted then 'withdrawn' when :paused then 'held' else 'queued' end,
            reason = case when not w.wanted then 'outage_skipped' when :paused then 'paused' end,
-           done_at = case when not w.wanted then clock_timestamp() end
-      from waiting w where d.id = w.id
+           done_at = case when not w.wanted then clock_timestamp() end,
+           revision = case when w.wanted then d.revision else m.revision end
+      from waiting w, mappings m where m.id = d.mapping_id and d.id = w.id
     returning d.id, w.wanted
     """
 )

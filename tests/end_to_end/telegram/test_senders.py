@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
 import pytest
 import telegram
 
@@ -26,6 +29,8 @@ from forwarder.telegram.finder import MtprotoFinder
 from forwarder.telegram.user_sender import UserSender
 
 from .conftest import Town
+
+Wait = Callable[[Callable[[], bool]], Awaitable[None]]
 
 
 def order(town: Town, ids: list[int], mode: Mode = Mode.COPY, first_random: int = 1000) -> SendOrder:
@@ -74,6 +79,25 @@ async def test_a_lost_answer_is_an_unknown_outcome_and_the_repeat_is_safe(
             await sender.send(order(town, ids))
         assert await sender.send(order(town, ids)) == (max(town.texts(town.target)),)
     assert list(town.texts(town.target).values()) == ["one"]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_call_given_up_that_telethon_sends_again_after_a_reconnect_makes_no_second_message(
+    town: Town, wait_until: Wait, moment: Literal["before", "after"]
+) -> None:
+    ids = [town.post("one"), town.post("two")]
+    async with town.client("sender", town.user) as client:
+        sender = UserSender(client, 1)
+        await client.ready()
+        client.call_timeout = 0.5
+        town.fault(FaultRule("drop", moment, method="messages.forwardMessages", times=1))
+        with pytest.raises(OutcomeUnknown):
+            await sender.send(order(town, ids))
+        town.mtproto.cut(town.user)
+        await wait_until(lambda: town.guard.record.by_method["messages.forwardMessages"] == 2)
+        client.call_timeout = 20
+        assert await sender.send(order(town, ids)) == tuple(town.texts(town.target))
+    assert list(town.texts(town.target).values()) == ["one", "two"]
 
 
 async def test_a_flood_wait_says_how_long_and_does_not_spread_to_other_chats(town: Town) -> None:
