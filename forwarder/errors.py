@@ -60,6 +60,14 @@ class NotFound(InvalidRequest):
     """The channel, mapping, account or post that was named does not exist."""
 
 
+class RuleFailed(ForwarderError):
+    """A rule broke on a post, which therefore is not sent; ``rule`` is what the rule is called."""
+
+    def __init__(self, rule: str, kind: str) -> None:
+        super().__init__(f"The rule “{rule}” broke on this post ({kind}). Change the rule, or remove it.")
+        self.rule = rule
+
+
 class TelegramError(ForwarderError):
     """What Telegram answered instead of a result, or that it did not answer.
 

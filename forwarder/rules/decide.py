@@ -1,0 +1,233 @@
+"""What the rules make of a post: pure, the same for delivery, for "try it" and for "why?"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from forwarder.errors import RuleFailed
+from forwarder.message import Entity, SourceMessage
+from forwarder.rules import fitting, marks
+from forwarder.rules.changes import PostKey, Setting, SourceLinks, post_key
+from forwarder.rules.entities import Rich, from_utf16, joined, length_in_units, stripped, to_utf16
+from forwarder.rules.frame import Button, ButtonRule, Footer, Header, Preview, Spoiler, TooLong
+from forwarder.rules.post import WITH_TEXT, SourcePost
+from forwarder.rules.ruleset import Rules
+from forwarder.rules.templates import Template
+
+T = TypeVar("T")
+
+BETWEEN = Rich("\n\n")
+CHANNEL_OFFSET = 1_000_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the post itself does not say. ``copies`` has links to our copies in the destination of the posts that
+    ``linked_posts`` names. ``caption_limit`` is the sending account's."""
+
+    source_title: str = ""
+    source_username: str | None = None
+    copies: Mapping[PostKey, str] = field(default_factory=dict)
+    caption_limit: int = fitting.CAPTION_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A source message as it goes out: text or caption, in UTF-16 units. ``changed``: not as it is in the source."""
+
+    source: SourceMessage
+    text: str
+    entities: tuple[Entity, ...]
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What did not fit: a text message that follows the post."""
+
+    text: str
+    entities: tuple[Entity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """``preview`` is None where the source's own choice stays. ``by`` names the rules that changed something."""
+
+    parts: tuple[Part, ...]
+    rest: Rest | None = None
+    preview: bool | None = None
+    spoiler: bool = False
+    button: Button | None = None
+    by: tuple[str, ...] = ()
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the post can go as it is, server-side."""
+        return not (
+            any(part.changed for part in self.parts)
+            or self.rest or self.spoiler or self.button or self.preview is not None
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """``reason``: ``denied``, ``not_allowed``, or ``nothing_left`` of a text. ``words`` are those that did it."""
+
+    rule: str
+    words: tuple[str, ...]
+    reason: str
+
+
+Outcome = Passed | Refused
+
+
+def decide(rules: Rules, parts: Sequence[SourceMessage], context: Context) -> Outcome:
+    """Whether the post passes, and as what. Raises RuleFailed for a rule that breaks: it lets nothing through."""
+    if not rules.rules:
+        return Passed(tuple(_as_it_is(part) for part in parts))
+    post = SourcePost(parts)
+    refused = _refusal(rules, post)
+    return refused if refused is not None else _changed(rules, post, context)
+
+
+def linked_posts(rules: Rules, parts: Sequence[SourceMessage]) -> tuple[PostKey, ...]:
+    """The posts that this one links to, where the rules want to know our copies of them."""
+    if not any(isinstance(change, SourceLinks) for _, change in rules.changes):
+        return ()
+    found = (
+        post_key(mark.target) for part in parts for mark in marks.links(from_utf16(part.text, part.entities))
+    )
+    return tuple(dict.fromkeys(key for key in found if key is not None))
+
+
+def _refusal(rules: Rules, post: SourcePost) -> Refused | None:
+    for label, rule in rules.filters:
+        words = _by(label, rule.condition.holds, post)
+        if rule.allow and words is None:
+            return Refused(label, (), "not_allowed")
+        if not rule.allow and words is not None:
+            return Refused(label, words, "denied")
+    return None
+
+
+def _changed(rules: Rules, post: SourcePost, context: Context) -> Outcome:
+    by: dict[str, None] = {}
+    values = values_of(post, context)
+    main = _main_part(post.parts)
+    parts: list[Part] = []
+    rest = None
+    for part in post.parts:
+        rich = before = from_utf16(part.text, part.entities)
+        if part.kind in WITH_TEXT:
+            setting = Setting(part.kind, context.copies)
+            for label, change in rules.changes:
+                new = _by(label, change.apply, rich, setting)
+                if new != rich:
+                    by[label] = None
+                rich = new
+        if part is main:
+            rich, rest = _framed(rules, rich, before, values, limit_of(part, context), by)
+        elif rich != before:
+            rich = fitting.cut(rich, limit_of(part, context))
+        if rich == before:
+            parts.append(_as_it_is(part))
+            continue
+        text, entities = to_utf16(stripped(rich))
+        if not text and part.kind.value == "text":
+            return Refused(next(reversed(by), ""), (), "nothing_left")
+        parts.append(Part(part, text, entities, changed=True))
+    return _dressed(rules, Passed(tuple(parts), rest), values, by)
+
+
+def _framed(
+    rules: Rules, body: Rich, before: Rich, values: Mapping[str, str], limit: int, by: dict[str, None]
+) -> tuple[Rich, Rest | None]:
+    """The text between header and footer, and what of it must go into a message of its own."""
+    above, below = _filled(rules, Header, values, by), _filled(rules, Footer, values, by)
+    whole = _around(above, body, below)
+    if whole == before or length_in_units(whole.text) <= limit:
+        return whole, None
+    too_long = rules.one(TooLong)
+    by[rules.label_of(TooLong) or "too_long"] = None
+    if too_long is not None and too_long.split:
+        first, second = fitting.split(whole, limit)
+        return first, Rest(*to_utf16(fitting.cut(second, fitting.TEXT_LIMIT))) if second.text else None
+    room = limit - length_in_units(_around(above, Rich("x"), below).text) + 1
+    return fitting.cut(_around(above, fitting.cut(body, max(room, 0)), below), limit), None
+
+
+def _filled(
+    rules: Rules, kind: type[Header] | type[Footer], values: Mapping[str, str], by: dict[str, None]
+) -> Rich:
+    rule = rules.one(kind)
+    if rule is None:
+        return Rich()
+    template: Template = rule.template
+    filled = stripped(_by(rules.label_of(kind), template.fill, values))
+    if filled.text:
+        by[rules.label_of(kind)] = None
+    return filled
+
+
+def _around(*parts: Rich) -> Rich:
+    """Those that say something, a blank line between them."""
+    said = [part for part in parts if part.text]
+    between = [piece for part in said for piece in (BETWEEN, part)]
+    return joined(*between[1:]) if len(said) != 1 else said[0]
+
+
+def _dressed(rules: Rules, passed: Passed, values: Mapping[str, str], by: dict[str, None]) -> Passed:
+    preview, button = rules.one(Preview), rules.one(ButtonRule)
+    filled = _by(rules.label_of(ButtonRule), button.fill, values) if button is not None else None
+    text_alone = len(passed.parts) == 1 and passed.parts[0].source.kind.value == "text"
+    spoiler = rules.one(Spoiler) is not None and not text_alone
+    for kind, used in ((Preview, preview is not None), (ButtonRule, filled is not None), (Spoiler, spoiler)):
+        if used:
+            by[rules.label_of(kind)] = None
+    shown = preview.shown if preview is not None and text_alone else None
+    return Passed(passed.parts, passed.rest, shown, spoiler, filled, tuple(by))
+
+
+def _main_part(parts: Sequence[SourceMessage]) -> SourceMessage | None:
+    """The part that carries header and footer: the first with a text, else the first that may have one."""
+    able = [part for part in parts if part.kind in WITH_TEXT]
+    return next((part for part in able if part.text), able[0] if able else None)
+
+
+def limit_of(part: SourceMessage, context: Context) -> int:
+    """UTF-16 units."""
+    return fitting.TEXT_LIMIT if part.kind.value == "text" else context.caption_limit
+
+
+def values_of(post: SourcePost, context: Context) -> dict[str, str]:
+    """What the fields of templates stand for; '' for what this post has not."""
+    first = post.parts[0]
+    name = context.source_username
+    if name:
+        link = f"https://t.me/{name}/{first.message_id}"
+    elif first.chat_id < -CHANNEL_OFFSET:
+        link = f"https://t.me/c/{-first.chat_id - CHANNEL_OFFSET}/{first.message_id}"
+    else:
+        link = ""
+    return {
+        "source_title": context.source_title,
+        "source_username": f"@{name}" if name else "",
+        "post_link": link,
+        "author": first.facts.author or "",
+        "date": first.date.strftime("%d.%m.%Y"),
+        "hashtags": " ".join(dict.fromkeys(mark.target for mark in post.tags["hashtag"])),
+    }
+
+
+def _as_it_is(part: SourceMessage) -> Part:
+    return Part(part, part.text, part.entities, changed=False)
+
+
+def _by(label: str, work: Callable[..., T], *values: object) -> T:
+    """What a rule answers. Whatever breaks in it is told with its name, for the delivery fails with that."""
+    try:
+        return work(*values)
+    except Exception as error:
+        raise RuleFailed(label, type(error).__name__) from error

@@ -1,0 +1,192 @@
+"""Changing a text without breaking its formatting.
+
+Telegram counts UTF-16 units, Python counts characters. A :class:`Rich` counts characters; only its two doors
+know units. An edit leaves the formatting of untouched text as it was. Formatting that
+
+* covers what an edit replaces keeps covering it, or is split around it where the edit says so;
+* reaches into it is trimmed;
+* lies within it goes away with it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+
+from forwarder.message import Entity
+
+FOUND_BY_SERVER = frozenset(
+    {"url", "mention", "hashtag", "cashtag", "bot_command", "email", "phone_number", "bank_card"}
+)
+BOUND_TO_TEXT = FOUND_BY_SERVER | {"custom_emoji"}
+"""These say what their text is: once it is changed, they would be wrong. The server finds most of them anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rich:
+    """A text with formatting in characters: sorted, inside the text, never empty."""
+
+    text: str = ""
+    entities: tuple[Entity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Put ``text`` in the place of the characters from ``start`` to ``end``; ``split`` keeps formatting off it."""
+
+    start: int
+    end: int
+    text: Rich = field(default_factory=Rich)
+    split: bool = False
+
+
+def from_utf16(text: str, entities: Sequence[Entity]) -> Rich:
+    """A text as Telegram gave it; formatting that points outside is clipped. Halves of pairs become U+FFFD."""
+    text = whole_characters(text)
+    if not entities:
+        return Rich(text)
+    units = length_in_units(text)
+    character = _character_at(text) if units != len(text) else None
+    found = []
+    for entity in entities:
+        start, end = max(0, entity.offset), min(units, entity.offset + entity.length)
+        if character is not None and start < end:
+            start, end = character[start], character[end]
+        if start < end:
+            found.append(replace(entity, offset=start, length=end - start))
+    return Rich(text, tuple(sorted(found, key=place_of)))
+
+
+def to_utf16(rich: Rich) -> tuple[str, tuple[Entity, ...]]:
+    """The text and its formatting as Telegram wants them."""
+    if not rich.entities or length_in_units(rich.text) == len(rich.text):
+        return rich.text, rich.entities
+    unit = list(accumulate((2 if letter > "\uffff" else 1 for letter in rich.text), initial=0))
+    return rich.text, tuple(
+        replace(e, offset=unit[e.offset], length=unit[e.offset + e.length] - unit[e.offset])
+        for e in rich.entities
+    )
+
+
+def length_in_units(text: str) -> int:
+    """UTF-16 units, in which Telegram counts."""
+    if text.isascii():
+        return len(text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def whole_characters(text: str) -> str:
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def edited(rich: Rich, edits: Sequence[Edit]) -> Rich:
+    """The text after all edits, which are in order and do not overlap."""
+    if not edits:
+        return rich
+    pieces: list[str] = []
+    own: list[Entity] = []
+    news: list[tuple[int, int]] = []  # where each edit's text stands afterwards
+    done = at = 0
+    for edit in edits:
+        at += edit.start - done
+        pieces += (rich.text[done : edit.start], edit.text.text)
+        own += (replace(e, offset=e.offset + at) for e in edit.text.entities)
+        news.append((at, at + len(edit.text.text)))
+        at += len(edit.text.text)
+        done = edit.end
+    pieces.append(rich.text[done:])
+    moved = _moved(rich.entities, edits, news)
+    return Rich("".join(pieces), tuple(sorted((*moved, *own), key=place_of)))
+
+
+def _moved(
+    entities: Iterable[Entity], edits: Sequence[Edit], news: Sequence[tuple[int, int]]
+) -> Iterable[Entity]:
+    starts, ends = [edit.start for edit in edits], [edit.end for edit in edits]
+    for entity in entities:
+        start, end = entity.offset, entity.offset + entity.length
+        first, last = bisect_right(ends, start), bisect_left(starts, end)  # the edits that touch its inside
+        if entity.type in BOUND_TO_TEXT and first < last:
+            continue
+        new_start = _new_start(start, end, edits, news, bisect_right(starts, start) - 1)
+        new_end = _new_end(start, end, edits, news, bisect_left(ends, end))
+        holes = [news[n] for n in range(first, last) if edits[n].split]
+        for hole_start, hole_end in holes:
+            if new_start < hole_start:
+                yield replace(entity, offset=new_start, length=hole_start - new_start)
+            new_start = max(new_start, hole_end)
+        if new_start < new_end:
+            yield replace(entity, offset=new_start, length=new_end - new_start)
+
+
+def _new_start(
+    start: int, end: int, edits: Sequence[Edit], news: Sequence[tuple[int, int]], before: int
+) -> int:
+    """``before`` is the last edit that begins at or before the formatting."""
+    if before < 0:
+        return start
+    edit, (new_start, new_end) = edits[before], news[before]
+    if start >= edit.end:
+        return new_end + start - edit.end
+    return new_start if start == edit.start and end >= edit.end else new_end
+
+
+def _new_end(start: int, end: int, edits: Sequence[Edit], news: Sequence[tuple[int, int]], after: int) -> int:
+    """``after`` is the first edit that ends at or behind the formatting."""
+    if after < len(edits) and edits[after].start < end:
+        edit, (new_start, new_end) = edits[after], news[after]
+        return new_end if end == edit.end and start <= edit.start else new_start
+    if after == 0:
+        return end
+    return news[after - 1][1] + end - edits[after - 1].end
+
+
+def part_of(rich: Rich, start: int, end: int) -> Rich:
+    """The characters from ``start`` to ``end`` with their formatting."""
+    edits = []
+    if end < len(rich.text):
+        edits.append(Edit(end, len(rich.text)))
+    if start > 0:
+        edits.insert(0, Edit(0, start))
+    return edited(rich, edits)
+
+
+def joined(*parts: Rich) -> Rich:
+    """One text behind the other."""
+    entities: list[Entity] = []
+    at = 0
+    for part in parts:
+        entities += (replace(e, offset=e.offset + at) for e in part.entities)
+        at += len(part.text)
+    return Rich("".join(part.text for part in parts), tuple(sorted(entities, key=place_of)))
+
+
+def stripped(rich: Rich) -> Rich:
+    """Without white space at its ends: Telegram drops that itself, and would move the formatting."""
+    end = len(rich.text.rstrip())
+    start = len(rich.text) - len(rich.text.lstrip())
+    return part_of(rich, min(start, end), end)
+
+
+def without(rich: Rich, unwanted: Callable[[Entity], bool]) -> Rich:
+    """The same text without some of its formatting."""
+    kept = tuple(entity for entity in rich.entities if not unwanted(entity))
+    return rich if len(kept) == len(rich.entities) else Rich(rich.text, kept)
+
+
+def place_of(entity: Entity) -> tuple[int, int]:
+    """Outer formatting sorts before inner."""
+    return entity.offset, -entity.length
+
+
+def _character_at(text: str) -> list[int]:
+    """Which character each UTF-16 unit belongs to, and the end."""
+    places: list[int] = []
+    for number, letter in enumerate(text):
+        places += (number, number) if letter > "\uffff" else (number,)
+    places.append(len(text))
+    return places

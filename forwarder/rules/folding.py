@@ -1,0 +1,131 @@
+"""Words as people mean them: in any case, with ё for е, in full-width letters, with or without vowel signs."""
+
+from __future__ import annotations
+
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
+
+import re2
+
+# What people leave out or write either way: ё, the dots of the Turkish İ and ı, the hamza over an alef, the
+# Arabic vowel signs and the stroke that stretches words, soft hyphens and joiners between letters.
+ALIKE = str.maketrans(
+    {"ё": "е", "ı": "i", "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ـ": None, "\u0307": None, "\u00ad": None,
+     "\u200b": None, "\u200c": None, "\ufeff": None}
+    | {chr(sign): None for sign in range(0x64B, 0x653)}
+)  # fmt: skip
+MOST_REMEMBERED = 50_000
+
+
+class _Folds(dict[str, str]):
+    """What a letter, with the marks that stand on it, is compared as."""
+
+    def __missing__(self, letter: str) -> str:
+        folded = unicodedata.normalize("NFKC", letter).casefold()
+        folded = unicodedata.normalize("NFKC", folded).translate(ALIKE)
+        if len(self) >= MOST_REMEMBERED:
+            self.clear()
+        self[letter] = folded
+        return folded
+
+
+FOLDS = _Folds()
+
+
+class Folded:
+    """A text as it is compared, which knows where in the original each stretch stands."""
+
+    __slots__ = ("_ends", "_letters", "data", "text")
+
+    def __init__(self, original: str) -> None:
+        self._letters: Sequence[str] = letters(original)
+        self.text = "".join(map(FOLDS.__getitem__, self._letters))
+        self.data = self.text.encode()
+        self._ends: tuple[list[int], list[int]] | None = None
+
+    def place(self, start: int, end: int) -> tuple[int, int]:
+        """The characters of the original that a stretch of the folded text stands for."""
+        if self._ends is None:
+            self._ends = (
+                list(accumulate(len(FOLDS[letter]) for letter in self._letters)),
+                list(accumulate(map(len, self._letters))),
+            )
+        folded, original = self._ends
+        first, last = bisect_right(folded, start), bisect_left(folded, end)
+        return (original[first - 1] if first else 0), original[last]
+
+
+def letters(text: str) -> Sequence[str]:
+    """Characters, each with the combining marks behind it where the text is not composed."""
+    if text.isascii() or unicodedata.is_normalized("NFC", text):
+        return text
+    found: list[str] = []
+    for character in text:
+        if found and unicodedata.combining(character):
+            found[-1] += character
+        else:
+            found.append(character)
+    return found
+
+
+def fold(text: str) -> str:
+    return Folded(text).text
+
+
+NO_LETTER = r"[^\p{L}\p{M}\p{N}_]"
+SILENT = re2.Options()
+SILENT.log_errors = False
+SILENT.max_mem = 64 << 20
+
+
+class Phrases:
+    """A set of words and phrases that is looked for in one pass, in time linear in the text.
+
+    Whole words unless ``part``; the white space within a phrase stands for any white space.
+    """
+
+    def __init__(self, words: Sequence[str], *, part: bool) -> None:
+        self._pattern = _compiled(tuple(words), part)
+
+    def first(self, folded: Folded) -> tuple[int, int] | None:
+        """Where in the original the first of them stands."""
+        return next(self.each(folded), None)
+
+    def each(self, folded: Folded) -> Iterator[tuple[int, int]]:
+        """Where they stand in the original, left to right, without overlaps."""
+        at = done = characters = taken = 0
+        while (found := self._pattern.search(folded.data, at)) is not None:
+            group = next(n for n in range(1, len(found.groups()) + 1) if found.start(n) >= 0)
+            start, end = found.span(group)
+            first = characters + len(folded.data[done:start].decode())
+            characters = first + len(folded.data[start:end].decode())
+            at = done = end
+            where = folded.place(first, characters)
+            # Two matches may stand for one letter of the original: of ß, which is compared as ss.
+            if where[0] >= taken:
+                yield where
+                taken = where[1]
+
+
+@lru_cache(maxsize=1024)
+def _compiled(words: tuple[str, ...], part: bool) -> re2._Regexp:
+    sides: dict[tuple[bool, bool], list[str]] = {}
+    for phrase in sorted({" ".join(fold(word).split()) for word in words} - {""}, key=len, reverse=True):
+        literal = r"\s+".join(re2.escape(word) for word in phrase.split())
+        guarded = (False, False) if part else (_is_letter(phrase[0]), _is_letter(phrase[-1]))
+        sides.setdefault(guarded, []).append(literal)
+    alternatives = [
+        (f"(?:^|{NO_LETTER})" if left else "")
+        + f"({'|'.join(literals)})"
+        + (f"(?:$|{NO_LETTER})" if right else "")
+        for (left, right), literals in sides.items()
+    ]
+    return re2.compile("|".join(alternatives).encode(), SILENT)
+
+
+def _is_letter(character: str) -> bool:
+    """As ``NO_LETTER`` sees it: the vowel signs of Indian scripts are marks, and belong to their word."""
+    return character == "_" or unicodedata.category(character)[0] in "LMN"

@@ -1,0 +1,56 @@
+"""What goes around a post's text or along with it: header, footer, button, preview, spoiler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from forwarder.rules.templates import Piece, Template, fill_address, fill_text
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    template: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    template: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Whether the copy shows a preview of its first link."""
+
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spoiler:
+    """Media are covered until they are tapped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button below the copy, as it is sent."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonRule:
+    text: tuple[Piece, ...]
+    address: tuple[Piece, ...]
+
+    def fill(self, values: Mapping[str, str]) -> Button | None:
+        """None where the post has no such link, or nothing to call it by."""
+        url, text = fill_address(self.address, values), fill_text(self.text, values).strip()
+        return Button(text[:64], url) if url and text else None
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """A text that the rules have made too long for one message: split in two, else cut."""
+
+    split: bool

@@ -1,0 +1,115 @@
+"""Links, mentions, hashtags and the like in a text: where they are and what they name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from forwarder.rules.entities import Rich
+from forwarder.rules.folding import fold
+
+# The server marks these in every text; after an edit of ours they are found again by what they look like.
+LOOKS = {
+    "url": re.compile(r"(?<![\w@])(?:https?://|tg://|www\.|t\.me/)[^\s<>]+", re.IGNORECASE),
+    "mention": re.compile(r"(?<![\w@./])@[A-Za-z]\w{3,31}\b", re.ASCII),
+    "hashtag": re.compile(r"(?<![\w#&/])#(?=\w*[^\W\d])\w+"),
+    "cashtag": re.compile(r"(?<![\w$])\$[A-Z]{3,8}\b(?!\w)"),
+    "bot_command": re.compile(r"(?<![\w/<>:.@])/[a-z]\w{0,31}(?:@\w+)?\b", re.ASCII | re.IGNORECASE),
+}
+BEHIND_A_LINK = ".,;:!?)]}»”’\"'…"
+CODE = frozenset({"code", "pre"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A stretch of the text in characters. ``target`` is what it names: a link's address, a tag as it is written.
+
+    ``hidden`` is a link, or a mention of somebody without a name, behind other words.
+    """
+
+    start: int
+    end: int
+    target: str
+    hidden: bool = False
+
+
+def links(rich: Rich) -> list[Mark]:
+    hidden = [
+        Mark(e.offset, e.offset + e.length, e.url or "", hidden=True)
+        for e in rich.entities
+        if e.type == "text_link"
+    ]
+    return sorted([*hidden, *marks(rich, "url")], key=lambda mark: (mark.start, mark.end))
+
+
+def mentions(rich: Rich) -> list[Mark]:
+    """``@name`` anywhere, and people who are mentioned by their words alone, by their ids."""
+    hidden = [
+        Mark(e.offset, e.offset + e.length, str(e.user_id), hidden=True)
+        for e in rich.entities
+        if e.type == "text_mention"
+    ]
+    return sorted([*hidden, *marks(rich, "mention")], key=lambda mark: (mark.start, mark.end))
+
+
+def marks(rich: Rich, kind: str) -> list[Mark]:
+    """Those of one kind, as the server marked them and as they look, left to right without overlaps."""
+    if not rich.text:
+        return []
+    found = [(e.offset, e.offset + e.length) for e in rich.entities if e.type == kind]
+    taken = [(e.offset, e.offset + e.length) for e in rich.entities if e.type in CODE]
+    taken += found
+    found += (
+        where for where in _looks(rich.text, kind) if not any(_overlap(where, other) for other in taken)
+    )
+    return [Mark(start, end, rich.text[start:end]) for start, end in sorted(set(found))]
+
+
+def _looks(text: str, kind: str) -> Iterator[tuple[int, int]]:
+    for found in LOOKS[kind].finditer(text):
+        end = found.end()
+        if kind == "url":
+            end = found.start() + len(found[0].rstrip(BEHIND_A_LINK))
+        yield found.start(), end
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def domain_of(link: str) -> str:
+    """The host that a link leads to, folded and without ``www.``; nothing for what is no link."""
+    if link.lower().startswith("tg:"):
+        return "t.me"
+    try:
+        host = urlsplit(link if "://" in link else f"//{link}").hostname or ""
+    except ValueError:
+        return ""
+    return fold(_readable(host)).removeprefix("www.").rstrip(".")
+
+
+def in_domain(link: str, domains: frozenset[str]) -> bool:
+    """Whether a link leads to one of the domains or below it."""
+    host = domain_of(link)
+    while host:
+        if host in domains:
+            return True
+        host = host.partition(".")[2]
+    return False
+
+
+def _readable(host: str) -> str:
+    """``xn--e1afmkfd.xn--p1ai`` as ``пример.рф``."""
+    if "xn--" not in host:
+        return host
+    try:
+        return host.encode("ascii").decode("idna")
+    except UnicodeError:
+        return host
+
+
+def tag_name(tag: str) -> str:
+    """A hashtag, mention or command as it is compared: folded, without its sign and without ``@bot``."""
+    return fold(tag).lstrip("#@$/").partition("@")[0]

@@ -1,0 +1,333 @@
+"""Ill-formed rules are refused when they are saved, with the place; well-formed ones never break on a post."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from forwarder.errors import InvalidRequest, RuleFailed
+from forwarder.message import Entity, Kind
+from forwarder.rules import (
+    CONDITIONS,
+    PROBLEMS,
+    VERBS,
+    Context,
+    Counters,
+    Passed,
+    decide,
+    parse,
+    read_json,
+    to_json,
+    when,
+)
+from forwarder.rules.entities import length_in_units
+from forwarder.rules.ruleset import Rules
+from tests.unit.rules.posts import CONTEXT, SOURCE, photo, post
+
+ROOT = Path(__file__).resolve().parents[3] / "forwarder"
+DEEP: Any = {"words": ["x"]}
+for _ in range(9):
+    DEEP = {"not": DEEP}
+
+REFUSED = [
+    ([], "rule_not_object", "rules"),
+    ({"rule": []}, "rule_unknown_word", "rules"),
+    ({"rules": {}}, "rule_not_list", "rules"),
+    ([5], "rule_not_object", "rules[1]"),
+    ([{"deny": {"words": ["x"]}, "allow": {"words": ["x"]}}], "rule_verb_missing", "rules[1]"),
+    ([{"name": "x"}], "rule_verb_missing", "rules[1]"),
+    ([{"forbid": True}], "rule_unknown_word", "rules[1]"),
+    ([{"name": "", "cut": 100}], "rule_not_text", "rules[1].name"),
+    ([{"cut": 100}, {"deny": {"word": ["x"]}}], "rule_unknown_word", "rules[2].deny"),
+    ([{"deny": {}}], "rule_verb_missing", "rules[1].deny"),
+    ([{"deny": {"links": True, "words": ["x"]}}], "rule_verb_missing", "rules[1].deny"),
+    ([{"deny": {"words": []}}], "rule_not_list", "rules[1].deny.words"),
+    ([{"deny": {"words": ["x", ""]}}], "rule_not_text", "rules[1].deny.words[2]"),
+    ([{"deny": {"words": ["\u0640"]}}], "rule_odd_character", "rules[1].deny.words"),
+    ([{"deny": {"words": ["a\x00"]}}], "rule_odd_character", "rules[1].deny.words[1]"),
+    ([{"deny": {"words": ["\ud800"]}}], "rule_odd_character", "rules[1].deny.words[1]"),
+    ([{"deny": {"words": ["x"], "part": 1}}], "rule_not_flag", "rules[1].deny.part"),
+    ([{"deny": {"any": [{"all": [{"regex": "("}]}]}}], "rule_bad_pattern", "rules[1].deny.any[1].all[1].regex"),
+    ([{"deny": {"regex": "(?=x)"}}], "rule_bad_pattern", "rules[1].deny.regex"),
+    ([{"deny": {"regex": "(a)\\1"}}], "rule_bad_pattern", "rules[1].deny.regex"),
+    ([{"deny": {"regex": "((a{100}){100}){100}"}}], "rule_bad_pattern", "rules[1].deny.regex"),
+    ([{"deny": {"regex": "x*"}}], "rule_empty_pattern", "rules[1].deny.regex"),
+    ([{"deny": DEEP}], "rule_too_deep", "rules[1].deny" + ".not" * 8),
+    ([{"deny": {"kind": "movie"}}], "rule_not_choice", "rules[1].deny.kind"),
+    ([{"deny": {"links": ["no domain"]}}], "rule_bad_domain", "rules[1].deny.links"),
+    ([{"deny": {"hashtags": ["#a b"]}}], "rule_bad_name", "rules[1].deny.hashtags"),
+    ([{"deny": {"sender": ["@ivan"]}}], "rule_bad_id", "rules[1].deny.sender[1]"),
+    ([{"deny": {"sender": [True]}}], "rule_bad_id", "rules[1].deny.sender[1]"),
+    ([{"deny": {"size": {"min": 5, "max": 4}}}], "rule_empty_range", "rules[1].deny.size"),
+    ([{"deny": {"size": {}}}], "rule_empty_range", "rules[1].deny.size"),
+    ([{"deny": {"size": {"max": 1.5}}}], "rule_not_number", "rules[1].deny.size.max"),
+    ([{"deny": {"time": {"from": "24:00", "to": "1:00", "zone": "UTC"}}}], "rule_bad_time", "rules[1].deny.time.from"),
+    ([{"replace": {"with": "x"}}], "rule_verb_missing", "rules[1].replace"),
+    ([{"replace": {"words": ["a"]}}], "rule_word_missing", "rules[1].replace"),
+    ([{"replace": {"regex": "(a)", "with": "\\2"}}], "rule_bad_group", "rules[1].replace.with"),
+    ([{"replace": {"regex": "(a)", "with": "\\g<b>"}}], "rule_bad_group", "rules[1].replace.with"),
+    ([{"replace": {"regex": "a", "with": "", "part": True}}], "rule_unknown_word", "rules[1].replace"),
+    ([{"replace_links": {"with": "my site"}}], "rule_bad_link", "rules[1].replace_links.with"),
+    ([{"remove_links": False}], "rule_not_list", "rules[1].remove_links"),
+    ([{"drop_caption": False}], "rule_not_choice", "rules[1].drop_caption"),
+    ([{"header": "{title}"}], "rule_bad_field", "rules[1].header"),
+    ([{"header": "}"}], "rule_bad_field", "rules[1].header"),
+    ([{"header": "<b>x"}], "rule_bad_tag", "rules[1].header"),
+    ([{"header": "<b><i>x</b></i>"}], "rule_bad_tag", "rules[1].header"),
+    ([{"header": "<script>x</script>"}], "rule_bad_tag", "rules[1].header"),
+    ([{"header": "a < b"}], "rule_bad_tag", "rules[1].header"),
+    ([{"header": '<a href="javascript:x">x</a>'}], "rule_bad_link", "rules[1].header"),
+    ([{"button": {"text": "x", "url": "nowhere"}}], "rule_bad_link", "rules[1].button.url"),
+    ([{"cut": 5}], "rule_not_number", "rules[1].cut"),
+    ([{"cut": True}], "rule_not_number", "rules[1].cut"),
+    ([{"header": "a"}, {"header": "b"}], "rule_only_once", "rules[2]"),
+    ([{"spoiler": "media"}, {"spoiler": "all"}], "rule_only_once", "rules[2]"),
+    ([{"name": "a", "cut": 100}, {"name": "a", "cut": 200}], "rule_same_name", "rules[2]"),
+    ([{"quiet": {"from": "23:00", "to": "07:00", "zone": "Mars/Olympus"}}], "rule_bad_zone", "rules[1].quiet.zone"),
+    ([{"quiet": {"from": "23:00", "to": "07:00", "zone": "../etc/passwd"}}], "rule_bad_zone", "rules[1].quiet.zone"),
+    ([{"quiet": {"from": "23:00", "to": "07:00", "zone": "Europe"}}], "rule_bad_zone", "rules[1].quiet.zone"),
+    ([{"quiet": {"from": "07:00", "to": "07:00", "zone": "UTC"}}], "rule_same_times", "rules[1].quiet"),
+    ([{"quiet": {"from": "00:00", "to": "12:00", "zone": "UTC"}},
+      {"quiet": {"from": "12:00", "to": "00:00", "zone": "UTC"}}], "rule_never", "rules[2]"),
+    ([{"days": {"days": ["monday"], "zone": "UTC"}}], "rule_not_choice", "rules[1].days.days[1]"),
+    ([{"cut": 100 + n} for n in range(101)], "rule_not_list", "rules"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "code", "place"), REFUSED)
+def test_what_is_wrong_is_said_with_its_place(written: Any, code: str, place: str) -> None:
+    bare = isinstance(written, dict) or written == []
+    with pytest.raises(InvalidRequest) as refused:
+        parse(written if bare else {"rules": written})
+    assert (refused.value.code, refused.value.fields["place"]) == (code, place)
+    assert place in str(refused.value)
+
+
+def test_json_that_is_none_is_refused_with_line_and_column() -> None:
+    with pytest.raises(InvalidRequest, match="line 2, column 3"):
+        read_json('{"cut":\n  }')
+    with pytest.raises(InvalidRequest):
+        read_json("[" * 100_000)
+
+
+def test_every_problem_can_be_met_and_every_one_that_is_raised_has_its_sentence() -> None:
+    sources = "".join(path.read_text() for path in ROOT.rglob("*.py"))
+    raised = set(re.findall(r'wrong\(\s*"(rule_[a-z_]+)"', sources))
+    assert raised == set(PROBLEMS)
+
+
+def test_a_set_is_stored_as_it_was_written_and_reads_back_the_same() -> None:
+    written = {"rules": [{"name": "один", "deny": {"words": ["х"]}}, {"cut": 100}]}
+    rules = parse(written, 7)
+    assert to_json(rules) == json.loads(json.dumps(written))
+    assert (parse(to_json(rules), 7).rules[0].label, rules.revision) == ("один", 7)
+    assert to_json(parse({})) == {}
+
+
+def test_a_rule_that_breaks_lets_nothing_through_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = parse({"rules": [{"name": "хрупкое", "deny": {"words": ["x"]}}]})
+    monkeypatch.setattr("forwarder.rules.conditions.AnyWord.holds", lambda self, post: 1 // 0)
+    with pytest.raises(RuleFailed, match="хрупкое") as failed:
+        decide(rules, [post("y")], CONTEXT)
+    assert "y" not in str(failed.value).replace("хрупкое", "").split()
+
+
+# --- whatever can be written
+
+LETTERS = st.text(st.sampled_from("aAеЁ ж😀🇷\u0301\u200dإ\n.,#@/$:<>{}"), max_size=30)
+WORDS = st.one_of(
+    LETTERS, st.sampled_from(["sale", "https://t.me/news/5", "t.me", "#tag", "@name_one", "{post_link}"])
+)
+NUMBERS = st.one_of(st.integers(-5, 5), st.integers(0, 5000))
+ZONES = st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "nowhere"])
+TIMES = st.sampled_from(["00:00", "02:30", "23:59", "12:00", "25:00"])
+PATTERNS = st.one_of(
+    LETTERS, st.sampled_from([r"\w+", r"(a)|(?P<b>😀)", r"\S", ".", r"(?i)ё|[[:alpha:]]", "$", "^a"])
+)
+RANGES = st.fixed_dictionaries({}, optional={"min": NUMBERS, "max": NUMBERS})
+HOURS = st.fixed_dictionaries({"from": TIMES, "to": TIMES, "zone": ZONES})
+LISTS = st.one_of(st.booleans(), st.lists(WORDS, max_size=3))
+IDS = st.one_of(st.booleans(), st.lists(st.sampled_from([SOURCE, 42, "x"]), max_size=2))
+
+FLAGS = st.booleans()
+LISTED = ("links", "mentions", "hashtags", "cashtags", "commands", "extension", "file_name")
+
+LEAVES = st.one_of(
+    st.fixed_dictionaries({"words": LISTS}, optional={"part": FLAGS, "every": FLAGS}),
+    st.fixed_dictionaries({"regex": PATTERNS}),
+    *(st.fixed_dictionaries({n: LISTS}) for n in LISTED),
+    *(st.fixed_dictionaries({n: RANGES}) for n in ("size", "duration", "length")),
+    *(st.fixed_dictionaries({n: IDS}) for n in ("sender", "via_bot", "forwarded_from")),
+    *(st.fixed_dictionaries({n: st.booleans()}) for n in ("anonymous", "reply", "buttons", "silent")),
+    st.fixed_dictionaries({"kind": st.sampled_from(["photo", "album", "x"])}),
+    st.fixed_dictionaries({"time": HOURS}),
+)  # fmt: skip
+CONDITION = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.fixed_dictionaries({"all": st.lists(inner, max_size=3)}),
+        st.fixed_dictionaries({"any": st.lists(inner, max_size=3)}),
+        st.fixed_dictionaries({"not": inner}),
+    ),
+    max_leaves=4,
+)
+FILLED = ["<b>{source_title}</b>\n{author}", "<a href='{post_link}'>{hashtags}</a>", "{date}"]
+TEMPLATES = st.one_of(WORDS, st.sampled_from(FILLED))
+FILLINGS = st.sampled_from(["x" * 900, r"\0\0", r"\1", r"\g<b>", "\\"])
+SOME_DAYS = st.lists(st.sampled_from(["mon", "tue", "x"]), max_size=2)
+RESTS = st.sampled_from(["wait", "withdraw"])
+WRITTEN: dict[str, st.SearchStrategy[Any]] = {
+    "allow": CONDITION,
+    "deny": CONDITION,
+    "replace": st.one_of(
+        st.fixed_dictionaries({"words": LISTS, "with": WORDS}, optional={"part": FLAGS, "keep_case": FLAGS}),
+        st.fixed_dictionaries({"regex": PATTERNS, "with": FILLINGS}),
+    ),
+    "remove_links": LISTS,
+    "replace_links": st.fixed_dictionaries({"with": st.just("https://b.example")}, optional={"domains": LISTS}),
+    "source_links": st.booleans(),
+    "remove_mentions": LISTS,
+    "replace_mentions": st.fixed_dictionaries({"with": WORDS}, optional={"names": LISTS}),
+    "remove_hashtags": LISTS,
+    "remove_signature": LISTS,
+    "cut": st.one_of(NUMBERS, st.fixed_dictionaries({"length": NUMBERS, "ending": LETTERS})),
+    "drop_caption": st.booleans(),
+    "header": TEMPLATES,
+    "footer": TEMPLATES,
+    "preview": st.booleans(),
+    "spoiler": st.sampled_from(["media", "text", "all", "none"]),
+    "button": st.fixed_dictionaries({"text": TEMPLATES}, optional={"url": WORDS}),
+    "too_long": st.sampled_from(["cut", "split"]),
+    "delay": NUMBERS,
+    "quiet": HOURS,
+    "days": st.fixed_dictionaries({"days": SOME_DAYS, "zone": ZONES}),
+    "at_most": st.fixed_dictionaries({"a_day": NUMBERS}, optional={"rest": RESTS, "zone": ZONES}),
+    "review": st.fixed_dictionaries({"hours": NUMBERS}, optional={"then": st.sampled_from(["send", "withdraw"])}),
+}  # fmt: skip
+RULE = st.one_of(*(st.fixed_dictionaries({verb: value}) for verb, value in WRITTEN.items()))
+TYPES = ["bold", "text_link", "url", "hashtag", "mention", "code", "text_mention", "custom_emoji"]
+
+
+def entity(kind: str, start: int, length: int) -> Entity:
+    return Entity(kind, start, length, url="https://t.me/news/5" if kind == "text_link" else None)
+
+
+PLACES = st.integers(-2, 60)
+ENTITIES = st.lists(st.builds(entity, st.sampled_from(TYPES), PLACES, PLACES), max_size=5)
+SAID = st.lists(WORDS, max_size=8).map(" ".join)
+
+
+def test_every_verb_and_condition_is_written_somewhere_above() -> None:
+    assert set(WRITTEN) == set(VERBS)
+    described = repr(CONDITION) + repr(LEAVES)
+    assert [
+        name for name in CONDITIONS if repr(name) not in described and name not in ("all", "any", "not")
+    ] == []
+
+
+def check(rules: Rules, text: str, entities: list[Entity], kind: Kind) -> None:
+    parts = [photo(text, *entities, kind=kind, file_name=text, sender_id=42), photo(text, number=8)]
+    for given_parts in (parts[:1], parts):
+        outcome = decide(rules, given_parts, Context("Имя 😀", None, CONTEXT.copies))
+        if isinstance(outcome, Passed):
+            for part in outcome.parts:
+                units = length_in_units(part.text)
+                if part.changed:
+                    assert all(e.offset >= 0 and 0 < e.length <= units - e.offset for e in part.entities)
+                    assert units <= (4096 if part.source.kind is Kind.TEXT else 1024)
+                    part.text.encode()
+            assert outcome.rest is None or 0 < length_in_units(outcome.rest.text) <= 4096
+    now = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)
+    when(rules.when, now, now - timedelta(minutes=5), Counters(lambda start, end: 3))
+
+
+@given(RULE, SAID, ENTITIES, st.sampled_from([Kind.TEXT, Kind.PHOTO, Kind.STICKER]))
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_a_rule_that_loads_never_breaks_on_a_post_nor_its_formatting(
+    rule: dict[str, Any], text: str, entities: list[Entity], kind: Kind
+) -> None:
+    try:
+        rules = parse({"rules": [rule]})
+    except InvalidRequest:
+        return
+    assert to_json(parse(json.loads(json.dumps(to_json(rules))))) == to_json(rules)
+    check(rules, text, entities, kind)
+
+
+@given(st.lists(RULE, min_size=2, max_size=8), SAID, ENTITIES)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_rules_that_load_alone_work_together(
+    written: list[dict[str, Any]], text: str, entities: list[Entity]
+) -> None:
+    sound: list[dict[str, Any]] = []
+    for rule in written:
+        try:
+            parse({"rules": [*sound, rule]})
+        except InvalidRequest:
+            continue
+        sound.append(rule)
+    check(parse({"rules": sound}), text, entities, Kind.TEXT)
+
+
+NAMES = st.sampled_from(["rules", "name", *VERBS, *CONDITIONS]) | LETTERS
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(ANY_JSON)
+@settings(max_examples=200, deadline=None)
+def test_any_json_at_all_is_read_or_refused_with_a_sentence(written: Any) -> None:
+    for attempt in (written, {"rules": written}, {"rules": [written]}):
+        try:
+            rules = parse(attempt)
+        except InvalidRequest:
+            continue
+        check(rules, "Sale #tag 😀", [], Kind.TEXT)
+
+
+HOSTILE = {
+    "aaa": "a" * 4096, "ababa": "ab" * 2048, "tags": "#a " * 1365, "links": "t.me/a " * 585, "at": "@" * 4096,
+    "marks": "a" + "\u0301" * 4095, "flags": "🇷" * 2048, "newlines": "a\n\n" * 1365, "dots": "www." * 1024,
+}  # fmt: skip
+COSTLY: list[dict[str, Any]] = [
+    {"deny": {"regex": r"(a|a|ab)*c"}},
+    {"deny": {"regex": r"(\w+\s?)+@"}},
+    {"deny": {"words": ["a" * n + "b" for n in range(1, 199)], "part": True}},
+    {"replace": {"words": ["a", "b"], "with": "x" * 900, "part": True}},
+    {"replace": {"regex": r"x(.*y)?", "with": r"\0\0"}},
+    {"remove_hashtags": True},
+    {"remove_links": True},
+    {"remove_mentions": True},
+    {"remove_signature": True},
+    {"replace": {"regex": r".", "with": r"\0\0\0\0\0\0\0\0"}},
+    {"too_long": "split"},
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_no_text_makes_rules_slow(text: str) -> None:
+    """Twice the text takes about twice the time, for all of these together."""
+    rules = parse({"rules": COSTLY})
+
+    def seconds(size: int) -> float:
+        timed = []
+        for _ in range(2):
+            began = time.process_time()
+            decide(rules, [post(text[:size])], CONTEXT)
+            timed.append(time.process_time() - began)
+        return min(timed)
+
+    seconds(64)
+    assert seconds(len(text)) < 0.5
+    assert seconds(len(text)) < 20 * seconds(len(text) // 4) + 0.02
