@@ -7,8 +7,6 @@ units, as Telegram does.
 
 from __future__ import annotations
 
-import hashlib
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -329,24 +327,6 @@ class Fetched:
 def is_basic_group(chat_id: int) -> bool:
     """Whether a marked id is a basic group's, the only kind of chat that can become another one."""
     return -1_000_000_000_000 < chat_id < 0
-
-
-def content_hash(parts: tuple[SourceMessage, ...]) -> bytes | None:
-    """A digest that is equal for posts with the same normalised text and the same media.
-
-    None where there is nothing to compare: no text, and media without an identity (a poll, a place,
-    a dice). Two media without captions are equal only by the media's identity.
-    """
-    texts = [" ".join(unicodedata.normalize("NFKC", part.text).split()) for part in parts]
-    media = [part.media_id or "" for part in parts]
-    if any(part.kind is not Kind.TEXT and part.media_id is None for part in parts):
-        return None
-    if not any(texts) and not any(media):
-        return None
-    digest = hashlib.sha256()
-    for kind, text, medium in zip((part.kind for part in parts), texts, media, strict=True):
-        digest.update("\x1f".join((kind, text, medium)).encode("utf-8", "surrogatepass") + b"\x1e")
-    return digest.digest()
 
 
 def without_nul(text: str) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from forwarder.message import Kind, SourceMessage
-from forwarder.rules.entities import from_utf16, whole_characters
-from forwarder.rules.marks import LOOKS
+from forwarder.rules.entities import whole_characters
+from forwarder.rules.marks import BEHIND_A_LINK, LOOKS
 
 TRACKING = re.compile(
     r"utm_.*|_openstat|y(s)?clid|[gd]clid|msclkid|fbclid|twclid|ttclid|[gw]braid|igsh(id)?|mc_[ce]id|mibextid"
@@ -38,13 +38,13 @@ def content_hash(parts: Sequence[SourceMessage]) -> bytes | None:
 
 def normalised(part: SourceMessage) -> tuple[str, str]:
     """What a message says and where its words lead, as it is compared."""
-    text = LOOKS["url"].sub(lambda found: without_tracking(found[0]), whole_characters(part.text))
-    hidden = [
-        without_tracking(entity.url or "")
-        for entity in from_utf16(part.text, part.entities).entities
-        if entity.type == "text_link"
-    ]
-    return _plain(text), " ".join(hidden)
+    text = whole_characters(part.text)
+    if "?" in text:
+        text = LOOKS["url"].sub(_shortened, text)
+    hidden = (
+        without_tracking(entity.url) for entity in part.entities if entity.type == "text_link" and entity.url
+    )
+    return _plain(text), whole_characters(" ".join(hidden))
 
 
 def without_tracking(link: str) -> str:
@@ -59,6 +59,11 @@ def without_tracking(link: str) -> str:
         (name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if not _tracks(name)
     ]
     return urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def _shortened(found: re.Match[str]) -> str:
+    link = found[0].rstrip(BEHIND_A_LINK)
+    return without_tracking(link) + found[0][len(link) :]
 
 
 def _tracks(name: str) -> bool:

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.message import SourceMessage, content_hash
+from forwarder.message import SourceMessage
 from forwarder.models import Dedup
+from forwarder.rules import content_hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,10 @@
-"""What makes two posts the same, and what PostgreSQL can store of a text."""
+"""The words of the field: where a post comes from, and what PostgreSQL can store of a text."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +15,6 @@ from forwarder.message import (
     Origin,
     SourceMessage,
     State,
-    content_hash,
     without_nul,
 )
 from forwarder.services.dedup import keys_of
@@ -25,47 +23,6 @@ from forwarder.services.dedup import keys_of
 def message(text: str = "", **values: Any) -> SourceMessage:
     fields: dict[str, Any] = {"chat_id": -1001, "message_id": 1, "kind": Kind.TEXT} | values
     return SourceMessage(date=datetime.now(UTC), heard=Heard.PUSH, text=text, **fields)
-
-
-def photo(medium: str | None, text: str = "") -> SourceMessage:
-    return message(text, kind=Kind.PHOTO, media_id=medium)
-
-
-def test_texts_that_differ_only_in_spaces_and_forms_of_letters_are_the_same() -> None:
-    assert content_hash((message("Caf\u00e9  news\n"),)) == content_hash((message("Cafe\u0301 news"),))
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ((message("a"),), (message("b"),)),
-        ((photo("x", "a"),), (photo("y", "a"),)),
-        ((photo("x"),), (photo("y"),)),
-        ((photo("x", "a"),), (photo("x", "b"),)),
-        ((photo("x"), photo("y")), (photo("y"), photo("x"))),
-        ((photo("x"), photo("y")), (photo("x"),)),
-        ((message("a"),), (photo("x", "a"),)),
-        ((photo("x", "a"), photo("y")), (photo("x"), photo("y", "a"))),
-    ],
-)
-def test_different_content_has_different_digests(
-    one: tuple[SourceMessage, ...], other: tuple[SourceMessage, ...]
-) -> None:
-    assert content_hash(one) != content_hash(other)
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        (message("  "),),
-        (photo(None),),
-        (photo(None, "caption"),),
-        (message("question", kind=Kind.POLL),),
-        (photo("x"), photo(None)),
-    ],
-)
-def test_where_there_is_nothing_to_compare_there_is_no_digest(parts: tuple[SourceMessage, ...]) -> None:
-    assert content_hash(parts) is None
 
 
 def test_a_forward_and_its_origin_share_a_key() -> None:

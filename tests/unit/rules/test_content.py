@@ -1,0 +1,83 @@
+"""Which posts are the same to deduplication, and which are not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forwarder.message import Entity, Kind, SourceMessage
+from forwarder.rules import content_hash
+from tests.unit.rules import posts
+from tests.unit.rules.posts import post as message
+
+
+def photo(medium: str | None, text: str = "") -> SourceMessage:
+    return posts.photo(text, media_id=medium)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Caf\u00e9  news\n", "Cafe\u0301 news"),
+        ("Важно", "ВАЖНО"),
+        ("ＳＡＬＥ 😀", "sale\u00a0😀"),
+        ("خبر\nعاجل", "خبر عاجل"),
+        ("https://a.example/p?utm_source=tg&id=5", "https://a.example/p?id=5&utm_medium=x&fbclid=1"),
+        ("см. https://a.example/?yclid=7.", "см. https://a.example/."),
+    ],
+)
+def test_texts_that_differ_only_in_how_they_are_written_are_the_same(one: str, other: str) -> None:
+    assert content_hash((message(one),)) == content_hash((message(other),))
+
+
+def hidden(url: str) -> SourceMessage:
+    return message("Читать дальше", Entity("text_link", 0, 6, url=url))
+
+
+def test_the_links_behind_words_count_but_not_what_counts_their_readers() -> None:
+    assert content_hash((hidden("https://a.example/1?utm_source=x"),)) == content_hash(
+        (hidden("https://a.example/1"),)
+    )
+    assert content_hash((hidden("https://a.example/1"),)) != content_hash((hidden("https://a.example/2"),))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ((message("a"),), (message("b"),)),
+        ((message("https://a.example/?id=1"),), (message("https://a.example/?id=2"),)),
+        ((photo("x", "a"),), (photo("y", "a"),)),
+        ((photo("x"),), (photo("y"),)),
+        ((photo("x", "a"),), (photo("x", "b"),)),
+        ((photo("x"), photo("y")), (photo("y"), photo("x"))),
+        ((photo("x"), photo("y")), (photo("x"),)),
+        ((message("a"),), (photo("x", "a"),)),
+        ((photo("x", "a"), photo("y")), (photo("x"), photo("y", "a"))),
+    ],
+)
+def test_different_content_has_different_digests(
+    one: tuple[SourceMessage, ...], other: tuple[SourceMessage, ...]
+) -> None:
+    assert content_hash(one) != content_hash(other)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (message("  "),),
+        (photo(None),),
+        (photo(None, "caption"),),
+        (message("question", kind=Kind.POLL),),
+        (photo("x"), photo(None)),
+    ],
+)
+def test_where_there_is_nothing_to_compare_there_is_no_digest(parts: tuple[SourceMessage, ...]) -> None:
+    assert content_hash(parts) is None
+
+
+@given(
+    st.text(alphabet=st.characters(exclude_categories=[])), st.sampled_from(["", "https://[x?utm_a=1", "?"])
+)
+def test_any_text_has_a_digest(text: str, link: str) -> None:
+    assert content_hash((message(f"x {text} http://{text}?{text} {link}"),)) is not None
