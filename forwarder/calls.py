@@ -147,7 +147,9 @@ class Caller:
             if part.kind is not Kind.TEXT and part.kind not in CAPTIONED:
                 continue
             medium = Medium(job.source, part.message_id, part.file_id) if part.replaced else None
-            order = EditOrder(lane.destination, copy.message_id, part.kind, part.text, part.entities, medium)
+            order = EditOrder(
+                lane.destination, copy.message_id, part.kind, part.text, part.entities, medium, part.look
+            )
             try:
                 await self.sender.edit(order)
             except TelegramError as error:

@@ -129,7 +129,9 @@ class Facts:
     ``sender_id`` and ``forwarded_from`` are marked ids; of a person who hides behind a name only ``forwarded`` is
     known. ``author`` is the signature under a channel's post. ``anonymous`` is an administrator who posts as the
     group. ``via_bot`` is the id of an inline bot. ``size`` counts bytes, ``duration`` seconds; ``preview`` says that
-    a link preview is shown.
+    a link preview is shown. ``preview_hidden`` says that the author took it away, ``preview_url`` and ``preview_large``
+    whose it is and how, where that was chosen; ``inverted``, that it stands above the text, or the caption above
+    the medium.
     """
 
     sender_id: int | None = None
@@ -145,9 +147,30 @@ class Facts:
     silent: bool = False
     preview: bool = False
     spoiler: bool = False
+    preview_hidden: bool = False
+    preview_url: str | None = None
+    preview_large: bool | None = None
+    inverted: bool = False
 
 
 NO_FACTS = Facts()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a text shows the preview of a link, and a medium its caption: see the same fields of :class:`Facts`."""
+
+    preview_hidden: bool = False
+    preview_url: str | None = None
+    preview_large: bool | None = None
+    inverted: bool = False
+
+
+PLAIN_LOOK = Look()
+
+
+def look_of(facts: Facts) -> Look:
+    return Look(facts.preview_hidden, facts.preview_url, facts.preview_large, facts.inverted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +268,7 @@ class EditOrder:
     text: str
     entities: tuple[Entity, ...] = ()
     medium: Medium | None = None
+    look: Look = PLAIN_LOOK
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,18 @@ import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.message import AccountKind, DeliveryKind, Entity, Kind, Mode, Remembered, State
+from forwarder.message import (
+    PLAIN_LOOK,
+    AccountKind,
+    DeliveryKind,
+    Entity,
+    Facts,
+    Kind,
+    Mode,
+    Remembered,
+    State,
+    look_of,
+)
 from forwarder.outbox.runs import first_run, same_call
 from forwarder.outbox.values import CopyOf, Job, LaneHeld, Nothing, Part, Run, Start, Worker
 from forwarder.pace import Place
@@ -132,7 +143,7 @@ async def parts_of(session: AsyncSession, post_id: int) -> tuple[Part, ...]:
     """The messages of a post that were not deleted, in the order of the source."""
     rows = await session.execute(
         text(
-            "select message_id, kind, protected, text, entities, reply_to, replaced, file_id"
+            "select message_id, kind, protected, text, entities, reply_to, replaced, file_id, facts"
             " from messages"
             " where post_id = :post and deleted_at is null order by message_id"
         ),
@@ -148,6 +159,7 @@ async def parts_of(session: AsyncSession, post_id: int) -> tuple[Part, ...]:
             r.reply_to,
             r.replaced,
             r.file_id,
+            look_of(Facts(**r.facts)) if r.facts else PLAIN_LOOK,
         )
         for r in rows
     )

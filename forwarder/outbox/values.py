@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from forwarder.message import AccountKind, DeliveryKind, Entity, Kind, Mode, State
+from forwarder.message import PLAIN_LOOK, AccountKind, DeliveryKind, Entity, Kind, Look, Mode, State
 from forwarder.models import CLASS_ORDER, WhenUnsure
 from forwarder.pace import Place
 
@@ -196,6 +196,7 @@ class Part:
     reply_to: int | None = None
     replaced: bool = False
     file_id: str | None = None
+    look: Look = PLAIN_LOOK
 
 
 @dataclass(frozen=True, slots=True)

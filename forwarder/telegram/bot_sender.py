@@ -6,7 +6,7 @@ import telegram
 from telegram.request import HTTPXRequest
 
 from forwarder.errors import OutcomeUnknown, TelegramError
-from forwarder.message import AccountKind, DeleteOrder, EditOrder, Kind, Mode, SendOrder
+from forwarder.message import AccountKind, DeleteOrder, EditOrder, Kind, Look, Mode, SendOrder
 from forwarder.retry import Verdict, decide
 from forwarder.telegram.bot_values import to_bot
 from forwarder.telegram.errors import translated
@@ -116,7 +116,10 @@ class BotSender:
             await self._edit_text_if_possible(order)
             raise TelegramError("MEDIUM_NOT_HEARD", code=400)
         media = INPUT_MEDIA[order.kind](
-            order.medium.file_id, caption=order.text, caption_entities=to_bot(order.entities)
+            order.medium.file_id,
+            caption=order.text,
+            caption_entities=to_bot(order.entities),
+            **caption_place(order),
         )
         try:
             async with translated():
@@ -137,11 +140,19 @@ class BotSender:
             async with translated():
                 if order.kind is Kind.TEXT:
                     await self._bot.edit_message_text(
-                        order.text, order.destination, order.message_id, entities=entities
+                        order.text,
+                        order.destination,
+                        order.message_id,
+                        entities=entities,
+                        link_preview_options=preview_of(order.look),
                     )
                 else:
                     await self._bot.edit_message_caption(
-                        order.destination, order.message_id, caption=order.text, caption_entities=entities
+                        order.destination,
+                        order.message_id,
+                        caption=order.text,
+                        caption_entities=entities,
+                        show_caption_above_media=order.look.inverted,
                     )
         except TelegramError as error:
             pass_if_done(error, "edit")
@@ -154,6 +165,23 @@ class BotSender:
                     await self._bot.delete_message(order.destination, message_id)
             except TelegramError as error:
                 pass_if_done(error, "delete")
+
+
+def preview_of(look: Look) -> telegram.LinkPreviewOptions:
+    return telegram.LinkPreviewOptions(
+        is_disabled=look.preview_hidden,
+        url=look.preview_url,
+        prefer_large_media=look.preview_large is True,
+        prefer_small_media=look.preview_large is False,
+        show_above_text=look.inverted,
+    )
+
+
+def caption_place(order: EditOrder) -> dict[str, bool]:
+    """Audio and documents have their captions below, always."""
+    if order.kind in (Kind.AUDIO, Kind.DOCUMENT):
+        return {}
+    return {"show_caption_above_media": order.look.inverted}
 
 
 def answer_to(order: SendOrder) -> telegram.ReplyParameters | None:

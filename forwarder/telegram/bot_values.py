@@ -163,7 +163,17 @@ def facts_of(message: telegram.Message) -> Facts:
         # The Bot API does not say whether a message was silent, nor whether a preview was found.
         preview=preview is not None and not preview.is_disabled,
         spoiler=bool(message.has_media_spoiler),
+        preview_hidden=preview is not None and bool(preview.is_disabled),
+        preview_url=preview.url if preview is not None and isinstance(preview.url, str) else None,
+        preview_large=preview_size(preview),
+        inverted=bool(message.show_caption_above_media or (preview is not None and preview.show_above_text)),
     )
+
+
+def preview_size(preview: telegram.LinkPreviewOptions | None) -> bool | None:
+    if preview is None or not (preview.prefer_large_media or preview.prefer_small_media):
+        return None
+    return bool(preview.prefer_large_media)
 
 
 def origin_sender(origin: telegram.MessageOrigin | None) -> int | None:

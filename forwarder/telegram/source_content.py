@@ -13,11 +13,15 @@ from typing import Any
 from telethon import utils
 from telethon.tl import functions, types
 
-from forwarder.message import Medium, Mode, SendOrder
+from forwarder.message import Look, Medium, Mode, SendOrder, look_of
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers
 from forwarder.telegram.reader import fetch_raw
 from forwarder.telegram.telethon_entities import from_telethon, to_telethon
+from forwarder.telegram.telethon_facts import facts_of
+
+LONGEST_CAPTION = 1024
+"""UTF-16 units that an account without Premium may write under a medium."""
 
 
 class SourceContent:
@@ -57,7 +61,7 @@ class SourceContent:
             "random_id": random_id,
             "entities": self._entities(message),
         }
-        media = input_media(message.media)
+        media = input_media(message.media) or input_page(look_of(facts_of(message)))
         if media is not None:
             return functions.messages.SendMediaRequest(media=media, **common)
         return functions.messages.SendMessageRequest(no_webpage=message.media is None or None, **common)
@@ -92,7 +96,12 @@ def can_be_made_anew(message: Any) -> bool:
         return False
     if message.media is None or isinstance(message.media, types.MessageMediaWebPage):
         return True
-    return input_media(message.media) is not None
+    # Only the author's Premium allows a longer caption; a copy by the server keeps it.
+    return input_media(message.media) is not None and utf16_length(message.message) <= LONGEST_CAPTION
+
+
+def utf16_length(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
 
 
 def input_media(media: Any) -> Any | None:
@@ -115,6 +124,18 @@ def input_media(media: Any) -> Any | None:
                 point(media.geo), media.title, media.address, media.provider, media.venue_id, media.venue_type
             )
     return None
+
+
+def input_page(look: Look) -> Any | None:
+    """The preview of the same link at the same size; ``optional``, because the site may be away now."""
+    if look.preview_url is None:
+        return None
+    return types.InputMediaWebPage(
+        look.preview_url,
+        force_large_media=look.preview_large is True or None,
+        force_small_media=look.preview_large is False or None,
+        optional=True,
+    )
 
 
 def point(geo: Any) -> Any:

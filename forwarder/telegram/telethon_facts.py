@@ -31,7 +31,20 @@ def facts_of(message: Any) -> Facts:
         silent=bool(message.silent),
         preview=isinstance(media, types.MessageMediaWebPage),
         spoiler=bool(getattr(media, "spoiler", False)),
+        preview_hidden=media is None and any(isinstance(one, LINKS) for one in message.entities or ()),
+        preview_url=getattr(getattr(media, "webpage", None), "url", None),
+        preview_large=preview_size(media),
+        inverted=bool(message.invert_media),
     )
+
+
+LINKS = types.MessageEntityUrl | types.MessageEntityTextUrl
+
+
+def preview_size(media: Any) -> bool | None:
+    if not isinstance(media, types.MessageMediaWebPage):
+        return None
+    return True if media.force_large_media else False if media.force_small_media else None
 
 
 def marked(peer: Any | None) -> int | None:

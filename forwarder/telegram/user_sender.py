@@ -8,10 +8,10 @@ from telethon import utils
 from telethon.tl import functions, types
 
 from forwarder.errors import OutcomeUnknown, TelegramError
-from forwarder.message import AccountKind, DeleteOrder, EditOrder, Mode, SendOrder
+from forwarder.message import AccountKind, DeleteOrder, EditOrder, Kind, Mode, SendOrder
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers, input_channel
-from forwarder.telegram.source_content import SourceContent
+from forwarder.telegram.source_content import SourceContent, input_page
 from forwarder.telegram.telethon_entities import to_telethon
 
 MOST_IDS = 100
@@ -62,7 +62,9 @@ class UserSender:
             peer=await self._peers.input_peer(order.destination),
             id=order.message_id,
             message=order.text,
-            media=await self._sources.medium(order.medium) if order.medium is not None else None,
+            media=await self._sources.medium(order.medium) if order.medium is not None else page_of(order),
+            no_webpage=order.look.preview_hidden or None,
+            invert_media=order.look.inverted or None,
             entities=to_telethon(order.entities, self._peers.input_user),
         )
         try:
@@ -92,6 +94,13 @@ def sent_ids(answer: Any, random_ids: tuple[int, ...]) -> tuple[int | None, ...]
         raise OutcomeUnknown("ANSWER_WITHOUT_IDS")
     ids = {item.random_id: item.id for item in answer.updates if isinstance(item, types.UpdateMessageID)}
     return tuple(ids.get(random_id) for random_id in random_ids)
+
+
+def page_of(order: EditOrder) -> Any | None:
+    """The link preview of a text, where the source has one that was chosen; Telegram finds the others itself."""
+    if order.kind is not Kind.TEXT or order.look.preview_hidden or order.look.preview_url is None:
+        return None
+    return input_page(order.look)
 
 
 def marked_id(peer: Any) -> int:

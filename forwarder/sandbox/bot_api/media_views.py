@@ -12,6 +12,7 @@ from forwarder.sandbox.world import (
     Message,
     Photo,
     Poll,
+    Special,
     World,
 )
 
@@ -35,7 +36,22 @@ def media_json(world: World, bot: int, media: Media) -> Json:
         return {"dice": {"emoji": media.emoji, "value": media.value}}
     if isinstance(media, Game):
         return {"game": {"title": media.title, "description": media.title, "photo": []}}
+    if isinstance(media, Special):
+        return _special_json(world, media)
     return {}
+
+
+def _special_json(world: World, media: Special) -> Json:
+    room = world.chat(media.chat)
+    chat = {"id": media.chat, "type": room.kind, "title": room.title}
+    match media.kind:
+        case "giveaway":
+            ends = int(room.created.timestamp()) + 365 * 86400
+            return {"giveaway": {"chats": [chat], "winners_selection_date": ends, "winner_count": 1}}
+        case "paid_media":
+            return {"paid_media": {"star_count": 10, "paid_media": [{"type": "preview"}]}}
+        case "story":
+            return {"story": {"chat": chat, "id": 1}}
 
 
 def _photo_sizes(world: World, bot: int, photo: Photo) -> list[Json]:
@@ -92,7 +108,9 @@ def _contact_json(contact: Contact) -> Json:
 
 
 def _location_json(location: Location) -> Json:
-    point = {"latitude": location.latitude, "longitude": location.longitude}
+    point: Json = {"latitude": location.latitude, "longitude": location.longitude}
+    if location.live_period:
+        point["live_period"] = location.live_period
     if not location.title:
         return {"location": point}
     venue = {"location": point, "title": location.title, "address": location.address}

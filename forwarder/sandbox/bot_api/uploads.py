@@ -149,6 +149,7 @@ def location(request: Request) -> Location:
         arguments.real("longitude"),
         arguments.text("title"),
         arguments.text("address"),
+        arguments.number("live_period"),
     )
 
 

@@ -20,6 +20,7 @@ from forwarder.sandbox.world.ids import is_user
 
 from .keyboards import inline_json, right_field
 from .media_views import media_json, poll_json
+from .previews import preview_json
 
 Json = dict[str, object]
 
@@ -198,6 +199,12 @@ def message_json(world: World, bot: int, message: Message, *, with_reply: bool =
         shown[text_name] = message.text
     if message.entities:
         shown[entities_name] = [entity_json(world, entity) for entity in message.entities]
+    if preview := preview_json(message):
+        shown["link_preview_options"] = preview
+    if message.inverted and message.media is not None:
+        shown["show_caption_above_media"] = True
+    if message.via_bot is not None:
+        shown["via_bot"] = user_json(world.account(message.via_bot))
     if isinstance(message.media, Poll):
         shown["poll"] = poll_json(world, bot, message, message.media)
     elif message.media is not None:

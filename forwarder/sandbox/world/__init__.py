@@ -31,7 +31,21 @@ from .clock import Clock, ManualClock, SystemClock
 from .editing import Edit
 from .errors import TelegramError
 from .markup import Button, ChatRequest, Markup
-from .media import Contact, Dice, Document, File, Game, Location, Media, Photo, Poll, album_class, file_of
+from .media import (
+    Contact,
+    Dice,
+    Document,
+    File,
+    Game,
+    Location,
+    Media,
+    Photo,
+    Poll,
+    Special,
+    WebPage,
+    album_class,
+    file_of,
+)
 from .messages import Content, Deleted, Entity, Forward, MadeFrom, Message, Options, Service
 from .state import Execution, Memory, Query, Rules
 from .world import World
@@ -73,9 +87,11 @@ __all__ = [
     "Query",
     "Rules",
     "Service",
+    "Special",
     "SystemClock",
     "TelegramError",
     "Topic",
+    "WebPage",
     "World",
     "album_class",
     "file_of",

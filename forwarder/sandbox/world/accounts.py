@@ -17,7 +17,10 @@ class BotProfile:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person or a bot. ``password`` is the 2FA password of a person, None when there is none."""
+    """A person or a bot. ``password`` is the 2FA password of a person, None when there is none.
+
+    ``hides_name``: forwards of what this person writes lead nowhere, they show a name only.
+    """
 
     id: int
     first_name: str
@@ -28,6 +31,7 @@ class Account:
     premium: bool = False
     language: str = "en"
     bot: BotProfile | None = None
+    hides_name: bool = False
 
     @property
     def name(self) -> str:

@@ -18,6 +18,8 @@ def checked(content: Content, rules: Rules, *, premium: bool = False) -> Content
     """
     if content.media is not None and not takes_caption(content.media):
         content = Content(media=content.media)
+    if content.media is not None:
+        content = replace(content, page=None)
     content = _trimmed(content)
     length = utf16_length(content.text)
     if content.media is None:
@@ -56,7 +58,7 @@ def _trimmed(content: Content) -> Content:
             raise TelegramError(400, "ENTITY_BOUNDS_INVALID")
         if stop > start:
             kept.append(replace(entity, offset=start, length=stop - start))
-    return Content(text, tuple(kept), content.media)
+    return replace(content, text=text, entities=tuple(kept))
 
 
 def _check_poll(poll: Poll) -> None:

@@ -25,6 +25,17 @@ def found_entities(text: str) -> tuple[Entity, ...]:
     return tuple(found)
 
 
+def first_link(text: str, entities: tuple[Entity, ...]) -> str:
+    """The link whose preview Telegram shows by itself; empty where there is none."""
+    units = text.encode("utf-16-le")
+    for entity in with_found(text, entities):
+        if entity.kind == "text_link":
+            return entity.url
+        if entity.kind == "url":
+            return units[2 * entity.offset : 2 * (entity.offset + entity.length)].decode("utf-16-le")
+    return ""
+
+
 def with_found(text: str, given: tuple[Entity, ...]) -> tuple[Entity, ...]:
     """The author's entities and those that were found beside them (never inside code or links)."""
     solid = [

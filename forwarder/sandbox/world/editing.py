@@ -11,7 +11,7 @@ from .content import check_media_swap, checked
 from .errors import TelegramError
 from .forwarding import Forwarding
 from .markup import Markup
-from .media import Media, Poll, takes_caption
+from .media import Media, Poll, WebPage, takes_caption
 from .messages import Content, Deleted, Entity, Message, Service
 
 
@@ -19,13 +19,16 @@ from .messages import Content, Deleted, Entity, Message, Service
 class Edit:
     """What an edit changes. ``text`` None keeps text and entities, ``media`` None keeps the medium.
 
-    ``markup`` is what the message has afterwards: None takes a keyboard away, as Telegram does.
+    ``markup`` is what the message has afterwards: None takes a keyboard away, as Telegram does; so with ``page``
+    and ``inverted`` of a new text.
     """
 
     text: str | None = None
     entities: tuple[Entity, ...] = ()
     media: Media | None = None
     markup: Markup | None = None
+    page: WebPage | None = None
+    inverted: bool = False
 
 
 class Editing(Forwarding):
@@ -53,6 +56,8 @@ class Editing(Forwarding):
                 text=content.text,
                 entities=content.entities,
                 media=content.media,
+                page=content.page,
+                inverted=content.inverted,
                 markup=edit.markup,
                 edit_date=self.clock.now(),
                 revision=twin.revision + 1,
@@ -66,7 +71,9 @@ class Editing(Forwarding):
     def _edited(self, message: Message, edit: Edit, account: Account) -> Content:
         content = message.content
         if edit.text is not None:
-            content = replace(content, text=edit.text, entities=edit.entities)
+            content = replace(
+                content, text=edit.text, entities=edit.entities, page=edit.page, inverted=edit.inverted
+            )
         if edit.media is not None:
             content = replace(content, media=edit.media)
             check_media_swap(message.content, content)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from . import ids, rights
 from .content import checked
 from .errors import TelegramError
-from .media import Dice, Game, Poll, album_class, takes_caption
+from .media import Dice, Game, Poll, Special, album_class, takes_caption
 from .messages import PLAIN, Content, Forward, MadeFrom, Message, Options
 from .posting import Draft
 from .sending import Sending
@@ -94,7 +94,9 @@ class Forwarding(Sending):
             raise TelegramError(400, "MESSAGE_ID_INVALID")
         content = original.content
         if takes_caption(content.media):
-            content = replace(content, text=caption.text, entities=caption.entities)
+            content = replace(
+                content, text=caption.text, entities=caption.entities, inverted=caption.inverted
+            )
         content = checked(content, self.rules, premium=self.account(actor).premium)
         self.check_send(actor, target, [content.media])
         made_from = MadeFrom(original.box, original.chat, original.id)
@@ -123,7 +125,7 @@ class Forwarding(Sending):
                 continue
             if message.noforwards and not (lenient and message.sent_by == actor):
                 raise TelegramError(400, "CHAT_FORWARDS_RESTRICTED")
-            if drop_author and isinstance(message.media, Game):
+            if drop_author and isinstance(message.media, Game | Special):
                 found.append(None)
                 continue
             if drop_author:
@@ -159,7 +161,7 @@ class Forwarding(Sending):
                 content = replace(content, media=replace(content.media, id=self.big_id(), closed=False))
             drafts[original.id] = Draft(
                 content,
-                replace(options, markup=options.markup),
+                replace(options, via_bot=original.via_bot if keep_header else None),
                 grouped_id=groups.get(original.id),
                 forward=self._header(original) if keep_header else None,
                 made_from=MadeFrom(original.box, original.chat, original.id),
@@ -185,6 +187,9 @@ class Forwarding(Sending):
             return Forward(
                 original.chat, original.date, channel_post=original.id, post_author=original.post_author
             )
+        author = self.memory.accounts.get(original.from_id or 0)
+        if author is not None and author.hides_name:
+            return Forward(None, original.date, name=author.name)
         return Forward(original.from_id, original.date)
 
     def _inner_reply(self, draft: Draft, original: Message, sent: Sequence[Message | None]) -> Draft:

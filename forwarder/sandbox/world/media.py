@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+SpecialKind = Literal["giveaway", "paid_media", "story"]
 DocumentKind = Literal["document", "video", "animation", "audio", "voice", "video_note", "sticker"]
 
 
@@ -76,12 +77,13 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A point on the map, degrees; with a title it is a venue."""
+    """A point on the map, degrees; with a title it is a venue, with a ``live_period`` in seconds it moves."""
 
     latitude: float
     longitude: float
     title: str = ""
     address: str = ""
+    live_period: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,24 @@ class Game:
     title: str
 
 
-Media = Photo | Document | Poll | Contact | Location | Dice | Game
+@dataclass(frozen=True, slots=True)
+class Special:
+    """What is neither written nor uploaded: it can be forwarded but not copied. ``chat`` is whose it is."""
+
+    kind: SpecialKind
+    id: int
+    chat: int
+
+
+Media = Photo | Document | Poll | Contact | Location | Dice | Game | Special
+
+
+@dataclass(frozen=True, slots=True)
+class WebPage:
+    """The preview of a link below a text; ``large`` None leaves its size to the client."""
+
+    url: str
+    large: bool | None = None
 
 
 def takes_caption(media: Media | None) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from .markup import Markup
-from .media import Media
+from .media import Media, WebPage
 
 ServiceKind = Literal[
     "chat_created",
@@ -47,11 +47,16 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a message shows: text (or caption) and a medium."""
+    """What a message shows: text (or caption) and a medium, or a text and the preview of a link in it.
+
+    ``inverted``: the caption stands above the medium, or the preview above the text.
+    """
 
     text: str = ""
     entities: tuple[Entity, ...] = ()
     media: Media | None = None
+    page: WebPage | None = None
+    inverted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,8 @@ class Message:
     text: str = ""
     entities: tuple[Entity, ...] = ()
     media: Media | None = None
+    page: WebPage | None = None
+    inverted: bool = False
     grouped_id: int | None = None
     reply_to: int | None = None
     topic: int | None = None
@@ -122,11 +129,12 @@ class Message:
     service: Service | None = None
     noforwards: bool = False
     silent: bool = False
+    via_bot: int | None = None
     revision: int = 0
 
     @property
     def content(self) -> Content:
-        return Content(self.text, self.entities, self.media)
+        return Content(self.text, self.entities, self.media, self.page, self.inverted)
 
     @property
     def link(self) -> tuple[int, int]:
@@ -145,7 +153,9 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a message is sent, beyond its content. ``send_as`` is a channel in whose name it appears in a group."""
+    """How a message is sent, beyond its content. ``send_as`` is a channel in whose name it appears in a group,
+    ``via_bot`` the inline bot that wrote it for its sender.
+    """
 
     reply_to: int | None = None
     topic: int | None = None
@@ -153,6 +163,7 @@ class Options:
     silent: bool = False
     noforwards: bool = False
     send_as: int | None = None
+    via_bot: int | None = None
 
 
 PLAIN = Options()

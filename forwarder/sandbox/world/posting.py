@@ -65,6 +65,8 @@ class Posting(People):
             text=content.text,
             entities=content.entities,
             media=content.media,
+            page=content.page,
+            inverted=content.inverted,
             grouped_id=draft.grouped_id,
             reply_to=options.reply_to,
             topic=options.topic,
@@ -77,6 +79,7 @@ class Posting(People):
             service=draft.service,
             noforwards=options.noforwards,
             silent=options.silent,
+            via_bot=options.via_bot,
         )
 
     def _shown_author(self, actor: int, chat: Chat | None) -> int | None:

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import telegram
 
-from forwarder.calls import Called, Caller, may_answer, mode_for
-from forwarder.message import AccountKind, DeliveryKind, Kind, Mode, SendOrder, SourceMessage, State
+from forwarder.calls import Called, Caller
+from forwarder.message import AccountKind, DeliveryKind, Kind, Mode, SendOrder, SourceMessage, State, look_of
 from forwarder.models import WhenUnsure
 from forwarder.outbox import CopyOf, Job, LaneHeld, Part
+from forwarder.outbox.runs import may_answer, mode_for
 from forwarder.pace import Place
 from forwarder.sandbox.world import (
     Contact,
@@ -27,7 +28,10 @@ from forwarder.sandbox.world import (
     Media,
     Message,
     Options,
+    Photo,
     Poll,
+    Special,
+    WebPage,
 )
 from forwarder.seam import Sender
 from forwarder.telegram.bot_sender import BotSender
@@ -36,6 +40,9 @@ from forwarder.telegram.reader import MtprotoReader
 from forwarder.telegram.user_sender import UserSender
 
 from .conftest import Town
+
+SITE = "https://example.org/a"
+AT_SITE = Entity("url", 4, len(SITE))
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "kinds.md"
 WAYS = ("bot, forward", "bot, copy", "user, forward", "user, copy")
@@ -81,6 +88,7 @@ class Sources:
         self._albums()
         self._forwards()
         self._in_the_group()
+        self._others()
         pinned = self.town.world.pin(self.town.owner, self.town.source, self.posts["video"][1][0])
         self.posts["service message"] = (self.town.source, [pinned.id])
 
@@ -104,6 +112,20 @@ class Sources:
             "contact": Contact("+4930123", "Ada", "Lovelace"),
             "dice": Dice(),
             "game (of no kind that we copy)": Game(3, "Snake"),
+            "text with a link preview": Content(f"see {SITE}", (AT_SITE,), page=WebPage(SITE)),
+            "text whose link preview was taken away": Content(f"see {SITE}", (AT_SITE,)),
+            "text with a large preview above it": Content(
+                f"see {SITE}", (AT_SITE,), page=WebPage(SITE, large=True), inverted=True
+            ),
+            "text with the preview of a link that it does not show": Content(
+                "no link", page=WebPage("https://example.net/b")
+            ),
+            "photo under its caption": Content("caption", (), self.photo("under"), inverted=True),
+            "photo behind a spoiler": Photo(self.town.world.add_photo(b"hidden").file, spoiler=True),
+            "location that moves": Location(52.5, 13.4, live_period=900),
+            "giveaway": Special("giveaway", 5, self.town.source),
+            "paid media": Special("paid_media", 6, self.town.source),
+            "story": Special("story", 7, self.town.source),
         }
 
     def photo(self, name: str) -> Media:
@@ -127,15 +149,39 @@ class Sources:
         world, owner, source = self.town.world, self.town.owner, self.town.source
         elsewhere = world.send(owner, self.own_channel, "first seen elsewhere").id
         said = world.send(owner, self.group, "said by a person").id
+        shy = world.create_user("Sven").id
+        world.replace_account(replace(world.account(shy), hides_name=True))
+        world.add_member(owner, self.group, shy)
+        hidden = world.send(shy, self.group, "said by somebody").id
         for name, chat, number in (
             ("forward of a channel's post", self.own_channel, elsewhere),
             ("forward of a person's message", self.group, said),
+            ("forward of a person who hides the name", self.group, hidden),
         ):
             (made,) = world.forward(owner, chat, [number], source)
             assert made is not None
             self.posts[name] = (source, [made.id])
         silent = world.send(owner, source, "hush", options=Options(silent=True))
         self.posts["post that was sent silently"] = (source, [silent.id])
+        helper = world.create_bot("Gifs", username="gifs_bot", owner=owner).id
+        via = world.send(owner, source, "by way of a bot", options=Options(via_bot=helper))
+        self.posts["message that an inline bot wrote"] = (source, [via.id])
+
+    def _others(self) -> None:
+        """Posts that need a channel, or an author, of their own."""
+        world, town = self.town.world, self.town
+        signed = world.create_channel(town.owner, "Signed").id
+        world.change_chat(town.owner, signed, signatures=True)
+        rich = world.create_user("Petra", premium=True).id
+        for chat, account in ((signed, town.user), (signed, town.robot), (town.source, rich)):
+            if account != town.robot:
+                world.add_member(town.owner, chat, account)
+            world.promote(town.owner, chat, account, frozenset({"post_messages"}))
+        long = Content("long " * 400, (), self.photo("long"))
+        self.posts |= {
+            "post signed by its author": (signed, [world.send(town.owner, signed, "signed").id]),
+            "caption that only Premium allows": (town.source, [world.send(rich, town.source, long).id]),
+        }
 
     def _in_the_group(self) -> None:
         send, group = self.town.world.send, self.group
@@ -165,7 +211,14 @@ def job(source: int, ids: tuple[int, ...], kind: DeliveryKind = DeliveryKind.POS
 
 
 def part(message: SourceMessage) -> Part:
-    return Part(message.message_id, message.kind, message.protected, message.text, message.entities)
+    return Part(
+        message.message_id,
+        message.kind,
+        message.protected,
+        message.text,
+        message.entities,
+        look=look_of(message.facts),
+    )
 
 
 async def anyway(_: SendOrder) -> bool:
@@ -332,6 +385,20 @@ def changes(sources: Sources) -> dict[str, Change]:
         ("another audio", file("audio", "w"), file("audio", "x")),
     ):
         found[what] = Change([Content("old", (), old)], Content("newer", (), new))
+    before, newer_text = f"see {SITE}", f"now {SITE}"
+    found |= {
+        "text with a preview": Change(
+            [Content(before, (AT_SITE,), page=WebPage(SITE))],
+            Content(newer_text, (AT_SITE,), page=WebPage(SITE, large=False), inverted=True),
+        ),
+        "text, and its preview taken away": Change(
+            [Content(before, (AT_SITE,), page=WebPage(SITE))], Content(newer_text, (AT_SITE,))
+        ),
+        "caption above a photo": Change(
+            [Content("old", (), photo("y"), inverted=True)],
+            Content("newer", (), photo("y"), inverted=True),
+        ),
+    }
     found["another photo, which the bot has not heard"] = replace(found["another photo"], heard=False)
     return found
 
@@ -359,7 +426,13 @@ async def edited(carrier: Carried, change: Change, ears: telegram.Bot) -> str:
     called, _ = await carrier.send(town.source, ids)
     number, after = ids[change.index], change.after
     replaced = after.media != change.before[change.index].media
-    edit = Edit(after.text, after.entities, after.media if replaced else None)
+    edit = Edit(
+        after.text,
+        after.entities,
+        after.media if replaced else None,
+        page=after.page,
+        inverted=after.inverted,
+    )
     town.world.edit(town.owner, town.source, number, edit)
     (now,) = (await carrier.reader.fetch(town.source, [number])).messages
     file_id = await name_of(ears, number) if replaced and change.heard else None

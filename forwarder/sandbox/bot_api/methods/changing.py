@@ -6,8 +6,9 @@ from forwarder.sandbox.bot_api import uploads
 from forwarder.sandbox.bot_api.errors import bad_request
 from forwarder.sandbox.bot_api.formatting import formatted
 from forwarder.sandbox.bot_api.keyboards import reply_markup
+from forwarder.sandbox.bot_api.previews import with_preview
 from forwarder.sandbox.bot_api.request import Handler, Request, message_number, visible_chat
-from forwarder.sandbox.world import Edit, Message, TelegramError
+from forwarder.sandbox.world import Content, Edit, Message, TelegramError
 
 Json = dict[str, object]
 
@@ -19,7 +20,9 @@ def edit_text(request: Request) -> Json:
     text, entities = formatted(request.arguments, "text", "entities")
     if not text.strip():
         raise bad_request("message text is empty")
-    return _edit(request, chat_id, message, Edit(text, entities, markup=reply_markup(request.arguments)))
+    shown = with_preview(request.arguments, Content(text, entities))
+    edit = Edit(text, entities, None, reply_markup(request.arguments), shown.page, shown.inverted)
+    return _edit(request, chat_id, message, edit)
 
 
 def edit_caption(request: Request) -> Json:
@@ -27,7 +30,9 @@ def edit_caption(request: Request) -> Json:
     if message.media is None:
         raise bad_request("there is no caption in the message to edit")
     text, entities = formatted(request.arguments, "caption", "caption_entities")
-    return _edit(request, chat_id, message, Edit(text, entities, markup=reply_markup(request.arguments)))
+    above = request.arguments.flag("show_caption_above_media")
+    edit = Edit(text, entities, markup=reply_markup(request.arguments), inverted=above)
+    return _edit(request, chat_id, message, edit)
 
 
 def edit_media(request: Request) -> Json:
@@ -35,7 +40,9 @@ def edit_media(request: Request) -> Json:
     item = request.arguments.nested(request.arguments.mapping("media"))
     media = uploads.album_item(request, item)
     text, entities = formatted(item, "caption", "caption_entities")
-    return _edit(request, chat_id, message, Edit(text, entities, media, reply_markup(request.arguments)))
+    above = item.flag("show_caption_above_media")
+    edit = Edit(text, entities, media, reply_markup(request.arguments), inverted=above)
+    return _edit(request, chat_id, message, edit)
 
 
 def edit_keyboard(request: Request) -> Json:

@@ -44,7 +44,10 @@ def copy_message(request: Request) -> Json:
         raise bad_request("message can't be copied")
     caption = None
     if request.arguments.raw("caption") is not None:
-        caption = Content(*formatted(request.arguments, "caption", "caption_entities"))
+        caption = Content(
+            *formatted(request.arguments, "caption", "caption_entities"),
+            inverted=request.arguments.flag("show_caption_above_media"),
+        )
     made = request.world.copy(request.bot.id, source, number, chat_id, caption=caption, options=options)
     return {"message_id": made.id}
 

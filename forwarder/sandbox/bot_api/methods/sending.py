@@ -7,6 +7,7 @@ from collections.abc import Callable
 from forwarder.sandbox.bot_api import uploads
 from forwarder.sandbox.bot_api.errors import bad_request
 from forwarder.sandbox.bot_api.formatting import formatted
+from forwarder.sandbox.bot_api.previews import with_preview
 from forwarder.sandbox.bot_api.request import Handler, Request, send_options, writable_chat
 from forwarder.sandbox.world import Content, Media
 
@@ -20,7 +21,12 @@ def send_message(request: Request) -> Json:
         raise bad_request("message text is empty")
     options = send_options(request, chat_id)
     return request.shown(
-        request.world.send(request.bot.id, chat_id, Content(text, entities), options=options)
+        request.world.send(
+            request.bot.id,
+            chat_id,
+            with_preview(request.arguments, Content(text, entities)),
+            options=options,
+        )
     )
 
 
@@ -31,7 +37,8 @@ def _sender(media_of: Callable[[Request], Media]) -> Handler:
         chat_id = writable_chat(request)
         text, entities = formatted(request.arguments, "caption", "caption_entities")
         options = send_options(request, chat_id)
-        content = Content(text, entities, media_of(request))
+        above = request.arguments.flag("show_caption_above_media")
+        content = Content(text, entities, media_of(request), inverted=above)
         return request.shown(request.world.send(request.bot.id, chat_id, content, options=options))
 
     return send
@@ -57,7 +64,8 @@ def _item(request: Request, item: object) -> Content:
         raise bad_request("can't parse media JSON object")
     arguments = request.arguments.nested(item)
     text, entities = formatted(arguments, "caption", "caption_entities")
-    return Content(text, entities, uploads.album_item(request, arguments))
+    above = arguments.flag("show_caption_above_media")
+    return Content(text, entities, uploads.album_item(request, arguments), inverted=above)
 
 
 SINGLE: dict[str, Handler] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from telethon.tl import functions, types
@@ -10,8 +11,9 @@ from telethon.tl import functions, types
 from forwarder.sandbox.mtproto.tl.entities import read_entities
 from forwarder.sandbox.mtproto.tl.inputs import read_media
 from forwarder.sandbox.mtproto.tl.markup import read_markup
-from forwarder.sandbox.world import Content, Edit, Message, Options, TelegramError
+from forwarder.sandbox.world import Content, Edit, Message, Options, TelegramError, WebPage
 from forwarder.sandbox.world import ids as marked
+from forwarder.sandbox.world.detect import first_link
 
 from .registry import Caller, answers
 
@@ -40,6 +42,18 @@ def _content(caller: Caller, text: str | None, entities: Any, media: Any) -> Con
         read_entities(entities, caller.user),
         read_media(caller.world, caller.viewer, media, uploaded) if media is not None else None,
     )
+
+
+def _with_page(content: Content, request: Any, media: Any) -> Content:
+    """The preview that was asked for, else that of the first link, unless none is wanted."""
+    content = replace(content, inverted=bool(request.invert_media))
+    if content.media is not None or getattr(request, "no_webpage", None):
+        return content
+    if isinstance(media, types.InputMediaWebPage):
+        large = True if media.force_large_media else False if media.force_small_media else None
+        return replace(content, page=WebPage(media.url, large))
+    link = first_link(content.text, content.entities)
+    return replace(content, page=WebPage(link)) if link else content
 
 
 def _known(caller: Caller, chat: int, random_ids: Sequence[int]) -> list[Message | None]:
@@ -85,7 +99,7 @@ def _send_one(caller: Caller, request: Any, media: Any) -> Any:
     known = _known(caller, chat, [request.random_id])
     if known[0] is not None:
         return caller.replay([known[0]], [request.random_id])
-    content = _content(caller, request.message, request.entities, media)
+    content = _with_page(_content(caller, request.message, request.entities, media), request, media)
     with caller.world.capture() as events:
         caller.world.send(
             caller.viewer, chat, content, random_id=request.random_id, options=_options(caller, request)
@@ -100,7 +114,11 @@ def send_multi_media(caller: Caller, request: Any) -> Any:
     known = _known(caller, chat, random_ids)
     if known and all(known):
         return caller.replay([message for message in known if message is not None], random_ids)
-    items = [_content(caller, item.message, item.entities, item.media) for item in request.multi_media]
+    inverted = bool(request.invert_media)
+    items = [
+        replace(_content(caller, item.message, item.entities, item.media), inverted=inverted)
+        for item in request.multi_media
+    ]
     with caller.world.capture() as events:
         sent = caller.world.send_album(
             caller.viewer, chat, items, random_ids=random_ids, options=_options(caller, request)
@@ -137,10 +155,15 @@ def forward_messages(caller: Caller, request: Any) -> Any:
 def edit_message(caller: Caller, request: Any) -> Any:
     chat = caller.peer(request.peer)
     content = _content(caller, request.message, request.entities, request.media)
+    old = caller.world.message(caller.viewer, chat, request.id)
+    if old is not None and old.media is None:
+        content = _with_page(content, request, request.media)
     edit = Edit(
         text=request.message,
         entities=content.entities,
         media=content.media,
+        page=content.page,
+        inverted=bool(request.invert_media),
         markup=read_markup(request.reply_markup) if caller.account.bot else None,
     )
     with caller.world.capture() as events:

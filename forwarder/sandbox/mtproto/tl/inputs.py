@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from telethon.tl import types
@@ -34,7 +35,8 @@ def read_media(world: World, viewer: int, media: Any, uploaded: Uploaded) -> Med
     if isinstance(media, types.InputMediaUploadedDocument):
         return _uploaded_document(world, media, uploaded)
     if isinstance(media, types.InputMediaPhoto | types.InputMediaDocument):
-        return _by_reference(world, viewer, media.id)
+        known = _by_reference(world, viewer, media.id)
+        return replace(known, spoiler=bool(media.spoiler)) if isinstance(known, Photo | Document) else known
     if isinstance(media, types.InputMediaPoll):
         return _poll(world, media)
     if isinstance(media, types.InputMediaContact):

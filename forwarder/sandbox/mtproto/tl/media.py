@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import timedelta
 from typing import Any
 
 from telethon.tl import types
@@ -16,8 +18,13 @@ from forwarder.sandbox.world import (
     Message,
     Photo,
     Poll,
+    Special,
+    WebPage,
     World,
 )
+from forwarder.sandbox.world import ids as marked
+
+from .peers import write_peer
 
 DC = 2
 
@@ -25,6 +32,8 @@ DC = 2
 def write_media(world: World, viewer: int, message: Message) -> Any:
     """The medium of a message; quizzes show their answer only to who knows it."""
     media = message.media
+    if message.page is not None:
+        return _web_page(message.page)
     if isinstance(media, Poll):
         return _poll(world, viewer, media, knows=world.knows_answer(viewer, message))
     return write_plain_media(world, viewer, media)
@@ -51,6 +60,8 @@ def write_plain_media(world: World, viewer: int, media: Media | None) -> Any:
         point = types.GeoPoint(media.longitude, media.latitude, 0)
         if media.title:
             return types.MessageMediaVenue(point, media.title, media.address, "", "", "")
+        if media.live_period:
+            return types.MessageMediaGeoLive(point, media.live_period)
         return types.MessageMediaGeo(point)
     if isinstance(media, Dice):
         return types.MessageMediaDice(media.value, media.emoji)
@@ -60,7 +71,29 @@ def write_plain_media(world: World, viewer: int, media: Media | None) -> Any:
         )
     if isinstance(media, Poll):
         return _poll(world, viewer, media, knows=False)
+    if isinstance(media, Special):
+        return _special(world, media)
     return None
+
+
+def _special(world: World, media: Special) -> Any:
+    match media.kind:
+        case "giveaway":
+            until = world.chat(media.chat).created + timedelta(days=365)
+            return types.MessageMediaGiveaway([marked.bare(media.chat)], 1, until)
+        case "paid_media":
+            return types.MessageMediaPaidMedia(10, [types.MessageExtendedMediaPreview(w=64, h=48)])
+        case "story":
+            return types.MessageMediaStory(write_peer(media.chat), 1)
+
+
+def _web_page(page: WebPage) -> Any:
+    number = int.from_bytes(hashlib.sha256(page.url.encode()).digest()[:7])
+    return types.MessageMediaWebPage(
+        types.WebPage(number, page.url, page.url.split("://")[-1], 0, type="article", title=page.url),
+        force_large_media=True if page.large else None,
+        force_small_media=True if page.large is False else None,
+    )
 
 
 def write_photo(world: World, viewer: int, photo: Photo) -> Any:

@@ -48,7 +48,7 @@ class Sight:
         return [self.message(message) for message in messages]
 
     def message(self, message: Message) -> Any:
-        self.name(message.chat, message.from_id)
+        self.name(message.chat, message.from_id, message.via_bot)
         common = {
             "out": True if self._is_out(message) else None,
             "silent": message.silent or None,
@@ -70,7 +70,9 @@ class Sight:
             message=message.text,
             noforwards=message.noforwards or None,
             fwd_from=self._header(message),
-            media=write_media(self.world, self.viewer, message) if message.media is not None else None,
+            invert_media=message.inverted or None,
+            via_bot_id=message.via_bot,
+            media=write_media(self.world, self.viewer, message),
             reply_markup=write_markup(message.markup),
             entities=[write_entity(entity) for entity in message.entities] or None,
             views=message.views,
