@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 import structlog
 from sqlalchemy import text
@@ -30,6 +30,13 @@ PAGE = 200
 """Ids in one ``channels.getMessages`` (the most that Telegram answers, core.telegram.org/api/updates)."""
 
 EVERY = 60.0
+
+POLL_EVERY = 5.0
+POLLED_AT_ONCE = 10
+"""Sources looked at between the turns of the timer: Telegram asks that no more than ten be polled at a time
+(core.telegram.org/api/updates, "subscribing to updates of channels")."""
+POLLED_FOR = 3600.0
+"""Seconds that a source is polled after a look that found what no push had brought."""
 
 READ_AGAIN = 200
 READ_AGAIN_HOURS = 48.0
@@ -57,6 +64,7 @@ class Reconciler:
         self._holes: dict[int, set[int]] = defaultdict(set)
         self._all = True
         self._unheard = True
+        self._unpushed: dict[int, float] = {}
 
     def look_at_all(self) -> None:
         """Compare every source soon: a mapping was made."""
@@ -74,10 +82,14 @@ class Reconciler:
         self._wake.set()
 
     async def run(self) -> None:
-        """Fill holes as they are named and compare all sources once a minute, until cancelled."""
+        """Fill holes as they are named and compare all sources once a minute, until cancelled.
+
+        Telegram may stop pushing what big channels post (telegram-facts 3.2): those that it was late with are
+        looked at more often.
+        """
         looked = 0.0
         while True:
-            timeout = ASK_AGAIN if self._holes else EVERY
+            timeout = ASK_AGAIN if self._holes else POLL_EVERY if self._unpushed else EVERY
             try:
                 async with asyncio.timeout(timeout):
                     await self._wake.wait()
@@ -89,9 +101,13 @@ class Reconciler:
                 if self._all:
                     self._all = False
                     looked = time.monotonic()
-                    await self.compare()
+                    late = await self.compare()
+                    if not self._unheard:
+                        self._poll(late)
                     await self.read_again(READ_AGAIN_HOURS if self._unheard else STILL_FRESH_HOURS)
                     self._unheard = False
+                elif self._unpushed:
+                    self._poll(await self.compare(self._polled()))
                 await self._fill_holes()
             except (TelegramError, Unavailable) as error:
                 log.warning("reconciliation_put_off", reason=str(error))
@@ -101,20 +117,37 @@ class Reconciler:
                 )
                 self._wake.set()
 
-    async def compare(self) -> int:
-        """Compare the top of every source with its mark; fetch what differs. Answers how many."""
-        marks = await self._marks()
+    def _poll(self, late: Iterable[int]) -> None:
+        """Look at these sources, which had posts that nobody had pushed, more often for a while."""
+        for chat_id in late:
+            if self._unpushed.pop(chat_id, None) is None:
+                log.info("source_polled", chat=chat_id)
+            self._unpushed[chat_id] = time.monotonic() + POLLED_FOR
+
+    def _polled(self) -> list[int]:
+        """The sources to look at between the turns of the timer: those that were late last."""
+        now = time.monotonic()
+        self._unpushed = {chat: until for chat, until in self._unpushed.items() if until > now}
+        return list(self._unpushed)[-POLLED_AT_ONCE:]
+
+    async def compare(self, chats: Collection[int] | None = None) -> dict[int, int]:
+        """Compare the top of every source, or of these, with its mark and fetch what differs.
+
+        Answers how many ids were fetched, for each chat that had any.
+        """
+        marks = await self._marks(chats)
         if not marks:
-            return 0
+            return {}
         tops = await self._reader.tops(list(marks))
-        fetched = 0
+        fetched: dict[int, int] = {}
         for chat_id, top in tops.items():
             progress = marks[chat_id]
             missing = [i for i in range(progress.mark + 1, top + 1) if not known(progress, i)]
             for start in range(0, len(missing), PAGE):
-                fetched += await self._fetch(chat_id, missing[start : start + PAGE])
+                count = await self._fetch(chat_id, missing[start : start + PAGE])
+                fetched[chat_id] = fetched.get(chat_id, 0) + count
         if fetched:
-            log.info("reconciled", ids=fetched, sources=len(marks))
+            log.info("reconciled", ids=sum(fetched.values()), sources=len(marks))
         return fetched
 
     async def read_again(self, hours: float = READ_AGAIN_HOURS) -> None:
@@ -148,8 +181,9 @@ class Reconciler:
             )
             return {row.telegram_id: list(row.ids) for row in rows}
 
-    async def _marks(self) -> dict[int, Progress]:
-        """The progress of each source this account listens to; one not heard yet begins at its mapping."""
+    async def _marks(self, chats: Collection[int] | None = None) -> dict[int, Progress]:
+        """The progress of each source, or each of these, that this account listens to; one not heard yet begins at
+        its mapping."""
         async with self._db.begin() as session:
             rows = await session.execute(
                 text(
@@ -161,12 +195,13 @@ class Reconciler:
                       join channel_access a on a.channel_id = c.id and a.account_id = :account and a.may_read
                       left join marks k on k.channel_id = c.id and k.account_id = :account
                      where c.is_source and c.migrated_to is null
+                       and (cast(:chats as bigint[]) is null or c.telegram_id = any(:chats))
                        and exists (select 1 from mappings m
                                     where m.source_id = c.id and m.state <> 'disabled')
                      order by c.id
                     """
                 ),
-                {"account": self._account_id},
+                {"account": self._account_id, "chats": list(chats) if chats is not None else None},
             )
             return {
                 row.telegram_id: Progress(row.mark, tuple((s.lower, s.upper) for s in row.known))

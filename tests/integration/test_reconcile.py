@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from forwarder import reconcile
 from forwarder.message import AccountKind, Deleted, Edited, Fetched, News, SourceMessage
 from forwarder.reconcile import Reconciler
-from tests.builders import House, post
+from tests.builders import NEWS, House, post
 
 
 @dataclass
 class Shelf:
-    """A Reader over messages in memory."""
+    """A Reader over messages in memory, the same in every chat."""
 
     account_id: int
     messages: dict[int, SourceMessage] = field(default_factory=dict)
     asked: list[tuple[int, ...]] = field(default_factory=list)
     elsewhere: set[int] = field(default_factory=set)
+    looked: int = 0
+    chats_looked_at: tuple[int, ...] = ()
 
     def put(self, *messages: SourceMessage) -> None:
         self.messages |= {message.message_id: message for message in messages}
 
     async def tops(self, chat_ids: Sequence[int]) -> dict[int, int]:
+        self.looked += 1
+        self.chats_looked_at = tuple(chat_ids)
         return dict.fromkeys(chat_ids, max(self.messages, default=0))
 
     async def fetch(self, chat_id: int, message_ids: Sequence[int]) -> Fetched:
         self.asked.append(tuple(message_ids))
-        found = tuple(self.messages[i] for i in message_ids if i in self.messages)
+        found = tuple(replace(self.messages[i], chat_id=chat_id) for i in message_ids if i in self.messages)
         missing = [i for i in message_ids if i not in self.messages]
         elsewhere = tuple(i for i in missing if i in self.elsewhere)
         return Fetched(found, tuple(i for i in missing if i not in self.elsewhere), elsewhere)
@@ -49,6 +53,10 @@ class Listening:
         await self.core.hear(*news)
         self.news += news
 
+    @property
+    def posts(self) -> list[SourceMessage]:
+        return [item for item in self.news if isinstance(item, SourceMessage)]
+
     def reconciler(self) -> Reconciler:
         return Reconciler(self.core.db, self.shelf, self.core.user, self.store)
 
@@ -63,12 +71,12 @@ async def test_only_what_lies_above_the_mark_is_fetched(core: House) -> None:
     here.shelf.put(*(post(number) for number in range(1, 7)))
     await core.hear(post(4))
 
-    assert await here.reconciler().compare() == 2
+    assert await here.reconciler().compare() == {NEWS: 2}
     assert here.shelf.asked == [(5, 6)]
     assert await core.states(mapping) == [(4, "queued"), (5, "queued"), (6, "queued")]
 
     here.shelf.asked.clear()
-    assert await here.reconciler().compare() == 0
+    assert await here.reconciler().compare() == {}
     assert here.shelf.asked == []
 
 
@@ -124,7 +132,7 @@ async def test_sources_that_the_account_cannot_read_are_left_alone(core: House) 
     here, _ = await listening(core)
     await core.run("update channel_access set may_read = false where account_id = :user", user=core.user)
     here.shelf.put(post(1))
-    assert await here.reconciler().compare() == 0
+    assert await here.reconciler().compare() == {}
     await core.hear(post(1), by=AccountKind.BOT)
     await here.reconciler().read_again()
     assert here.shelf.asked == []
@@ -166,6 +174,70 @@ async def test_a_deletion_that_was_withheld_is_found_on_the_timer(
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert await core.states(mapping, "delete") == [(1, "queued")]
+
+
+async def test_a_source_whose_posts_are_not_pushed_is_looked_at_more_often(
+    core: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, mapping = await listening(core)
+    monkeypatch.setattr(reconcile, "EVERY", 0.05)
+    monkeypatch.setattr(reconcile, "POLL_EVERY", 0.05)
+    reconciler = here.reconciler()
+    running = asyncio.create_task(reconciler.run())
+    try:
+        async with asyncio.timeout(10):
+            await poll(lambda: here.shelf.looked > 1)
+            here.shelf.put(post(1))
+            await poll(lambda: len(here.posts) == 1)
+            monkeypatch.setattr(reconcile, "EVERY", 3600.0)
+            here.shelf.put(post(2))
+            await poll(lambda: len(here.posts) == 2)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert await core.states(mapping) == [(1, "queued"), (2, "queued")]
+
+
+async def test_a_source_that_is_pushed_in_time_is_looked_at_on_the_timer_only(
+    core: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = await listening(core)
+    monkeypatch.setattr(reconcile, "POLL_EVERY", 0.01)
+    reconciler = here.reconciler()
+    here.shelf.put(post(1))
+    reconciler.was_away()
+    running = asyncio.create_task(reconciler.run())
+    try:
+        async with asyncio.timeout(10):
+            await poll(lambda: len(here.posts) == 1)  # missed before the start: nobody was late
+            here.shelf.put(post(2))
+            await core.hear(post(2))
+            reconciler.fill(NEWS, [2])
+            await poll(lambda: here.shelf.asked[-1:] == [(2,)])
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert here.shelf.looked == 1
+
+
+async def test_no_more_than_ten_sources_are_polled(core: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "EVERY", 0.05)
+    monkeypatch.setattr(reconcile, "POLL_EVERY", 0.05)
+    here = Listening(core, Shelf(core.user))
+    for number in range(12):
+        await core.mapping(-5000 - number)
+    running = asyncio.create_task(here.reconciler().run())
+    try:
+        async with asyncio.timeout(20):
+            await poll(lambda: here.shelf.looked > 1)
+            here.shelf.put(post(1))
+            await poll(lambda: len(here.posts) >= 12)
+            monkeypatch.setattr(reconcile, "EVERY", 3600.0)
+            await poll(lambda: len(here.shelf.chats_looked_at) < 12)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert len(here.shelf.chats_looked_at) == 10
 
 
 async def poll(condition: Callable[[], bool]) -> None:
