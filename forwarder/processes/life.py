@@ -19,9 +19,10 @@ log = structlog.get_logger(__name__)
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 
-LEASE_SECONDS = 15.0
-RENEW_EVERY = 4.0
-ASK_AGAIN = 1.0
+LEASE_SECONDS = 11.0
+RENEW_EVERY = 2.5
+ASK_AGAIN = 0.5
+"""Seconds: a standby is at work within fifteen of the holder's death, its connection included."""
 TRY_AGAIN = 3.0
 """Seconds to wait for a server that has gone away in the middle of work."""
 GRACE = 8.0
