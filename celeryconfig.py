@@ -69,5 +69,7 @@ beat_schedule = {
     "relay": {"task": "relay", "schedule": 2.0, "options": {"expires": 2.0, "priority": 0}},
     # Closes albums whose last part came while nobody listened, and looks after everything that can stick.
     "sweep": {"task": "sweep", "schedule": 5.0, "options": {"expires": 5.0, "priority": 0}},
+    # A mapping whose topic was closed goes on within this time after the topic was opened again.
+    "reopen": {"task": "reopen", "schedule": 900.0, "options": {"expires": 900.0, "priority": 9}},
     "retention": {"task": "retention", "schedule": 3600.0, "options": {"expires": 3600.0, "priority": 9}},
 }

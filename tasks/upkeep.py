@@ -21,3 +21,9 @@ def sweep() -> str:
 def retention() -> str:
     """Forget what no one will ask for again."""
     return house.run(house.worker.retention())
+
+
+@app.task(name="reopen")
+def reopen() -> str:
+    """See whether closed topics are open again."""
+    return house.run(house.worker.reopen())

@@ -38,6 +38,9 @@ def build_application(bot: Bot, services: BotServices, *, limit: RateLimit | Non
         builder.bot(bot).updater(None).job_queue(None).context_types(ContextTypes(context=Context)).build()
     )
     add = application.add_handler
+    # Groups do not pass the gate, which is for people.
+    opened = filters.StatusUpdate.FORUM_TOPIC_REOPENED
+    add(MessageHandler(opened, handlers.topic_opened), group=-2)
     add(TypeHandler(Update, handlers.gate), group=-1)
     add(ChatMemberHandler(handlers.membership, ChatMemberHandler.MY_CHAT_MEMBER))
     add(CallbackQueryHandler(handlers.room(handlers.press)))

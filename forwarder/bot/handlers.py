@@ -21,7 +21,7 @@ from forwarder.bot.screens import adding, admin, menu, new_mapping, why
 from forwarder.bot.texts import Texts, every, plain
 from forwarder.bot.visit import BotServices, Screen, Visit, politely
 from forwarder.errors import ForwarderError
-from forwarder.message import AccountKind
+from forwarder.message import GENERAL_TOPIC, AccountKind
 from forwarder.services.users import guess_language
 
 log = structlog.get_logger(__name__)
@@ -157,6 +157,16 @@ class Handlers:
             paused=routing.paused,
             resumed=routing.resumed,
         )
+
+    async def topic_opened(self, update: Update, context: Context) -> None:
+        """A closed topic was opened again: the mappings that waited for it go on."""
+        message = update.effective_message
+        if message is None:
+            return
+        topic = message.message_thread_id or GENERAL_TOPIC
+        resumed = await self._services.topics.opened(message.chat.id, topic)
+        if resumed:
+            log.info("topic is open again", chat=message.chat.id, topic=topic, resumed=resumed)
 
     async def trouble(self, update: object, context: Context) -> None:
         """The outer door: what nobody expected is recorded under a number, which the person is told."""

@@ -27,6 +27,7 @@ from forwarder.services.accounts import AccountService
 from forwarder.services.channels import ChannelService
 from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
+from forwarder.services.reopening import Reopening
 from forwarder.services.status import StatusSource
 from forwarder.services.users import Person, UserService
 from forwarder.services.why import Explanation
@@ -54,6 +55,7 @@ class BotServices:
     mappings: MappingService
     late: LateService
     status: StatusSource
+    topics: Reopening
     explain: Callable[[str], Awaitable[Explanation]]
 
 

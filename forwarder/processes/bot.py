@@ -33,6 +33,7 @@ from forwarder.services.channels import ChannelService
 from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.notices import NOTICES
+from forwarder.services.reopening import Reopening
 from forwarder.services.telling import NoticeService
 from forwarder.services.users import UserService
 from forwarder.services.why import explain
@@ -138,6 +139,7 @@ def services_of(house: House, bot: Bot) -> BotServices:
         accounts=house.accounts,
         channels=ChannelService(house.db, BotDirectory(bot), desk),
         mappings=MappingService(house.db, house.queue.ring_lanes),
+        topics=Reopening(house.db, house.queue.ring_lanes),
         late=LateService(house.db, house.queue.ring_lanes),
         status=Health(house.db, house.redis, house.queue),
         explain=lambda link: explain(house.db, link),

@@ -22,6 +22,7 @@ from forwarder.message import AccountKind, FindOrder
 from forwarder.outcome import Outcome
 from forwarder.processes.life import TRY_AGAIN, Hold, any_of, holding, lease_name, live_until, pause
 from forwarder.seam import Chats, Finder
+from forwarder.services.reopening import Reopening
 from forwarder.settings import Settings
 from forwarder.telegram.bot_sender import BotSender
 from forwarder.telegram.chats import InTurn, MtprotoChats
@@ -99,6 +100,14 @@ class WorkerProcess:
 
     async def retention(self) -> str:
         return await (await self._upkeep()).retention()
+
+    async def reopen(self) -> str:
+        """Let mappings go on whose topic is open again; only the user account can ask for topics."""
+        house = await self._wait_for(self._house)
+        if not self._settings.has_user:
+            return "no account lists topics"
+        resumed = await Reopening(house.db, house.queue.ring_lanes).look(AccountDesk(house.db))
+        return f"let {len(resumed)} mappings go on"
 
     async def _upkeep(self) -> Upkeep:
         house = await self._wait_for(self._house)

@@ -27,6 +27,7 @@ from forwarder.services.accounts import AccountService
 from forwarder.services.channels import ChannelService
 from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
+from forwarder.services.reopening import Reopening
 from forwarder.services.status import AccountStatus, ProcessStatus, Status
 from forwarder.services.users import UserService
 from forwarder.services.why import explain
@@ -142,6 +143,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
             accounts=accounts,
             channels=ChannelService(db, directory, None),
             mappings=MappingService(db),
+            topics=Reopening(db),
             late=LateService(db),
             status=status,
             explain=lambda link: explain(db, link),

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from forwarder.message import Mode
+from forwarder.models import MappingState
+
 
 async def test_a_topic_is_chosen_by_its_button_or_its_link(town) -> None:  # type: ignore[no-untyped-def]
     world, owner = town.world, town.owner.id
@@ -38,3 +43,27 @@ async def test_a_topic_is_chosen_by_its_button_or_its_link(town) -> None:  # typ
     await town.press("✅ Create", "Created: 1 mapping.")
     made = (await town.services.mappings.list()).items
     assert [(one.source.id, one.destination_topic) for one in made] == [(source.id, news), (source.id, 0)]
+
+
+async def test_a_mapping_goes_on_when_its_closed_topic_is_opened_again(town) -> None:  # type: ignore[no-untyped-def]
+    world, owner, services = town.world, town.owner.id, town.services
+    forum = world.create_forum(owner, "Forum").id
+    for chat in (forum, town.source):
+        world.promote(owner, chat, town.robot, frozenset({"delete_messages"}))
+    news, talk = (world.create_topic(owner, forum, title).id for title in ("News", "Talk"))
+    source = await services.channels.add(str(town.source), as_source=True)
+    target = await services.channels.add(str(forum), as_destination=True)
+    made = [
+        await services.mappings.create(
+            source.id, target.id, mode=Mode.COPY, start_after=0, destination_topic=topic
+        )
+        for topic in (news, talk)
+    ]
+    for mapping, topic in zip(made, (news, talk), strict=True):
+        world.edit_topic(owner, forum, topic, closed=True)
+        await services.mappings.pause(mapping.id, reason="topic_closed")
+    world.edit_topic(owner, forum, news, closed=False)
+    async with asyncio.timeout(20):
+        while (await services.mappings.get(made[0].id)).state is not MappingState.ACTIVE:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert (await services.mappings.get(made[1].id)).reason == "topic_closed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import text
 
 from forwarder.errors import InvalidRequest, NobodyAnswers
 from forwarder.message import ChatKind, Mode, Topic
+from forwarder.services.reopening import Reopening
 from tests.integration.services.house import House, chat
 
 FORUM, PLAIN = -1005, -1006
@@ -98,3 +100,34 @@ async def test_general_is_no_topic_to_send_into_and_a_plain_chat_has_none(house:
     with pytest.raises(InvalidRequest) as refused:
         await house.mappings.create(source, target, mode=Mode.COPY, start_after=0, source_topic=7)
     assert refused.value.code == "not_a_forum"
+
+
+async def test_paused_mappings_go_on_when_the_account_sees_their_topics_open(house: House) -> None:
+    target, source = await forum(house), await house.source(PLAIN)
+    made = {
+        topic: (
+            await house.mappings.create(
+                source, target, mode=Mode.COPY, start_after=0, destination_topic=topic
+            )
+        ).id
+        for topic in (0, 7, 8, 9)
+    }
+    for mapping in made.values():
+        await house.mappings.pause(mapping, reason="topic_closed")
+    house.user.forums[FORUM] = LISTED
+    rung: list[int] = []
+
+    async def ring(lanes: Sequence[int]) -> None:
+        rung.extend(lanes)
+
+    resumed = await Reopening(house.db, ring).look(house.user)
+    assert set(resumed) == {made[0], made[7]}, "9 is closed, and 8 was deleted"
+    assert {(await house.mappings.get(made[topic])).reason for topic in (8, 9)} == {"topic_closed"}
+    assert sorted(rung) == [made[0], made[7]]
+
+
+async def test_what_a_person_paused_stays_paused_when_its_topic_opens(house: House) -> None:
+    target, source = await forum(house), await house.source(PLAIN)
+    mapping = await house.mappings.create(source, target, mode=Mode.COPY, start_after=0, destination_topic=7)
+    await house.mappings.pause(mapping.id)
+    assert await Reopening(house.db).opened(FORUM, 7) == []
