@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import cast
 
@@ -25,12 +25,14 @@ from forwarder.account_wire import (
     fetched_json,
     find_order_from,
     find_order_json,
+    wish_from,
+    wish_json,
 )
 from forwarder.db import Database, notify
 from forwarder.errors import AccountNotReady, ForwarderError, NobodyAnswers
-from forwarder.message import AccountKind, ChatCard, DeleteOrder, Fetched, FindOrder, Topic
+from forwarder.message import AccountKind, ChatCard, DeleteOrder, Fetched, FindOrder, Span, Topic, Wish
 from forwarder.models import AccountRequest, RequestState
-from forwarder.seam import Chats, Directory, Finder
+from forwarder.seam import Chats, Directory, Finder, Historian
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +44,7 @@ FIND = "find"
 TOPS = "tops"
 FETCH = "fetch"
 DELETE = "delete"
+SPAN = "span"
 
 AT_ONCE = 4
 LOOK_AGAIN = 5.0
@@ -79,6 +82,18 @@ class AccountDesk:
 
     async def delete(self, order: DeleteOrder, timeout: float = 20.0) -> None:
         await self._ask(DELETE, {"chat": order.destination, "message_ids": list(order.message_ids)}, timeout)
+
+    async def span(
+        self, accounts: Sequence[int], chat_id: int, wish: Wish, ceiling: int, timeout: float = 40.0
+    ) -> Span:
+        """Where older messages are, asked of the first of these accounts (by row id) whose login is held."""
+        payload = {
+            "accounts": list(accounts),
+            "chat": chat_id,
+            "wish": wish_json(wish),
+            "ceiling": ceiling,
+        }
+        return Span(**await self._ask(SPAN, payload, timeout))
 
     async def _ask(self, question: str, payload: Json, timeout: float) -> Json:
         request_id: int | None = None
@@ -138,12 +153,13 @@ async def answer(
     stop: asyncio.Event,
     *,
     chats: Chats | None = None,
+    historians: Mapping[int, Historian] | None = None,
 ) -> None:
     """Answer what is asked of the account until ``stop`` is set; up to four questions at a time.
 
     Runs in the process that holds the login. A question it has nobody for is refused at once.
     """
-    clerk = Clerk(db, kind, directory, finder, chats)
+    clerk = Clerk(db, kind, directory, finder, chats, historians or {})
     await clerk.tidy()
     woken = asyncio.Event()
     listening = asyncio.create_task(wake(db, kind, woken), name="account-desk-listen")
@@ -185,12 +201,14 @@ class Clerk:
         directory: Directory | None,
         finder: Finder | None,
         chats: Chats | None,
+        historians: Mapping[int, Historian],
     ) -> None:
         self._db = db
         self._kind = kind
         self._directory = directory
         self._finder = finder
         self._chats = chats
+        self._historians = historians
         self._at_work: dict[int, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
 
@@ -264,6 +282,10 @@ class Clerk:
             return {"message_ids": list(found) if found is not None else None}
         if self._chats is not None and asked.question in (TOPS, FETCH, DELETE):
             return await ask_chats(self._chats, asked)
+        if asked.question == SPAN:
+            for account in asked.payload["accounts"]:
+                if (historian := self._historians.get(account)) is not None:
+                    return asdict(await ask_span(historian, asked.payload))
         raise AccountNotReady(
             f"The {self._kind.value} account cannot answer a question of kind {asked.question}."
         )
@@ -276,6 +298,10 @@ class Clerk:
                 .values(state=state.value, answer=reply, answered_at=func.clock_timestamp())
             )
             await notify(session, ANSWERED, str(request_id))
+
+
+async def ask_span(historian: Historian, payload: Json) -> Span:
+    return await historian.span(payload["chat"], wish_from(payload["wish"]), payload["ceiling"])
 
 
 async def ask_chats(chats: Chats, asked: Asked) -> Json:

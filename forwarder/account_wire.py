@@ -21,6 +21,7 @@ from forwarder.message import (
     Origin,
     Remembered,
     SourceMessage,
+    Wish,
 )
 
 LONGEST_ANSWER = 30.0
@@ -101,6 +102,21 @@ def message_from(values: Json) -> SourceMessage:
         "facts": Facts(**values["facts"]),
     }
     return SourceMessage(**{**values, **moments, **typed})
+
+
+def wish_json(wish: Wish) -> Json:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(wish).items()
+    }
+
+
+def wish_from(values: Json) -> Wish:
+    moments = {
+        name: datetime.fromisoformat(values[name]) if values[name] is not None else None
+        for name in ("since", "until")
+    }
+    return Wish(**{**values, **moments})
 
 
 def error_json(error: Exception) -> Json:

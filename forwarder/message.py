@@ -348,6 +348,36 @@ class Fetched:
     elsewhere: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which older messages a person asks for. At most one of ``last``, ``since`` and ``from_id`` is set, none means
+    from the first; at most one of ``until`` and ``until_id``. Messages of the moment ``until`` are not meant."""
+
+    last: int | None = None
+    since: datetime | None = None
+    from_id: int | None = None
+    until: datetime | None = None
+    until_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The ids from ``first`` to ``last``, under which there are at most ``total`` messages. Empty where ``last`` is
+    below ``first``."""
+
+    first: int
+    last: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Messages in source order, and the id up to which nothing is missing; None where nothing comes after them."""
+
+    messages: tuple[SourceMessage, ...]
+    through: int | None
+
+
 def is_basic_group(chat_id: int) -> bool:
     """Whether a marked id is a basic group's, the only kind of chat that can become another one."""
     return -1_000_000_000_000 < chat_id < 0

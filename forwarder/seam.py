@@ -17,8 +17,11 @@ from forwarder.message import (
     EditOrder,
     Fetched,
     FindOrder,
+    HistoryPage,
     SendOrder,
+    Span,
     Topic,
+    Wish,
 )
 
 
@@ -101,4 +104,19 @@ class Directory(Protocol):
 
     async def topics(self, chat_id: int) -> tuple[Topic, ...] | None:
         """The topics of a forum, the busiest first, General with them; None where this account cannot list them."""
+        ...
+
+
+class Historian(Protocol):
+    """Reads what a chat held before anybody of ours listened, as one account."""
+
+    async def span(self, chat_id: int, wish: Wish, ceiling: int) -> Span:
+        """Where the wished messages are, none above the id ``ceiling``; albums at both ends are whole.
+
+        Raises :class:`~forwarder.errors.InvalidRequest` where this account cannot find that out.
+        """
+        ...
+
+    async def page(self, chat_id: int, after: int) -> HistoryPage:
+        """The next messages above the id ``after``: one call, service messages included."""
         ...

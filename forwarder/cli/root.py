@@ -9,6 +9,7 @@ import click
 
 from forwarder import __version__, log
 from forwarder.cli.audit import audit
+from forwarder.cli.backfill import backfill
 from forwarder.cli.channels import channel
 from forwarder.cli.database import db
 from forwarder.cli.demo import demo
@@ -36,6 +37,7 @@ COMMANDS = (
     channel,
     mapping,
     why,
+    backfill,
     audit,
     takeback,
 )

@@ -15,13 +15,14 @@ import structlog
 from celery import Celery
 
 from forwarder.account_desk import AccountDesk, answer
+from forwarder.backfill import Backfiller
 from forwarder.deliver import Carrier
 from forwarder.deputy import WithDeputy
 from forwarder.errors import AccountNotReady, ForwarderError, SessionError, TelegramError, Unavailable
 from forwarder.message import AccountKind, FindOrder
 from forwarder.outcome import Outcome
 from forwarder.processes.life import TRY_AGAIN, Hold, any_of, holding, lease_name, live_until, pause
-from forwarder.seam import Chats, Finder
+from forwarder.seam import Chats, Finder, Historian
 from forwarder.services.reopening import Reopening
 from forwarder.settings import Settings
 from forwarder.telegram.bot_sender import BotSender
@@ -30,6 +31,7 @@ from forwarder.telegram.client import Client
 from forwarder.telegram.directory import UserDirectory
 from forwarder.telegram.errors import translated
 from forwarder.telegram.finder import MtprotoFinder
+from forwarder.telegram.history import BotHistory, UserHistory
 from forwarder.telegram.login import whoami
 from forwarder.telegram.user_sender import UserSender
 from forwarder.upkeep import Upkeep
@@ -178,6 +180,8 @@ class WorkerProcess:
                 MtprotoFinder(user) if me else None, MtprotoFinder(bot) if bot else None
             )
             chats = chats_of(user if me else None, bot)
+            historians = await self._historians(house, user if account_id else None, account_id, bot)
+            backfiller = Backfiller(house.db, house.dedup, historians, house.queue.ring)
             answering = answer(
                 house.db,
                 AccountKind.USER,
@@ -185,24 +189,36 @@ class WorkerProcess:
                 finder,
                 self._stop,
                 chats=chats,
+                historians=historians,
             )
             end = any_of(self._stop, hold.lost)
             if account_id is None:
                 log.warning("user_not_signed_in", remedy="Run `manage.py login`.")
-                await live_until(end, answering)
+                await live_until(end, answering, backfiller.run())
                 return
             sender = UserSender(user, account_id)
             carrier = make_carrier(house, WithDeputy(sender, chats) if chats else sender, finder)
             self._queues.take(USER_QUEUES)
             log.info("sending", account=account_id, route="user")
             try:
-                await self._at_work(carrier, live_until(end, answering))
+                await self._at_work(carrier, live_until(end, answering, backfiller.run()))
             finally:
                 self._queues.give_up(USER_QUEUES)
         finally:
             await user.close()
             if bot is not None:
                 await bot.close()
+
+    async def _historians(
+        self, house: House, user: Client | None, account_id: int | None, bot: Client | None
+    ) -> dict[int, Historian]:
+        """Who can read older posts, by account."""
+        found: dict[int, Historian] = {}
+        if user is not None and account_id is not None:
+            found[account_id] = UserHistory(user)
+        if bot is not None and (me := await whoami(bot)) is not None:
+            found[await house.accounts.register(AccountKind.BOT, me.id, me.username)] = BotHistory(bot)
+        return found
 
     async def _bots_own_login(self) -> Client | None:
         """The bot's second login, over MTProto, for looking up what it sent; made here when it is missing."""

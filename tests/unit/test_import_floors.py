@@ -22,8 +22,8 @@ FLOORS: list[set[str]] = [
     {"outbox", "schema"},
     {"services"},
     {"collect", "calls", "hooks", "account_wire", "deputy"},
-    {"ingest", "backfill", "outcome"},
-    {"deliver", "intake", "reconcile", "upkeep", "account_desk"},  # the one way through
+    {"ingest", "outcome"},
+    {"backfill", "deliver", "intake", "reconcile", "upkeep", "account_desk"},  # the one way through
     {"telegram", "metrics", "health", "legacy", "comparing"},  # the porch, barometers
     {"bot"},
     {"servers", "supervisor"},  # what stands under the processes of one machine
