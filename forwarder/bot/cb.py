@@ -45,6 +45,14 @@ class Held(StrEnum):
     SKIP = "skip"
 
 
+class Act(StrEnum):
+    """What to do with a backfill."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+
+
 def press(code: str) -> Callable[[type[P]], type[P]]:
     def register(kind: type[P]) -> type[P]:
         assert code not in KINDS, code
@@ -325,3 +333,39 @@ class StepBack(Press):
 @dataclass(frozen=True, slots=True)
 class ConfirmMappings(Press):
     pass
+
+
+@press("b")
+@dataclass(frozen=True, slots=True)
+class OpenBackfill(Press):
+    """The backfill of a mapping that is under way, or the question which older posts to bring."""
+
+    mapping_id: int
+    page: int = 0
+
+
+@press("bp")
+@dataclass(frozen=True, slots=True)
+class PlanBackfill(Press):
+    """Bring the newest ``last`` of the older messages; 0 is all."""
+
+    mapping_id: int
+    last: int
+
+
+@press("bs")
+@dataclass(frozen=True, slots=True)
+class StartBackfill(Press):
+    """Bring what was shown."""
+
+    mapping_id: int
+    first_id: int
+    last_id: int
+    total: int
+
+
+@press("bc")
+@dataclass(frozen=True, slots=True)
+class ChangeBackfill(Press):
+    backfill_id: int
+    act: Act

@@ -27,6 +27,13 @@ class Adding:
 
 
 @dataclass(frozen=True, slots=True)
+class Backfilling:
+    """The person is asked which older posts of a mapping to bring."""
+
+    mapping_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChosenTopic:
     """The topic of a forum that was chosen; 0 is all of them as a source, and General as a destination."""
 
@@ -70,12 +77,14 @@ class Draft:
         return next((one for one in self.destination_topics if one.channel_id == channel_id), NO_TOPIC)
 
 
-Dialog = Adding | Draft
+Dialog = Adding | Backfilling | Draft
 
 
 def to_json(dialog: Dialog) -> dict[str, object]:
     if isinstance(dialog, Adding):
         return {"name": "adding", "side": dialog.side.value}
+    if isinstance(dialog, Backfilling):
+        return {"name": "backfilling", "mapping": dialog.mapping_id}
     return {
         "name": "draft",
         "step": dialog.step.value,
@@ -96,6 +105,8 @@ def from_json(stored: Mapping[str, object] | None) -> Dialog | None:
     try:
         if stored["name"] == "adding":
             return Adding(Side(str(stored["side"])))
+        if stored["name"] == "backfilling":
+            return Backfilling(int(str(stored["mapping"])))
         if stored["name"] == "draft":
             return Draft(
                 Step(str(stored["step"])),

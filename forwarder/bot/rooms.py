@@ -7,7 +7,7 @@ from typing import Any
 
 from forwarder.bot import cb
 from forwarder.bot.cb import Press
-from forwarder.bot.screens import adding, admin, channels, late, mappings, menu, new_mapping
+from forwarder.bot.screens import adding, admin, backfills, channels, late, mappings, menu, new_mapping
 from forwarder.bot.visit import Visit
 
 # Each room takes its own kind of press, which the table below pairs with it.
@@ -46,6 +46,10 @@ ROOMS: dict[type[Press], Room] = {
     cb.ChooseMode: new_mapping.choose_mode,
     cb.StepBack: new_mapping.back,
     cb.ConfirmMappings: new_mapping.confirm,
+    cb.OpenBackfill: backfills.open_backfill,
+    cb.PlanBackfill: backfills.plan,
+    cb.StartBackfill: backfills.start,
+    cb.ChangeBackfill: backfills.change,
 }
 """Every press and its room."""
 

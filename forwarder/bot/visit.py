@@ -19,6 +19,7 @@ from telegram import (
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, RetryAfter
 
+from forwarder.backfill import BackfillService
 from forwarder.bot.dialog import Dialog, from_json, to_json
 from forwarder.bot.texts import Texts, shortened
 from forwarder.errors import InvalidRequest
@@ -54,6 +55,7 @@ class BotServices:
     channels: ChannelService
     mappings: MappingService
     late: LateService
+    backfills: BackfillService
     status: StatusSource
     topics: Reopening
     explain: Callable[[str], Awaitable[Explanation]]
@@ -92,6 +94,12 @@ class Visit:
         """What the person wrote, cleaned: no NUL, and no longer than anything we ask for."""
         message = self.update.effective_message
         return without_nul((message.text if message else None) or "")[:LONGEST_TEXT].strip()
+
+    @property
+    def shown_in(self) -> tuple[int, int] | None:
+        """Chat and message of the pressed button."""
+        message = self.update.callback_query.message if self.update.callback_query else None
+        return (message.chat.id, message.message_id) if message is not None else None
 
     def alert(self, text: str, *, loud: bool = False) -> None:
         """What the answer to the press says; ``loud`` opens a box that must be closed."""

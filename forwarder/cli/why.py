@@ -89,6 +89,8 @@ def _delivery(one: DeliveryStory) -> str:
         parts.append(f"until {moment(one.not_before)}")
     if one.mode and one.route:
         parts.append(f"({one.mode} by {one.account or one.route}, attempt {max(1, one.attempts)})")
+    if one.backfilled:
+        parts.append("as an older post behind all live ones")
     if one.copies:
         parts.append("copy " + ", ".join(map(str, one.copies)))
     return " ".join(parts)

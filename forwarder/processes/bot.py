@@ -11,8 +11,10 @@ import asyncio
 import structlog
 
 from forwarder.account_desk import AccountDesk
+from forwarder.backfill import BackfillService
 from forwarder.bot import commands
 from forwarder.bot.application import Door, build_application
+from forwarder.bot.progress import ProgressMessages
 from forwarder.bot.teller import Teller
 from forwarder.bot.visit import BotServices
 from forwarder.errors import AccountNotReady, TelegramError
@@ -73,17 +75,21 @@ async def poll(house: House, hold: Hold, stop: asyncio.Event) -> None:
     if account_id is None:
         return
     intake = Intake(house.db, house.ingest, account_id, AccountKind.BOT, house.queue.ring)
-    application = build_application(bot, services_of(house, bot))
+    services = services_of(house, bot)
+    application = build_application(bot, services)
     door = Door(application)
     poller = BotPoller(bot, intake.store, door.feed, intake.quarantine)
     notices = NoticeService(house.db, house.settings.admin_ids)
     teller = Teller(bot, notices, lambda: house.db.listen(NOTICES))
+    progress = ProgressMessages(bot, services.backfills, services.users)
     storing = asyncio.create_task(intake.run())
     await application.initialize()
     hold.at_work = True
     log.info("polling", account=account_id)
     try:
-        await live_until(stop_polling(poller, stop, hold), publish(house, bot), poller.run(), teller.run())
+        await live_until(
+            stop_polling(poller, stop, hold), publish(house, bot), poller.run(), teller.run(), progress.run()
+        )
     except AccountNotReady as error:
         await house.accounts.stop(account_id, error.reason or "token_refused", signed_out=True)
         raise
@@ -141,6 +147,7 @@ def services_of(house: House, bot: Bot) -> BotServices:
         mappings=MappingService(house.db, house.queue.ring_lanes),
         topics=Reopening(house.db, house.queue.ring_lanes),
         late=LateService(house.db, house.queue.ring_lanes),
+        backfills=BackfillService(house.db, desk, house.queue.ring_lanes),
         status=Health(house.db, house.redis, house.queue),
         explain=lambda link: explain(house.db, link),
     )

@@ -23,6 +23,7 @@ from forwarder.models import (
     Post,
     PostState,
 )
+from forwarder.outbox import BULK
 from forwarder.references import parse_reference
 from forwarder.services.mapping_rows import name_of
 from forwarder.services.values import ChannelName
@@ -30,7 +31,10 @@ from forwarder.services.values import ChannelName
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStory:
-    """What one delivery came to. ``copies`` are message ids in the destination, as far as they are known."""
+    """What one delivery came to. ``copies`` are message ids in the destination, as far as they are known.
+
+    ``backfilled`` says that it was queued behind all live ones.
+    """
 
     delivery_id: int
     mapping_id: int
@@ -48,6 +52,7 @@ class DeliveryStory:
     not_before: datetime | None
     copies: tuple[int, ...]
     duplicate_of: int | None
+    backfilled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,7 @@ async def _deliveries(session: AsyncSession, post_id: int) -> tuple[DeliveryStor
             not_before=delivery.not_before,
             copies=tuple(sent for sent in delivery.sent_ids or () if sent),
             duplicate_of=delivery.duplicate_of,
+            backfilled=delivery.klass == BULK,
         )
         for delivery, channel, account in rows
     )

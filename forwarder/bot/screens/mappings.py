@@ -6,6 +6,7 @@ from forwarder.bot.cb import (
     DisableMapping,
     Held,
     NewMapping,
+    OpenBackfill,
     OpenLate,
     OpenMapping,
     OpenMappings,
@@ -151,6 +152,9 @@ async def show(visit: Visit, mapping: MappingView, page: int) -> None:
             rows(
                 *(outage_answers(texts, mapping.id, counts.outage) if change and counts.outage else ()),
                 buttons,
+                [(texts.plain("button.backfill"), OpenBackfill(mapping.id, page))]
+                if mapping.state is not MappingState.DISABLED
+                else None,
                 [
                     (texts.plain("button.late"), OpenLate(mapping.id, page)),
                     (texts.plain("button.refresh"), OpenMapping(mapping.id, page)),

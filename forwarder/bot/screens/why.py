@@ -68,6 +68,7 @@ def delivery_text(texts: Texts, delivery: DeliveryStory) -> Html:
             mapping=delivery.mapping_id,
             state=texts(f"state.{delivery.state}"),
         ),
+        texts("why.backfill") if delivery.backfilled else None,
         texts("why.delivery.reason", reason=texts.reason(delivery.reason)) if delivery.reason else None,
         by,
         texts(

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from forwarder.bot.texts import (
+    backfills_en,
+    backfills_ru,
     en,
     late_en,
     late_ru,
@@ -31,8 +33,18 @@ from forwarder.errors import (
 from forwarder.models import Language
 
 TEXTS: Mapping[Language, Mapping[str, str]] = {
-    Language.EN: en.TEXTS | notices_en.TEXTS | repairs_en.TEXTS | late_en.TEXTS | topics_en.TEXTS,
-    Language.RU: ru.TEXTS | notices_ru.TEXTS | repairs_ru.TEXTS | late_ru.TEXTS | topics_ru.TEXTS,
+    Language.EN: en.TEXTS
+    | notices_en.TEXTS
+    | repairs_en.TEXTS
+    | late_en.TEXTS
+    | topics_en.TEXTS
+    | backfills_en.TEXTS,
+    Language.RU: ru.TEXTS
+    | notices_ru.TEXTS
+    | repairs_ru.TEXTS
+    | late_ru.TEXTS
+    | topics_ru.TEXTS
+    | backfills_ru.TEXTS,
 }
 TAG = re.compile(r"</?[a-z]+(?: [^>]*)?>")
 

@@ -13,11 +13,12 @@ from telegram import Bot
 
 os.environ.setdefault("PTB_TIMEDELTA", "true")
 
+from forwarder.backfill import BackfillService
 from forwarder.bot.access import RateLimit
 from forwarder.bot.application import Door, build_application
 from forwarder.bot.visit import BotServices
 from forwarder.db import Database
-from forwarder.message import AccountKind, News
+from forwarder.message import AccountKind, News, Span, Wish
 from forwarder.sandbox.bot_api import BotApiDoor
 from forwarder.sandbox.guard import Guard
 from forwarder.sandbox.limits import NO_QUOTAS
@@ -54,6 +55,14 @@ class FixedStatus:
         if self.broken is not None:
             raise self.broken
         return self.now
+
+
+class FixedSpan:
+    """A source with 250 older messages."""
+
+    async def span(self, accounts: Sequence[int], chat_id: int, wish: Wish, ceiling: int) -> Span:
+        total = wish.last or 250
+        return Span(ceiling - total + 1, ceiling, total)
 
 
 @dataclass
@@ -145,6 +154,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
             mappings=MappingService(db),
             topics=Reopening(db),
             late=LateService(db),
+            backfills=BackfillService(db, FixedSpan()),
             status=status,
             explain=lambda link: explain(db, link),
         )
