@@ -145,6 +145,7 @@ async def reserve(
         [
             Candidate(
                 delivery_id=row.id,
+                post_id=row.post_id,
                 destination_id=row.destination_id,
                 topic=row.destination_topic,
                 source_id=row.source_id,
