@@ -30,6 +30,7 @@ from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.reopening import Reopening
 from forwarder.services.status import StatusSource
+from forwarder.services.tempo import TempoService
 from forwarder.services.users import Person, UserService
 from forwarder.services.why import Explanation
 
@@ -56,6 +57,7 @@ class BotServices:
     mappings: MappingService
     late: LateService
     backfills: BackfillService
+    tempo: TempoService
     status: StatusSource
     topics: Reopening
     explain: Callable[[str], Awaitable[Explanation]]

@@ -20,6 +20,7 @@ from forwarder.services.channels import ChannelService
 from forwarder.services.lag import Backlog
 from forwarder.services.late import LateService
 from forwarder.services.mappings import DEFAULTS, MappingService
+from forwarder.services.tempo import TempoService, TooFast
 from forwarder.services.values import ChannelName, ChannelView, MappingCounts, MappingView
 
 PAGE = 200
@@ -66,6 +67,8 @@ def add(
     `manage.py channel topics`), or give a link of the topic; without one, all topics are a source, and General is
     a destination.
     """
+    from forwarder.account_desk import AccountDesk
+
     settings = tool_settings()
     chosen = replace(
         DEFAULTS,
@@ -78,11 +81,11 @@ def add(
         delete_sync=not no_deletions,
     )
 
-    async def work(db: Database) -> MappingView:
+    async def work(db: Database) -> tuple[MappingView, TooFast | None]:
         async with channel_service(settings, db) as channels:
             begins, source_topic = await _place(channels, source)
             ends, destination_topic = await _place(channels, destination)
-            return await MappingService(db).create(
+            created = await MappingService(db).create(
                 begins.id,
                 ends.id,
                 mode=Mode(mode),
@@ -92,13 +95,21 @@ def add(
                 destination_topic=destination_topic,
                 settings=chosen,
             )
+            reader = AccountDesk(db) if settings.has_user else None
+            return created, await TempoService(db, reader).too_fast(begins.id, ends.id)
 
-    made = with_database(settings, work)
+    made, too_fast = with_database(settings, work)
     click.echo(
         f"Mapping {made.id}: {_at(made.source, made.source_topic)} -> "
         f"{_at(made.destination, made.destination_topic)}, "
         f"{made.mode} by the {made.lane_route}."
     )
+    if too_fast is not None:
+        click.echo(
+            f"{too_fast.source} posts about {too_fast.hour} times an hour; {too_fast.destination} may receive "
+            f"{too_fast.limit}. Posts will come late: see `manage.py mapping set {made.id} --lag`.",
+            err=True,
+        )
 
 
 @mapping.command("list")

@@ -37,6 +37,7 @@ from forwarder.services.mappings import MappingService
 from forwarder.services.notices import NOTICES
 from forwarder.services.reopening import Reopening
 from forwarder.services.telling import NoticeService
+from forwarder.services.tempo import TempoService
 from forwarder.services.users import UserService
 from forwarder.services.why import explain
 from forwarder.settings import Settings
@@ -148,6 +149,7 @@ def services_of(house: House, bot: Bot) -> BotServices:
         topics=Reopening(house.db, house.queue.ring_lanes),
         late=LateService(house.db, house.queue.ring_lanes),
         backfills=BackfillService(house.db, desk, house.queue.ring_lanes),
+        tempo=TempoService(house.db, desk),
         status=Health(house.db, house.redis, house.queue),
         explain=lambda link: explain(house.db, link),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 
 from forwarder.bot.cb import (
     AddChannel,
@@ -33,6 +34,7 @@ PAGE = 8
 MOST_PAIRS = 50
 """Mappings that one confirmation makes; more would not fit one message."""
 SHOWN_PAIRS = 15
+WARNED_PAIRS = 5
 
 SIDES = {Step.SOURCES: Side.SOURCE, Step.DESTINATIONS: Side.DESTINATION}
 BACK = {
@@ -224,7 +226,7 @@ async def confirm(visit: Visit, press: ConfirmMappings) -> None:
     await visit.show(Screen(texts("new.working")))
     titles = await titles_of(visit, (*draft.sources, *draft.destinations))
     starts = await start_ids(visit, draft.sources)
-    created, failures = 0, list[Html]()
+    created, failures = list[tuple[int, int]](), list[Html]()
     for source, destination in draft.pairs:
         try:
             start = starts[source]
@@ -239,7 +241,7 @@ async def confirm(visit: Visit, press: ConfirmMappings) -> None:
                 destination_topic=draft.destination_topic(destination).topic_id,
                 actor=visit.actor,
             )
-            created += 1
+            created.append((source, destination))
         except ForwarderError as error:
             why = texts.error(error)
             failures.append(
@@ -249,9 +251,10 @@ async def confirm(visit: Visit, press: ConfirmMappings) -> None:
     await visit.show(
         Screen(
             texts.lines(
-                texts("new.done", n=created) if created else None,
+                texts("new.done", n=len(created)) if created else None,
                 texts("new.failed", n=len(failures)) if failures else None,
                 *failures[:SHOWN_PAIRS],
+                *await warnings(visit, created),
             ),
             rows(
                 [
@@ -262,6 +265,13 @@ async def confirm(visit: Visit, press: ConfirmMappings) -> None:
             ),
         )
     )
+
+
+async def warnings(visit: Visit, created: Sequence[tuple[int, int]]) -> list[Html]:
+    """A line for each of the first few pairs whose source posts faster than the destination may receive."""
+    asked = (visit.services.tempo.too_fast(*pair) for pair in created[:WARNED_PAIRS])
+    found = [warning for warning in await asyncio.gather(*asked) if warning is not None]
+    return [visit.texts("new.too_fast", **asdict(warning)) for warning in found]
 
 
 async def start_ids(visit: Visit, sources: Iterable[int]) -> dict[int, int | ForwarderError]:

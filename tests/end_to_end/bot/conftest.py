@@ -30,11 +30,21 @@ from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.reopening import Reopening
 from forwarder.services.status import AccountStatus, ProcessStatus, Status
+from forwarder.services.tempo import TempoService, TooFast
 from forwarder.services.users import UserService
 from forwarder.services.why import explain
 from forwarder.telegram.bot_directory import BotDirectory
 from forwarder.telegram.bot_sender import make_bot
 from forwarder.telegram.bot_updates import BotPoller
+
+
+class FixedTempo(TempoService):
+    """What is known about the pace of every pair, as a test wants it."""
+
+    now: TooFast | None = None
+
+    async def too_fast(self, source_id: int, destination_id: int) -> TooFast | None:
+        return self.now
 
 
 @dataclass
@@ -78,6 +88,7 @@ class Town:
     target: int
     services: BotServices
     status: FixedStatus
+    tempo: FixedTempo
     restart: Callable[[], Awaitable[None]]
 
     async def press(self, label: str, shows: str, person: Person | None = None) -> Screen:
@@ -143,7 +154,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
     guard = Guard(world, quotas=NO_QUOTAS)
     api = BotApiDoor(world, guard)
     await api.start()
-    accounts, status = AccountService(db), FixedStatus()
+    accounts, status, tempo = AccountService(db), FixedStatus(), FixedTempo(db, None)
     await accounts.register(AccountKind.BOT, robot.id, "forwarder_bot")
 
     def services_of(directory: BotDirectory) -> BotServices:
@@ -155,6 +166,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
             topics=Reopening(db),
             late=LateService(db),
             backfills=BackfillService(db, FixedSpan()),
+            tempo=tempo,
             status=status,
             explain=lambda link: explain(db, link),
         )
@@ -188,6 +200,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
         target,
         services_of(BotDirectory(checking)),
         status,
+        tempo,
         restart,
     )
     await end()

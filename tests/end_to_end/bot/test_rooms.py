@@ -15,6 +15,7 @@ from forwarder.message import AccountKind
 from forwarder.models import Language, Role
 from forwarder.services.status import AccountStatus
 from forwarder.services.telling import HeldByOutage, HeldUnsure
+from forwarder.services.tempo import TooFast
 
 
 async def add_both(town) -> None:  # type: ignore[no-untyped-def]
@@ -289,3 +290,13 @@ async def test_what_becomes_of_late_posts_is_set_with_buttons(town) -> None:  # 
     await town.press("Send", "After an outage: all posts of that time are sent")
     settings = (await town.services.mappings.get(1)).settings
     assert (settings.skip_hours, settings.after_outage) == (6, "send")
+
+
+async def test_a_source_that_is_too_fast_is_named_when_it_is_mapped(town) -> None:  # type: ignore[no-untyped-def]
+    await add_both(town)
+    town.tempo.now = TooFast("News", "Copies", 3600, 1200)
+    await map_them(town)
+    assert (
+        "News posts about 3600 times an hour; Copies may receive 1200"
+        in town.owner.read(town.robot).last.text
+    )
