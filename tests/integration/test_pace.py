@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.message import AccountKind, DeliveryKind
-from forwarder.pace import HORIZON, MARGIN, Limits, Pace, Place, Run, Wait, Window
+from forwarder.pace import HORIZON, Limits, Memory, Pace, Place, Run, Wait, Window
 
 BOT, POST = AccountKind.BOT, DeliveryKind.POST
 ACCOUNT, CHAT, OTHER = 1, -1001, -1002
@@ -64,7 +64,9 @@ async def test_no_window_of_a_chat_holds_more_than_its_limit(redis: Redis) -> No
     assert all(b - a > -0.05 for a, b in itertools.pairwise(times))
     assert most_in(0.95, times) == 3
     assert most_in(59.9, times) == 20
-    assert times[-1] - times[0] == pytest.approx(3 * 60 * (1 + MARGIN) + 6 * 1.02, abs=3)
+    assert times[-1] - times[0] == pytest.approx(
+        3 * Window(20, 60.0).length + 6 * Window(3, 1.0).length, abs=3
+    )
 
 
 async def test_workers_that_reserve_at_once_share_the_window(redis: Redis) -> None:
@@ -80,10 +82,13 @@ async def test_an_album_takes_a_place_for_each_part(redis: Redis) -> None:
     assert most_in(60.0, times, messages=10) == 20
 
 
-async def test_an_album_larger_than_the_limit_goes_alone(redis: Redis) -> None:
-    pace = pace_of(redis, chat=[Window(1, 1.0)])
+async def test_an_album_larger_than_the_limit_goes_alone_and_fills_a_window_for_each_part(
+    redis: Redis,
+) -> None:
+    pace = pace_of(redis, chat=[Window(2, 1.0)])
     times = await slots(pace, redis, 3, messages=10)
-    assert [b - a for a, b in itertools.pairwise(times)] == pytest.approx([1.02, 1.02], abs=0.1)
+    every = 5 * Window(2, 1.0).length
+    assert [b - a for a, b in itertools.pairwise(times)] == pytest.approx([every, every], abs=0.1)
 
 
 async def test_one_chats_far_slots_do_not_hold_up_the_account(redis: Redis) -> None:
@@ -171,7 +176,7 @@ async def test_a_wait_of_the_account_holds_every_chat_and_only_grows(redis: Redi
 
 async def test_running_waits_are_restored_into_an_emptied_redis(redis: Redis) -> None:
     pace = pace_of(redis)
-    await pace.restore([Wait(ACCOUNT, CHAT, "send", 30), Wait(2, None, None, 20)])
+    await pace.restore(Memory(waits=(Wait(ACCOUNT, CHAT, "send", 30), Wait(2, None, None, 20))))
     assert await pace.waiting(ACCOUNT, CHAT) == pytest.approx(30, abs=1)
     assert await pace.waiting(2, OTHER) == pytest.approx(20, abs=1)
 
@@ -206,7 +211,7 @@ async def test_a_run_is_as_long_as_the_windows_allow(redis: Redis) -> None:
     assert (last.count, last.seconds) == (1, pytest.approx(0, abs=0.05))
     far = await pace.reserve_run(BOT, ACCOUNT, CHAT, [1, 1, 1])
     assert (far.count, far.taken) == (1, Place.CHAT)
-    assert far.seconds == pytest.approx(60 * (1 + MARGIN), abs=1)
+    assert far.seconds == pytest.approx(60, abs=1)
 
 
 async def test_the_messages_of_runs_never_overfill_a_window(redis: Redis) -> None:

@@ -1,0 +1,37 @@
+"""The shared clock of all workers: sliding windows and waits, kept in Redis, decided by scripts."""
+
+from forwarder.pace.learning import Lesson
+from forwarder.pace.limits import (
+    BOT_LIMITS,
+    USER_LIMITS,
+    Limits,
+    Preset,
+    Tempo,
+    Window,
+    parse_windows,
+    tempo_of,
+)
+from forwarder.pace.shared import Pace
+from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, Wait, family_of
+
+__all__ = [
+    "BOT_LIMITS",
+    "HORIZON",
+    "USER_LIMITS",
+    "Learned",
+    "Lesson",
+    "Limits",
+    "Memory",
+    "Pace",
+    "Place",
+    "Preset",
+    "Run",
+    "Sent",
+    "Slot",
+    "Tempo",
+    "Wait",
+    "Window",
+    "family_of",
+    "parse_windows",
+    "tempo_of",
+]

@@ -1,0 +1,252 @@
+"""Reserves slots and shares waits among all workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import accumulate
+
+from redis.asyncio import Redis
+
+from forwarder.message import AccountKind, DeliveryKind
+from forwarder.pace import scripts
+from forwarder.pace.learning import Lesson, Seen, learn
+from forwarder.pace.limits import BOT_LIMITS, USER_LIMITS, Limits, Window
+from forwarder.pace.steady import SteadyClock
+from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, family_of
+
+EMPTIED = -1
+LOADED, LOADING = "pace:loaded", "pace:loading"
+LOADING_TAKES = 1.0
+"""Seconds for which a post is put off while another process tells an emptied Redis what it must know."""
+
+PEOPLE_STAY = 60
+"""Seconds after an answer in which more are expected."""
+
+
+class Pace:
+    """Raises redis's own errors; the caller turns them into Unavailable.
+
+    ``recall`` answers what an emptied Redis must know before anything is sent. ``time`` and ``monotonic`` are
+    the clocks, for tests.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        bot: Limits = BOT_LIMITS,
+        user: Limits = USER_LIMITS,
+        recall: Callable[[], Awaitable[Memory]] | None = None,
+        time: str = scripts.TIME,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._redis = redis
+        self._limits = {AccountKind.BOT: bot, AccountKind.USER: user}
+        self._recall = recall
+
+        def register(body: str) -> Callable[..., Awaitable[list[bytes]]]:
+            return redis.register_script(scripts.script(body, time))
+
+        self._reserve = register(scripts.RESERVE)
+        self._wait = register(scripts.WAIT)
+        self._learn = register(scripts.LEARN)
+        self._waiting = register(scripts.WAITING)
+        self._sent = register(scripts.SENT)
+        self._clock = SteadyClock(register(scripts.SHIFT), monotonic)
+
+    async def reserve(
+        self,
+        kind: AccountKind,
+        account_id: int,
+        chat_id: int,
+        delivery: DeliveryKind,
+        *,
+        messages: int = 1,
+        held: Place = Place.NONE,
+        late: float = 0.0,
+        bulk: bool = False,
+    ) -> Slot:
+        """Take the next slot for ``messages`` messages in this chat, or complete one that was ``held``.
+
+        A held one that is completed more than HORIZON after its time (``late`` seconds) might meet a later slot
+        of another lane in the same window: it counts only if nobody reserved after it, else a new one is taken.
+        """
+        run = await self._take(kind, account_id, chat_id, delivery, [messages], held, late, bulk)
+        return Slot(run.seconds, run.taken)
+
+    async def reserve_run(
+        self,
+        kind: AccountKind,
+        account_id: int,
+        chat_id: int,
+        sizes: Sequence[int],
+        *,
+        held: Place = Place.NONE,
+        late: float = 0.0,
+        bulk: bool = False,
+    ) -> Run:
+        """Take the next slot for the longest run of these posts that may go in one call.
+
+        ``sizes`` are the messages of consecutive posts, which are never split. A run of more than one post
+        goes within HORIZON and fits into every window. The first post alone is taken as by ``reserve``; one
+        that is ``held`` goes alone, but for bulk, which only had its turn.
+        """
+        if held is not Place.NONE and not (bulk and held is Place.CHAT):
+            sizes = sizes[:1]
+        return await self._take(kind, account_id, chat_id, DeliveryKind.POST, sizes, held, late, bulk)
+
+    async def _take(
+        self,
+        kind: AccountKind,
+        account_id: int,
+        chat_id: int,
+        delivery: DeliveryKind,
+        sizes: Sequence[int],
+        held: Place,
+        late: float,
+        bulk: bool,
+    ) -> Run:
+        family = family_of(delivery)
+        chat, account = self._windows(kind, delivery)
+        keys = keys_of(account_id, chat_id, family, len(chat), len(account))
+        arguments: list[float | str] = [len(chat), len(account), HORIZON, int(held), late, int(bulk)]
+        arguments += [f"{chat_id}:{family}", int(self._recall is not None)]
+        for field, window in fields_of(chat_id, family, chat, account):
+            arguments += [window.limit, window.length, field]
+        asked = self._clock.read()
+        seconds, taken, count, now, shift = await self._reserve(
+            keys=keys, args=[*arguments, *accumulate(sizes)]
+        )
+        if int(taken) == EMPTIED:
+            await self.remember()
+            return Run(LOADING_TAKES, Place.NONE, 1)
+        if await self._clock.jumped(asked, now, shift, keys):
+            # The slot stands by a clock that was wrong; the next try is by the right one.
+            return Run(LOADING_TAKES, Place.NONE, 1)
+        return Run(float(seconds), Place(int(taken)), int(count))
+
+    def _windows(
+        self, kind: AccountKind, delivery: DeliveryKind
+    ) -> tuple[tuple[Window, ...], tuple[Window, ...]]:
+        limits = self._limits[kind]
+        return limits.chat if delivery is DeliveryKind.POST else limits.edits, limits.account
+
+    async def wait(
+        self,
+        account_id: int,
+        seconds: float,
+        *,
+        chat_id: int | None,
+        delivery: DeliveryKind,
+        kind: AccountKind | None = None,
+        met_in: int | None = None,
+        messages: int = 1,
+    ) -> Learned | None:
+        """Hold this chat (for this family of methods) or, with no chat, the whole account for ``seconds``.
+
+        With the ``kind`` of the account and the chat in which a call with so many ``messages`` was refused
+        (``met_in``), the wait teaches too; answers what, for PostgreSQL to keep.
+        """
+        family = family_of(delivery)
+        where = chat_id if chat_id is not None else met_in
+        chat, account = self._windows(kind, delivery) if kind is not None and where is not None else ((), ())
+        keys = keys_of(account_id, where or 0, family, len(chat), len(account))
+        field = "" if chat_id is None else f"{chat_id}:{family}"
+        arguments: list[float | str] = [seconds, field, len(chat), len(account), messages]
+        named = fields_of(where or 0, family, chat, account)
+        for name, window in named:
+            arguments += [window.limit, window.seconds, name]
+        now, _, *seen = await self._wait(keys=keys, args=arguments)
+        scope = named[len(chat) :] if chat_id is None else named[: len(chat)]
+        return await self._lower(account_id, keys, scope, seen, seconds, float(now))
+
+    async def _lower(
+        self,
+        account_id: int,
+        keys: Sequence[str],
+        scope: Sequence[tuple[str, Window]],
+        seen: Sequence[bytes],
+        asked: float,
+        now: float,
+    ) -> Learned | None:
+        windows = [seen_window(window, seen[3 * i : 3 * i + 3], now) for i, (_, window) in enumerate(scope)]
+        learned = learn(windows, asked, now)
+        if learned is None:
+            return None
+        place, lesson = learned
+        field = scope[place][0]
+        await self._learn(keys=keys[: scripts.FIRST_KEYS], args=[field, written(lesson), lesson.share])
+        return Learned(account_id, field, lesson.share, lesson.hold, 0.0)
+
+    async def waiting(
+        self, account_id: int, chat_id: int, delivery: DeliveryKind = DeliveryKind.POST
+    ) -> float:
+        """Seconds until no wait holds this chat any more; 0 when none does."""
+        family = family_of(delivery)
+        _, _, *left = await self._waiting(
+            keys=keys_of(account_id, chat_id, family, 0, 0), args=["", f"{chat_id}:{family}"]
+        )
+        return max(float(seconds) for seconds in left)
+
+    async def people(self, account_id: int) -> None:
+        """Keep a share of the bot's pace for the answers that people are about to be given."""
+        await self._redis.set(f"pace:{account_id}:people", 1, ex=PEOPLE_STAY)
+
+    async def remember(self) -> bool:
+        """Tell an emptied Redis what it must know; answers whether this process did."""
+        if self._recall is None or await self._redis.exists(LOADED):
+            return False
+        if not await self._redis.set(LOADING, 1, nx=True, ex=10):
+            return False
+        await self.restore(await self._recall())
+        await self._redis.set(LOADED, 1)
+        return True
+
+    async def restore(self, memory: Memory) -> None:
+        """Reload what PostgreSQL knows: running waits first."""
+        for wait in memory.waits:
+            keys = keys_of(wait.account_id, 0, "", 0, 0)
+            field = "" if wait.chat_id is None else f"{wait.chat_id}:{wait.family}"
+            await self._wait(keys=keys, args=[wait.seconds, field, 0, 0, 0])
+        for learned in memory.learned:
+            keys = keys_of(learned.account_id, 0, "", 0, 0)
+            now = float((await self._waiting(keys=keys, args=[""]))[0])
+            lesson = Lesson(learned.share, now - learned.ago, learned.hold)
+            await self._learn(keys=keys, args=[learned.field, written(lesson), lesson.share_at(now)])
+        for sent in memory.sent:
+            await self._enter(sent)
+
+    async def _enter(self, sent: Sent) -> None:
+        family = family_of(DeliveryKind.POST)
+        chat, account = self._windows(sent.kind, DeliveryKind.POST)
+        keys = keys_of(sent.account_id, sent.chat_id, family, len(chat), len(account))
+        limits = [window.limit for window in (*chat, *account)]
+        await self._sent(keys=keys, args=[sent.ago, sent.messages, *limits])
+
+
+def keys_of(account_id: int, chat_id: int, family: str, chat: int, account: int) -> list[str]:
+    """The keys of every script: see ``scripts``; ``chat`` and ``account`` are how many windows there are."""
+    prefix = f"pace:{account_id}"
+    first = [f"{prefix}:{name}" for name in ("waits", "lessons")] + [LOADED]
+    first += [f"{prefix}:{name}" for name in ("people", "turn", "granted")]
+    logs = [f"{prefix}:{chat_id}:{family}:{i}" for i in range(chat)]
+    return ["pace:shift", *first, *logs, *(f"{prefix}:all:{i}" for i in range(account))]
+
+
+def fields_of(
+    chat_id: int, family: str, chat: Sequence[Window], account: Sequence[Window]
+) -> list[tuple[str, Window]]:
+    """Each window under the name by which what was learned of it is kept."""
+    named = [(f"{chat_id}:{family}:{window.seconds:g}", window) for window in chat]
+    return named + [(f"all:{window.seconds:g}", window) for window in account]
+
+
+def written(lesson: Lesson) -> str:
+    return f"{lesson.share:.6f} {lesson.since:.6f} {lesson.hold:.3f}"
+
+
+def seen_window(window: Window, told: Sequence[bytes], now: float) -> Seen:
+    lesson, used, gap = told
+    known = Lesson(*map(float, lesson.split())) if lesson else Lesson(1.0, now)
+    return Seen(window.limit, window.seconds, known, int(used), float(gap) if float(gap) >= 0 else None)

@@ -1,0 +1,225 @@
+"""The pace against a server with sliding windows, in simulated time: how fast it is, and what it learns.
+
+The clock of the scripts is a pair of keys that the test sets; a second of it costs what the calls cost.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from redis.asyncio import Redis
+
+from forwarder.message import AccountKind, DeliveryKind
+from forwarder.pace import HORIZON, Limits, Pace, Place, Window
+
+BOT, POST = AccountKind.BOT, DeliveryKind.POST
+ACCOUNT = 1
+SIMULATED = "redis.call('MGET', 'test:seconds', 'test:micro')"
+JITTER = 0.03
+"""Seconds by which a call's way to the server varies, on top of 20 ms."""
+
+
+class Clock:
+    def __init__(self, redis: Redis) -> None:
+        self._redis, self.now = redis, 1_000_000.0
+
+    async def go_to(self, now: float) -> None:
+        self.now = max(self.now, now)
+        seconds = math.floor(self.now)
+        await self._redis.mset({"test:seconds": seconds, "test:micro": int((self.now - seconds) * 1e6)})
+
+
+@dataclass
+class Server:
+    """Counts messages when they arrive, over exact sliding windows of the account and of each chat."""
+
+    account: Sequence[Window]
+    chat: Sequence[Window]
+    taken: dict[tuple[int | None, Window], deque[float]] = field(default_factory=dict)
+    accepted: list[tuple[float, int]] = field(default_factory=list)
+    refused: list[tuple[float, int]] = field(default_factory=list)
+
+    def call(self, now: float, chat: int) -> tuple[int, bool] | None:
+        """None when the message is taken, else the seconds to wait and whether it is the account that must."""
+        logs = [(None, w) for w in self.account] + [(chat, w) for w in self.chat]
+        short: list[tuple[float, bool]] = []
+        for scope, window in logs:
+            log = self.taken.setdefault((scope, window), deque())
+            while log and log[0] <= now - window.seconds:
+                log.popleft()
+            if len(log) >= window.limit:
+                short.append((log[0] + window.seconds - now, scope is None))
+        if short:
+            self.refused.append((now, chat))
+            wait, whole = max(short)
+            return max(1, math.ceil(wait)), whole
+        for key in logs:
+            self.taken[key].append(now)
+        self.accepted.append((now, chat))
+        return None
+
+
+@dataclass
+class Lane:
+    chat: int
+    bulk: bool = False
+    held: Place = Place.NONE
+    due: float = 0.0
+
+
+class Street:
+    """Lanes with posts without end, one call at a time each, on one account."""
+
+    def __init__(self, redis: Redis, clock: Clock, pace: Pace, server: Server, lanes: Sequence[Lane]) -> None:
+        self.redis, self.clock, self.pace, self.server = redis, clock, pace, server
+        self._events: list[tuple[float, int, Callable[[], object], Lane]] = []
+        self._count = 0
+        self._rng = random.Random(7)
+        for lane in lanes:
+            self._at(clock.now, self._ask, lane)
+
+    def _at(self, when: float, what: Callable[..., object], lane: Lane) -> None:
+        self._count += 1
+        heapq.heappush(self._events, (when, self._count, what, lane))
+
+    async def run(self, seconds: float) -> None:
+        ends = self.clock.now + seconds
+        while self._events and self._events[0][0] < ends:
+            when, _, what, lane = heapq.heappop(self._events)
+            await self.clock.go_to(when)
+            await what(lane)  # type: ignore[call-arg, misc]  # the three below
+        await self.clock.go_to(ends)
+
+    async def _ask(self, lane: Lane) -> None:
+        late = self.clock.now - lane.due if lane.held is not Place.NONE else 0.0
+        slot = await self.pace.reserve(
+            BOT, ACCOUNT, lane.chat, POST, held=lane.held, late=late, bulk=lane.bulk
+        )
+        if slot.seconds > HORIZON:
+            lane.held, lane.due = slot.taken, self.clock.now + slot.seconds
+            self._at(lane.due, self._ask, lane)
+        else:
+            lane.held = Place.NONE
+            self._at(self.clock.now + max(0.0, slot.seconds), self._send, lane)
+
+    async def _send(self, lane: Lane) -> None:
+        if (wait := await self.pace.waiting(ACCOUNT, lane.chat)) > 0:
+            self._at(self.clock.now + wait, self._ask, lane)
+        else:
+            self._at(self.clock.now + 0.02 + self._rng.random() * JITTER, self._arrive, lane)
+
+    async def _arrive(self, lane: Lane) -> None:
+        refused = self.server.call(self.clock.now, lane.chat)
+        if refused is not None:
+            asked, whole = refused
+            await self.pace.wait(
+                ACCOUNT,
+                asked,
+                chat_id=None if whole else lane.chat,
+                delivery=POST,
+                kind=BOT,
+                met_in=lane.chat,
+            )
+        self._at(self.clock.now + 0.02, self._ask, lane)
+
+
+@pytest.fixture
+async def redis(redis_db: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_db) as client:
+        yield client
+
+
+async def street_of(
+    redis: Redis,
+    *,
+    ours: tuple[Sequence[Window], Sequence[Window]],
+    true: tuple[Sequence[Window], Sequence[Window]],
+    lanes: Sequence[Lane],
+) -> Street:
+    clock = Clock(redis)
+    await clock.go_to(clock.now)
+    limits = Limits(tuple(ours[0]), tuple(ours[1]))
+    pace = Pace(redis, bot=limits, user=limits, time=SIMULATED, monotonic=lambda: clock.now)
+    return Street(redis, clock, pace, Server(*true), lanes)
+
+
+def in_time(events: Sequence[tuple[float, int]], begin: float, end: float) -> int:
+    return sum(begin <= at < end for at, _ in events)
+
+
+ACCOUNT_WINDOWS = [Window(30, 1.0)]
+CHAT_WINDOWS = [Window(1, 1.0), Window(20, 60.0)]
+
+
+async def test_a_backlog_over_many_chats_runs_at_95_percent_and_meets_no_wait(redis: Redis) -> None:
+    street = await street_of(
+        redis,
+        ours=(ACCOUNT_WINDOWS, CHAT_WINDOWS),
+        true=(ACCOUNT_WINDOWS, CHAT_WINDOWS),
+        lanes=[Lane(-chat) for chat in range(1, 121)],
+    )
+    begin = street.clock.now
+    await street.run(180)
+    assert street.server.refused == []
+    assert in_time(street.server.accepted, begin + 60, begin + 180) >= 0.95 * 30 * 120
+
+
+async def test_the_limits_of_few_chats_are_used_to_95_percent(redis: Redis) -> None:
+    street = await street_of(
+        redis,
+        ours=(ACCOUNT_WINDOWS, CHAT_WINDOWS),
+        true=(ACCOUNT_WINDOWS, CHAT_WINDOWS),
+        lanes=[Lane(-chat) for chat in range(1, 11)],
+    )
+    begin = street.clock.now
+    await street.run(660)
+    assert street.server.refused == []
+    assert in_time(street.server.accepted, begin + 60, begin + 660) >= 0.95 * 10 * 200
+
+
+BOT_SETTING = (ACCOUNT_WINDOWS, CHAT_WINDOWS)
+USER_SETTING = ([Window(20, 1.0), Window(180, 60.0)], CHAT_WINDOWS)
+
+LOWER = {
+    "account, a second": (BOT_SETTING, [Window(20, 1.0)], CHAT_WINDOWS, 20.0, 100),
+    "account, a second, much lower": (BOT_SETTING, [Window(4, 1.0)], CHAT_WINDOWS, 4.0, 20),
+    "account, a minute": (USER_SETTING, [Window(100, 60.0)], CHAT_WINDOWS, 100 / 60, 20),
+    "account, bursts": (USER_SETTING, [Window(9, 1.0), Window(180, 60.0)], CHAT_WINDOWS, 3.0, 20),
+    "chat, a minute": (BOT_SETTING, ACCOUNT_WINDOWS, [Window(1, 1.0), Window(12, 60.0)], 12 / 60, 1),
+    "chat, a minute, much lower": (BOT_SETTING, ACCOUNT_WINDOWS, [Window(3, 60.0)], 3 / 60, 1),
+    "chat, seconds": (BOT_SETTING, ACCOUNT_WINDOWS, [Window(1, 4.0)], 1 / 4, 1),
+}
+
+
+@pytest.mark.parametrize("name", LOWER)
+async def test_a_lower_limit_is_learned_within_six_waits_and_then_kept(redis: Redis, name: str) -> None:
+    ours, account, chat, rate, lanes = LOWER[name]
+    street = await street_of(
+        redis,
+        ours=ours,
+        true=(account, chat),
+        lanes=[Lane(-number) for number in range(1, lanes + 1)],
+    )
+    begin = street.clock.now
+    await street.run(300)
+    waits = len(street.server.refused)
+    learned = street.clock.now
+    print(await redis.hgetall("pace:1:lessons"))
+    print(name, "waits", waits, [round(t - begin, 1) for t, _ in street.server.refused][:12])
+    await street.run(600)
+    print(
+        name,
+        "rate",
+        in_time(street.server.accepted, learned, learned + 600) / 600 / rate,
+        "then",
+        len(street.server.refused) - waits,
+    )
+    assert waits <= 6
+    assert in_time(street.server.accepted, learned, learned + 600) >= 0.85 * rate * 600
+    assert len(street.server.refused) - waits <= 1
