@@ -71,9 +71,10 @@ for _, ends in ipairs(redis.call('HMGET', KEYS[2], '', ARGV[7])) do
 end
 if windows == 0 then return answer(free, 2, posts) end
 if held == 2 then
-  -- A wait of the account makes void what was given out before it, at the pace that was too fast.
+  -- A wait of the account makes void what was given out before it, at the pace that was too fast. A row's time is
+  -- a little after its slot.
   local void = tonumber(redis.call('HGET', KEYS[3], 'void') or '0')
-  if late <= horizon and now - late > void then return answer(free, free > now and 0 or 2, posts) end
+  if late <= horizon and now - late > void + horizon then return answer(free, free > now and 0 or 2, posts) end
   held = 0
 end
 
@@ -84,7 +85,7 @@ local people = redis.call('EXISTS', KEYS[5]) == 1
 local limits, lengths, portion, gap = {}, {}, {}, {}
 for i = 1, windows do
   local allowed = tonumber(ARGV[6 + 3 * i]) * share_of(lessons[i])
-  limits[i] = math.max(1, math.ceil(allowed - 1e-6))
+  limits[i] = math.max(1, math.ceil(allowed - 1e-4))
   lengths[i] = tonumber(ARGV[7 + 3 * i]) * limits[i] / math.min(allowed, limits[i])
   if people and i > chats then limits[i] = math.max(1, math.floor(limits[i] * {people_portion})) end
   portion[i] = bulk and math.max(1, math.floor(limits[i] * {bulk_portion})) or limits[i]

@@ -243,7 +243,7 @@ def fields_of(
 
 
 def written(lesson: Lesson) -> str:
-    return f"{lesson.share:.6f} {lesson.since:.6f} {lesson.hold:.3f}"
+    return f"{lesson.share:.9f} {lesson.since:.6f} {lesson.hold:.3f}"
 
 
 def seen_window(window: Window, told: Sequence[bytes], now: float) -> Seen:
