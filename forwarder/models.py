@@ -609,6 +609,18 @@ class FloodWait(Base):
     seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
+class PaceLesson(Base):
+    """What a wait taught of one window of an account, or of one of its chats: see ``pace.learning``."""
+
+    __tablename__ = "pace_lessons"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    field: Mapped[str] = mapped_column(primary_key=True)
+    share: Mapped[float]
+    hold: Mapped[float]
+    learned_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 class AuditEntry(Base):
     """Who changed what. ``actor`` is a Telegram id, or null for the command line and the program itself."""
 

@@ -63,6 +63,12 @@ _REMEDY: Mapping[str, str] = {
     "the bot tells everyone who writes to it their own id",
     "max_concurrent_forwards": "write a whole number from 1 to 200",
     "outage_ask_after": "write the minutes as a whole number from 1 to 10080",
+    "pace": "write normal, careful (for young accounts) or off (for a Telegram without limits: a real one bans)",
+    **dict.fromkeys(
+        ("pace_bot_account", "pace_bot_chat", "pace_user_account", "pace_user_chat"),
+        "write messages/seconds, several with commas, such as 1/1s,20/60s: at most 20000 messages in at most 86400 s; "
+        "or remove it to keep to PACE",
+    ),
     "pace_scale": "write a number above 0, at most 1000; 1 is Telegram's published pace",
     "retention_days": "write a whole number of days from 2 to 3650",
     "encryption_key": 'make one with: python -c "from cryptography.fernet import Fernet; '
@@ -133,6 +139,22 @@ def _ids(value: object) -> object:
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
+def _windows(value: object) -> object:
+    """``1/1s,20/60s`` as pairs of messages and seconds."""
+    if not isinstance(value, str):
+        return value
+    windows = []
+    for part in value.split(","):
+        match = re.fullmatch(r"\s*(\d{1,5})\s*/\s*(\d{1,5}(?:\.\d{1,3})?)\s*s\s*", part)
+        if match is None:
+            raise _refuse("holds something that is not messages/seconds")
+        messages, seconds = int(match[1]), float(match[2])
+        if not (1 <= messages <= 20_000 and 0 < seconds <= 86_400):
+            raise _refuse("holds a number that is too large or too small")
+        windows.append((messages, seconds))
+    return tuple(sorted(windows, key=lambda window: window[1]))
+
+
 def _http_url(value: str) -> str:
     if not _parts_are_sound(value, ("http", "https")) or not urlsplit(value).hostname:
         raise _refuse("is not an http address")
@@ -176,6 +198,7 @@ _RedisUrl = Annotated[
 _Dsn = Annotated[
     SecretStr, _Given, _secret_shaped(lambda t: _parts_are_sound(t, ("http", "https")), "is not a Sentry DSN")
 ]
+_Windows = Annotated[tuple[tuple[int, float], ...], NoDecode, BeforeValidator(_windows)]
 _UserPassword = Annotated[
     SecretStr, _Given, _secret_shaped(lambda t: bool(re.fullmatch(r"[^:]+:.+", t)), "is not user:password")
 ]
@@ -205,6 +228,14 @@ class Settings(BaseSettings):
     user_session_file_path: Path = Path("sessions/user.session")
     max_concurrent_forwards: Annotated[int, Field(ge=1, le=200)] = 10
     outage_ask_after: Annotated[int, Field(ge=1, le=10_080)] = 60
+    pace: Annotated[
+        Literal["normal", "careful", "off"],
+        BeforeValidator(lambda v: v.strip().lower() if isinstance(v, str) else v),
+    ] = "normal"
+    pace_bot_account: _Windows | None = None
+    pace_bot_chat: _Windows | None = None
+    pace_user_account: _Windows | None = None
+    pace_user_chat: _Windows | None = None
     pace_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
     retention_days: Annotated[int, Field(ge=2, le=3650)] = 30
     encryption_key: _FernetKey | None = None

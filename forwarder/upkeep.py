@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from forwarder.db import Database
 from forwarder.ingest import Ingest
-from forwarder.pace import Pace, Wait
+from forwarder.pace import Pace
 from forwarder.services import lag, retention
 from forwarder.services.queue import QueueManager
 
@@ -35,7 +35,7 @@ class Upkeep:
 
     async def sweep(self) -> str:
         """Close forgotten albums, withdraw what has waited too long, and bring waits back after Redis was emptied."""
-        restored = await self._restore_waits()
+        restored = await self._pace.remember()
         async with self._db.begin() as session:
             chats = await session.scalars(
                 text(
@@ -51,29 +51,8 @@ class Upkeep:
         async with self._db.begin() as session:
             skipped, heirs = await lag.skip_old(session)
         await self._queue.ring([*received.due, *heirs])
-        return f"closed posts for {len(received.due)} lanes, restored {restored} waits, skipped {skipped} old posts"
-
-    async def _restore_waits(self) -> int:
-        """A key marks that the waits are in Redis; where it is missing Redis was emptied."""
-        if await self._redis.exists("waits:loaded"):
-            return 0
-        async with self._db.begin() as session:
-            rows = await session.execute(
-                text(
-                    """
-                    select account_id, chat_id, method,
-                           extract(epoch from until - clock_timestamp())::float8 as left
-                      from flood_waits where until > clock_timestamp()
-                    """
-                )
-            )
-            waits = [
-                Wait(r.account_id, r.chat_id, r.method if r.chat_id is not None else None, r.left)
-                for r in rows
-            ]
-        await self._pace.restore(waits)
-        await self._redis.set("waits:loaded", 1)
-        return len(waits)
+        told = ", told an emptied Redis the pace" if restored else ""
+        return f"closed posts for {len(received.due)} lanes, skipped {skipped} old posts{told}"
 
     async def retention(self) -> str:
         """Forget, in batches, what no one will ask for again."""

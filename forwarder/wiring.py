@@ -26,9 +26,10 @@ from forwarder.health import Heart
 from forwarder.hooks import Hooks
 from forwarder.ingest import Ingest
 from forwarder.outbox import Worker
-from forwarder.pace import BOT_LIMITS, USER_LIMITS, Pace
+from forwarder.pace import Pace, Preset, Window, tempo_of
 from forwarder.seam import Finder, Sender
 from forwarder.servers import database_url_for_tools, redis_url_for_tools
+from forwarder.services import pace_memory
 from forwarder.services.accounts import AccountService
 from forwarder.services.dedup import DeduplicationService
 from forwarder.services.mappings import pause_by_program
@@ -83,16 +84,27 @@ async def open_house(
             dedup=dedup,
             ingest=Ingest(dedup, timedelta(minutes=settings.outage_ask_after)),
             accounts=AccountService(db),
-            pace=Pace(
-                redis,
-                bot=BOT_LIMITS.scaled(settings.pace_scale),
-                user=USER_LIMITS.scaled(settings.pace_scale),
-            ),
+            pace=open_pace(settings, db, redis),
             heart=Heart(redis, process_id),
         )
     finally:
         await redis.aclose()
         await db.close()
+
+
+def open_pace(settings: Settings, db: Database, redis: Redis) -> Pace:
+    def own(windows: tuple[tuple[int, float], ...] | None) -> tuple[Window, ...] | None:
+        return None if windows is None else tuple(Window(*window) for window in windows)
+
+    tempo = tempo_of(
+        Preset(settings.pace),
+        scale=settings.pace_scale,
+        bot_account=own(settings.pace_bot_account),
+        bot_chat=own(settings.pace_bot_chat),
+        user_account=own(settings.pace_user_account),
+        user_chat=own(settings.pace_user_chat),
+    )
+    return Pace(redis, bot=tempo.bot, user=tempo.user, recall=lambda: pace_memory.recall(db))
 
 
 def open_redis(url: str) -> Redis:

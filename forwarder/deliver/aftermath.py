@@ -18,9 +18,9 @@ from forwarder.hooks import Hooks
 from forwarder.message import AccountKind, DeliveryKind, State, is_basic_group
 from forwarder.models import NoticeKind
 from forwarder.outbox import Done, Due, Job, LaneHeld, Result, Run, Worker
-from forwarder.pace import Pace, family_of
+from forwarder.pace import Pace, Refusal, family_of
 from forwarder.retry import Decision, Scope, Side, Verdict
-from forwarder.services import accounts, channel_rows, notices
+from forwarder.services import accounts, channel_rows, notices, pace_memory
 
 log = structlog.get_logger(__name__)
 
@@ -148,6 +148,10 @@ class Aftermath:
         self, session: AsyncSession, lane: LaneHeld, job: Job, called: Called, decision: Decision, name: str
     ) -> None:
         seconds = called.result.wait or decision.seconds
+        try:
+            refusal = await self._refusal(lane, job, name, seconds)
+        except (RedisError, OSError):
+            refusal = None
         whole = await outbox.note_wait(
             session,
             self._worker,
@@ -156,14 +160,32 @@ class Aftermath:
             family_of(job.kind),
             seconds,
             whole=decision.scope is Scope.ACCOUNT,
+            alone=refusal is not None and refusal.chat_alone,
         )
         chat = None if whole else lane.destination
         try:
-            await self._pace.wait(self._worker.account_id, seconds, chat_id=chat, delivery=job.kind)
+            learned = await self._pace.wait(
+                self._worker.account_id, seconds, chat_id=chat, delivery=job.kind, refusal=refusal
+            )
+            if learned is not None:
+                await pace_memory.keep(session, learned)
         except (RedisError, OSError) as error:
             # The row of flood_waits stands, and is loaded into an emptied Redis; the result must be recorded.
             log.warning("wait_not_shared", error=str(error))
         log.info("telegram_asked_to_wait", name=name, seconds=round(seconds, 1), whole_account=whole)
+
+    async def _refusal(self, lane: LaneHeld, job: Job, name: str, seconds: float) -> Refusal | None:
+        """What the wait teaches of the pace; None where it is none of the pace, but of a transfer's speed."""
+        if name.upper().startswith("FLOOD_PREMIUM"):
+            return None
+        return await self._pace.refused(
+            self._worker.kind,
+            self._worker.account_id,
+            lane.destination,
+            job.kind,
+            seconds,
+            messages=max(1, len(job.message_ids)),
+        )
 
 
 def record_of(lane: LaneHeld, run: Run, called: Called, count: int) -> Record:

@@ -15,6 +15,9 @@ from forwarder.message import DeliveryKind, State
 from forwarder.outbox import BULK, Job, LaneHeld, Result, Run, Worker
 from forwarder.pace import HORIZON, Pace, Place
 
+AWHILE = 0.05
+"""Seconds of sleep after which the waits are looked at once more before a call."""
+
 
 @dataclass(frozen=True, slots=True)
 class PutOff:
@@ -50,6 +53,9 @@ class Slots:
         while isinstance(grant, Granted):
             if grant.seconds > 0:
                 await asyncio.sleep(grant.seconds)
+            if grant.seconds > AWHILE and (waiting := await self._waiting(lane, run.head)) is not None:
+                grant = waiting
+                break
             since = time.monotonic()
             async with self._places:
                 late = time.monotonic() - since
@@ -60,15 +66,17 @@ class Slots:
             grant = await self._reserve(lane, run.head, messages, grant.count, Place.ALL, late)
         yield grant
 
+    async def _waiting(self, lane: LaneHeld, head: Job) -> PutOff | None:
+        """Whether Telegram has asked somebody to wait while this one slept until its slot."""
+        with said_plainly():
+            left = await self._pace.waiting(self._worker.account_id, lane.destination, head.kind)
+        return PutOff(Result(State.QUEUED, head.reason, wait=left)) if left > 0 else None
+
     async def _first(self, lane: LaneHeld, run: Run, sizes: tuple[int, ...]) -> Granted | PutOff:
         head = run.head
-        if head.place is Place.ALL and head.late <= HORIZON:
-            with said_plainly():
-                waiting = await self._pace.waiting(self._worker.account_id, lane.destination, head.kind)
-            if waiting > 0:
-                return PutOff(Result(State.QUEUED, head.reason, wait=waiting))
-            return Granted(len(run.jobs), 0.0)
-        if head.kind is not DeliveryKind.POST or head.place is not Place.NONE or head.maybe_sent:
+        turn = head.klass == BULK and head.place is Place.CHAT
+        held = head.place is not Place.NONE and not turn
+        if head.kind is not DeliveryKind.POST or held or head.maybe_sent:
             # What was in one call stays in one: all of it has one slot.
             return await self._reserve(lane, head, sum(sizes), len(run.jobs), head.place, head.late)
         with said_plainly():
@@ -77,6 +85,7 @@ class Slots:
                 self._worker.account_id,
                 lane.destination,
                 sizes,
+                held=head.place if turn else Place.NONE,
                 bulk=head.klass == BULK,
             )
         return grant_of(head, reserved.seconds, reserved.taken, reserved.count)
@@ -93,6 +102,7 @@ class Slots:
                 messages=messages,
                 held=held,
                 late=late,
+                bulk=head.klass == BULK,
             )
         return grant_of(head, slot.seconds, slot.taken, count)
 

@@ -22,17 +22,19 @@ async def note_wait(
     seconds: float,
     *,
     whole: bool,
+    alone: bool = False,
 ) -> bool:
     """Keep a wait that Telegram asked for; answer whether it holds the whole account.
 
-    A wait concerns that method in that chat first; when a second chat meets one while it runs, the account.
+    A wait concerns that method in that chat first; when a second chat meets one while it runs, the account, but for
+    one that is known to be the chat's ``alone``.
     """
     return bool(
         await session.scalar(
             text(
                 """
                 with seen as (
-                    select :whole or (:name ~* '^(flood|too many)' and exists (
+                    select :whole or (not :alone and :name ~* '^(flood|too many)' and exists (
                         select 1 from flood_waits w
                          where w.account_id = :account and w.until > clock_timestamp() and w.name ~* '^(flood|too many)'
                            and w.chat_id is distinct from :chat)) as whole)
@@ -49,6 +51,7 @@ async def note_wait(
                 "family": family,
                 "seconds": seconds,
                 "whole": whole,
+                "alone": alone,
             },
         )
     )

@@ -8,10 +8,9 @@ from forwarder.pace.limits import (
     Preset,
     Tempo,
     Window,
-    parse_windows,
     tempo_of,
 )
-from forwarder.pace.shared import Pace
+from forwarder.pace.shared import Pace, Refusal
 from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, Wait, family_of
 
 __all__ = [
@@ -25,6 +24,7 @@ __all__ = [
     "Pace",
     "Place",
     "Preset",
+    "Refusal",
     "Run",
     "Sent",
     "Slot",
@@ -32,6 +32,5 @@ __all__ = [
     "Wait",
     "Window",
     "family_of",
-    "parse_windows",
     "tempo_of",
 ]

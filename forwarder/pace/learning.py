@@ -49,20 +49,41 @@ class Seen:
     gap: float | None
 
 
-def learn(windows: Sequence[Seen], asked: float, now: float) -> tuple[int, Lesson] | None:
-    """Which window was too fast, by its place, and what it is lowered to; None where there is no window."""
-    if not windows:
-        return None
-    shares = [window.lesson.share_at(now) for window in windows]
-    lowered = [_lowered(window, asked, share) for window, share in zip(windows, shares, strict=True)]
-    # The simplest explanation: the window that has to be lowered least.
-    blamed = max(range(len(windows)), key=lambda i: (lowered[i] / shares[i], -windows[i].seconds))
-    window = windows[blamed]
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """The window that most simply explains a wait: by its place, the share it is lowered to, and how much that is."""
+
+    place: int
+    share: float
+    left: float
+
+
+def guess(windows: Sequence[Seen], asked: float, now: float) -> Guess | None:
+    """The window that has to be lowered least; None where there is no window."""
+    guesses = []
+    for place, window in enumerate(windows):
+        before = window.lesson.share_at(now)
+        share = _lowered(window, asked, before)
+        guesses.append(Guess(place, share, share / before))
+    return max(guesses, key=lambda g: (g.left, -windows[g.place].seconds), default=None)
+
+
+def chat_alone(chat: Guess | None, account: Guess | None, asked: float) -> bool:
+    """Whether a wait is that of one chat for sure, even where other chats wait too.
+
+    A second or two say nothing: any window asks for that.
+    """
+    if asked < 3.0 or chat is None:
+        return False
+    return account is None or chat.left > 1.5 * account.left
+
+
+def lesson_of(window: Seen, found: Guess, now: float) -> Lesson:
+    """What is learned of a window that was blamed."""
     before = window.lesson
-    share = max(LEAST, lowered[blamed], shares[blamed] * LOWEST_STEP)
-    recovering = now - before.since > before.hold
-    hold = min(LONGEST_HOLD, before.hold * 2) if recovering and before.share < 1.0 else before.hold
-    return blamed, Lesson(share, now, hold)
+    share = max(LEAST, found.share, before.share_at(now) * LOWEST_STEP)
+    recovering = before.share < 1.0 and now - before.since > before.hold
+    return Lesson(share, now, min(LONGEST_HOLD, before.hold * 2) if recovering else before.hold)
 
 
 def _lowered(window: Seen, asked: float, share: float) -> float:
@@ -71,8 +92,10 @@ def _lowered(window: Seen, asked: float, share: float) -> float:
     least = max(0.0, asked - 1.0)
     if window.limit * share < 2.0:
         # Of one message at a time the gap is learned.
-        gap = (window.gap or 0.0) + least
-        return min(share * STEP, window.seconds / window.limit / gap) if gap > 0 else share * STEP
+        if window.gap is None:
+            return 0.0
+        gap = max(window.gap + least, 1e-3)
+        return min(share * STEP, window.seconds / window.limit / gap)
     measured = window.used / window.limit
     if measured > share - 1e-9:
         # As much as we thought was allowed: the network made it more, or another window is meant.

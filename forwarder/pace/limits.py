@@ -8,16 +8,9 @@ in a row, and bans of young accounts for less.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-
-LONGEST = 7 * 86400.0
-"""Seconds: the longest window that limits of one's own may have."""
-
-MOST = 20_000
-"""Messages: the largest window; each place of it is kept in Redis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +108,3 @@ def tempo_of(
 
 def _or(own: tuple[Window, ...] | None, preset: tuple[Window, ...]) -> tuple[Window, ...]:
     return preset if own is None else own
-
-
-def parse_windows(text: str) -> tuple[Window, ...]:
-    """``1/1s,20/60s`` as windows. Raises ValueError whose text says what is wrong."""
-    windows = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(\d{1,7}(?:\.\d{1,3})?)\s*s\s*", part)
-        if match is None:
-            raise ValueError("holds something that is not messages/seconds")
-        limit, seconds = int(match[1]), float(match[2])
-        if not 1 <= limit <= MOST:
-            raise ValueError(f"holds a number of messages that is not 1 to {MOST}")
-        if not 0 < seconds <= LONGEST:
-            raise ValueError(f"holds a time that is not above 0 and at most {LONGEST:.0f} seconds")
-        windows.append(Window(limit, seconds))
-    return tuple(sorted(windows, key=lambda window: window.seconds))

@@ -48,6 +48,18 @@ local function share_of(lesson)
 end
 """
 
+# The first place at which a log is at or before a time: entries descend.
+PLACES = """
+local function place_of(i, time)
+  local low, high = 0, redis.call('LLEN', KEYS[LOGS + i])
+  while low < high do
+    local half = math.floor((low + high) / 2)
+    if entry(i, half) > time then low = half + 1 else high = half end
+  end
+  return low
+end
+"""
+
 # ARGV: 1 windows of the chat, 2 of the account, 3 horizon, 4 what is held, 5 how late a held one is completed,
 # 6 bulk, 7 the field of the chat's wait, 8 whether an emptied Redis is to be told of; limit, length and field of
 # its lesson for each window; then the messages up to and with each post.
@@ -178,15 +190,13 @@ return answer(slot, near and 2 or 1, run)
 """
 
 # A wait only ever grows: two workers that met one each agree on the later end. ARGV: 1 seconds, 2 the field of the
-# wait ('' for the account), 3 windows of the chat, 4 of the account, 5 messages of the refused call; limit, true
-# length and field of its lesson for each window.
-# What was refused was not counted by Telegram, and leaves the logs. A wait of the account takes back the slots
-# that were given out ahead, but for near ones: whoever has one looks at the waits once more, or is on his way.
-# Answers the time and the shift, then for each window of the scope: its lesson, the messages in it before the
-# refused call, and the seconds since the one before (-1 for none).
-WAIT = """
+# wait ('' for the account), 3 windows of the chat, 4 of the account. A wait of the account takes back the slots that
+# were given out ahead, but for near ones: whoever has one looks at the waits once more, or is on his way.
+WAIT = (
+    PLACES
+    + """
 local ends, field = now + tonumber(ARGV[1]), ARGV[2]
-local chats, accounts, refused = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local chats, accounts = tonumber(ARGV[3]), tonumber(ARGV[4])
 local waits = redis.call('HGETALL', KEYS[2])
 for i = 1, #waits, 2 do
   if tonumber(waits[i + 1]) < now then redis.call('HDEL', KEYS[2], waits[i]) end
@@ -196,51 +206,44 @@ if ends > tonumber(redis.call('HGET', KEYS[2], field) or '0') then
 end
 local left = redis.call('PTTL', KEYS[2])
 redis.call('PEXPIRE', KEYS[2], math.max(left, math.ceil(tonumber(ARGV[1]) * 1000) + {keep}))
-
-local horizon = {horizon}
--- The first place at which the log is at or before a time: entries descend.
-local function place_of(i, time)
-  local low, high = 0, redis.call('LLEN', KEYS[LOGS + i])
-  while low < high do
-    local half = math.floor((low + high) / 2)
-    if entry(i, half) > time then low = half + 1 else high = half end
-  end
-  return low
-end
-local function back(i)
-  local far = i > chats and field == '' and place_of(i, now + horizon) or 0
+if field ~= '' then return 1 end
+for i = chats + 1, chats + accounts do
+  local far = place_of(i, now + {horizon})
   if far > 0 then
     local void = math.max(entry(i, 0), tonumber(redis.call('HGET', KEYS[3], 'void') or '0'))
     redis.call('HSET', KEYS[3], 'void', written(void))
+    redis.call('PEXPIRE', KEYS[3], 7 * {keep})
     redis.call('LTRIM', KEYS[LOGS + i], far, -1)
   end
-  local ahead = place_of(i, now)
-  local at = now
-  for _ = 1, refused do
+end
+return 1
+"""
+)
+
+# What a refused call met. It was not counted by Telegram, and leaves the logs. ARGV: 1 windows, 2 messages of the
+# call; true length and field of its lesson for each window.
+# Answers the time, then for each window: its lesson, the messages in it before the refused call, and the seconds
+# since the one before (-1 for none).
+REFUSED = (
+    PLACES
+    + """
+local result = {written(now)}
+for i = 1, tonumber(ARGV[1]) do
+  local ahead, at = place_of(i, now), now
+  for _ = 1, tonumber(ARGV[2]) do
     local value = redis.call('LINDEX', KEYS[LOGS + i], ahead)
     if not value then break end
     at = tonumber(value)
     redis.call('LREM', KEYS[LOGS + i], 1, value)
   end
-  return at, ahead
-end
-
-local result = {written(now), shift}
-local scope_first, scope_last = 1, chats
-if field == '' then scope_first, scope_last = chats + 1, chats + accounts end
-for i = 1, chats + accounts do
-  local at, ahead = back(i)
-  if i >= scope_first and i <= scope_last then
-    local seconds = tonumber(ARGV[4 + 3 * i])
-    local used = place_of(i, at - seconds) - ahead
-    local before = entry(i, ahead)
-    table.insert(result, redis.call('HGET', KEYS[3], ARGV[5 + 3 * i]) or '')
-    table.insert(result, used)
-    table.insert(result, written(before > 0 and at - before or -1))
-  end
+  local before = entry(i, ahead)
+  table.insert(result, redis.call('HGET', KEYS[3], ARGV[2 + 2 * i]) or '')
+  table.insert(result, place_of(i, at - tonumber(ARGV[1 + 2 * i])) - ahead)
+  table.insert(result, written(before > 0 and at - before or -1))
 end
 return result
 """
+)
 
 # ARGV: field, the new lesson, its share. The lower one of two that were learned at once holds.
 LEARN = """

@@ -4,24 +4,56 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 
 from redis.asyncio import Redis
 
 from forwarder.message import AccountKind, DeliveryKind
 from forwarder.pace import scripts
-from forwarder.pace.learning import Lesson, Seen, learn
+from forwarder.pace.learning import Guess, Lesson, Seen, chat_alone, guess, lesson_of
 from forwarder.pace.limits import BOT_LIMITS, USER_LIMITS, Limits, Window
 from forwarder.pace.steady import SteadyClock
 from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, family_of
 
 EMPTIED = -1
+ACCOUNT = "all:"
+"""How the names of the account's windows begin."""
+
 LOADED, LOADING = "pace:loaded", "pace:loading"
 LOADING_TAKES = 1.0
 """Seconds for which a post is put off while another process tells an emptied Redis what it must know."""
 
 PEOPLE_STAY = 60
 """Seconds after an answer in which more are expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The windows of the chat and of the account as a refused call met them, in the order of ``fields``."""
+
+    now: float
+    asked: float
+    fields: tuple[str, ...]
+    chat: tuple[Seen, ...]
+    account: tuple[Seen, ...]
+
+    @property
+    def chat_alone(self) -> bool:
+        """Whether the wait is this chat's for sure, even where another chat waits too."""
+        return chat_alone(self._guess(self.chat), self._guess(self.account), self.asked)
+
+    def lesson(self, *, whole: bool) -> tuple[str, Lesson] | None:
+        """The field of the window that was too fast, and what is learned of it."""
+        windows = self.account if whole else (*self.chat, *self.account)
+        found = self._guess(windows)
+        if found is None:
+            return None
+        field = self.fields[found.place + (len(self.chat) if whole else 0)]
+        return field, lesson_of(windows[found.place], found, self.now)
+
+    def _guess(self, windows: Sequence[Seen]) -> Guess | None:
+        return guess(windows, self.asked, self.now)
 
 
 class Pace:
@@ -50,6 +82,7 @@ class Pace:
 
         self._reserve = register(scripts.RESERVE)
         self._wait = register(scripts.WAIT)
+        self._refused = register(scripts.REFUSED)
         self._learn = register(scripts.LEARN)
         self._waiting = register(scripts.WAITING)
         self._sent = register(scripts.SENT)
@@ -132,6 +165,34 @@ class Pace:
         limits = self._limits[kind]
         return limits.chat if delivery is DeliveryKind.POST else limits.edits, limits.account
 
+    async def refused(
+        self,
+        kind: AccountKind,
+        account_id: int,
+        chat_id: int,
+        delivery: DeliveryKind,
+        asked: float,
+        *,
+        messages: int = 1,
+    ) -> Refusal:
+        """What a call with so many ``messages`` met that was refused with a wait of ``asked`` seconds."""
+        family = family_of(delivery)
+        chat, account = self._windows(kind, delivery)
+        named = fields_of(chat_id, family, chat, account)
+        arguments: list[float | str] = [len(named), messages]
+        for field, window in named:
+            arguments += [window.seconds, field]
+        keys = keys_of(account_id, chat_id, family, len(chat), len(account))
+        now, *told = await self._refused(keys=keys, args=arguments)
+        seen = [seen_window(w, told[3 * i : 3 * i + 3], float(now)) for i, (_, w) in enumerate(named)]
+        return Refusal(
+            float(now),
+            asked,
+            tuple(field for field, _ in named),
+            tuple(seen[: len(chat)]),
+            tuple(seen[len(chat) :]),
+        )
+
     async def wait(
         self,
         account_id: int,
@@ -139,45 +200,26 @@ class Pace:
         *,
         chat_id: int | None,
         delivery: DeliveryKind,
-        kind: AccountKind | None = None,
-        met_in: int | None = None,
-        messages: int = 1,
+        refusal: Refusal | None = None,
     ) -> Learned | None:
         """Hold this chat (for this family of methods) or, with no chat, the whole account for ``seconds``.
 
-        With the ``kind`` of the account and the chat in which a call with so many ``messages`` was refused
-        (``met_in``), the wait teaches too; answers what, for PostgreSQL to keep.
+        Answers what the ``refusal`` taught, for PostgreSQL to keep.
         """
         family = family_of(delivery)
-        where = chat_id if chat_id is not None else met_in
-        chat, account = self._windows(kind, delivery) if kind is not None and where is not None else ((), ())
-        keys = keys_of(account_id, where or 0, family, len(chat), len(account))
+        account = max((len(limits.account) for limits in self._limits.values()), default=0)
+        keys = keys_of(account_id, chat_id or 0, family, 0, account)
         field = "" if chat_id is None else f"{chat_id}:{family}"
-        arguments: list[float | str] = [seconds, field, len(chat), len(account), messages]
-        named = fields_of(where or 0, family, chat, account)
-        for name, window in named:
-            arguments += [window.limit, window.seconds, name]
-        now, _, *seen = await self._wait(keys=keys, args=arguments)
-        scope = named[len(chat) :] if chat_id is None else named[: len(chat)]
-        return await self._lower(account_id, keys, scope, seen, seconds, float(now))
-
-    async def _lower(
-        self,
-        account_id: int,
-        keys: Sequence[str],
-        scope: Sequence[tuple[str, Window]],
-        seen: Sequence[bytes],
-        asked: float,
-        now: float,
-    ) -> Learned | None:
-        windows = [seen_window(window, seen[3 * i : 3 * i + 3], now) for i, (_, window) in enumerate(scope)]
-        learned = learn(windows, asked, now)
-        if learned is None:
+        await self._wait(keys=keys, args=[seconds, field, 0, account])
+        lesson = refusal.lesson(whole=chat_id is None) if refusal is not None else None
+        if lesson is None:
             return None
-        place, lesson = learned
-        field = scope[place][0]
-        await self._learn(keys=keys[: scripts.FIRST_KEYS], args=[field, written(lesson), lesson.share])
-        return Learned(account_id, field, lesson.share, lesson.hold, 0.0)
+        name, learned = lesson
+        if field and name.startswith(ACCOUNT):
+            # The account was too fast, though for now only this chat is held: what was given out ahead goes back.
+            await self._wait(keys=keys, args=[0, "", 0, account])
+        await self._learn(keys=keys[: scripts.FIRST_KEYS], args=[name, written(learned), learned.share])
+        return Learned(account_id, name, learned.share, learned.hold, 0.0)
 
     async def waiting(
         self, account_id: int, chat_id: int, delivery: DeliveryKind = DeliveryKind.POST
@@ -208,7 +250,7 @@ class Pace:
         for wait in memory.waits:
             keys = keys_of(wait.account_id, 0, "", 0, 0)
             field = "" if wait.chat_id is None else f"{wait.chat_id}:{wait.family}"
-            await self._wait(keys=keys, args=[wait.seconds, field, 0, 0, 0])
+            await self._wait(keys=keys, args=[wait.seconds, field, 0, 0])
         for learned in memory.learned:
             keys = keys_of(learned.account_id, 0, "", 0, 0)
             now = float((await self._waiting(keys=keys, args=[""]))[0])
@@ -239,7 +281,7 @@ def fields_of(
 ) -> list[tuple[str, Window]]:
     """Each window under the name by which what was learned of it is kept."""
     named = [(f"{chat_id}:{family}:{window.seconds:g}", window) for window in chat]
-    return named + [(f"all:{window.seconds:g}", window) for window in account]
+    return named + [(f"{ACCOUNT}{window.seconds:g}", window) for window in account]
 
 
 def written(lesson: Lesson) -> str:
