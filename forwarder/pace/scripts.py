@@ -5,10 +5,13 @@ when the slot ``limit`` places back has left the window. That is exact where a t
 and a refill share one window. Slots may lie in the future; a reservation holds whatever happens to the process
 that made it.
 
-Times are steady: Redis's clock plus a shift, which a process that sees the clock jump corrects. Redis
-replicates effects, so TIME is allowed before writes. Every script has the same first KEYS: 1 the shift, 2 the
-waits, 3 the lessons, 4 the sign that Redis has not been emptied, 5 whether people are being answered, 6 the
-next turn and 7 the last granted slot of bulk; then the logs of the chat's windows and of the account's.
+Times are steady: Redis's clock plus a shift. Each process says what time it expects by its own monotonic clock;
+where Redis's was set meanwhile, the first one to ask corrects the shift for all. Waits and logs then stand where they
+stood. Redis replicates effects, so TIME is allowed before writes.
+
+Every script has the same first KEYS: 1 the shift, 2 the waits, 3 the lessons, 4 the sign that Redis has not been
+emptied, 5 whether people are being answered, 6 the next turn and 7 the last granted slot of bulk; then the logs of
+the chat's windows and of the account's.
 """
 
 from __future__ import annotations
@@ -21,7 +24,11 @@ TIME = "redis.call('TIME')"
 FIRST_KEYS = 7
 
 # Logs and waits outlive their use by a day, for the clock by which Redis forgets may jump forward.
+EARLY, LATE = 1.0, 3.0
+"""Seconds by which Redis's clock may be before or after what a process expects. A call that was held up runs late."""
+
 KEEP_MS = 86_400_000
+"""Logs and waits outlive their use by a day, for the clock by which Redis forgets may jump forward."""
 
 BULK_PORTION = 0.8
 """The share of each window that bulk fills; the rest stays free for live posts."""
@@ -62,19 +69,26 @@ end
 
 # ARGV: 1 windows of the chat, 2 of the account, 3 horizon, 4 what is held, 5 how late a held one is completed,
 # 6 bulk, 7 the field of the chat's wait, 8 whether an emptied Redis is to be told of; limit, length and field of
-# its lesson for each window; then the messages up to and with each post.
+# its lesson for each window; then the messages up to and with each post; last the time that this process expects,
+# 0 where it has not asked yet.
 # Answers the slot in seconds from now, what was taken (see Place; -1: nothing, for Redis was emptied), how many
-# posts go, the time and the shift.
+# posts go, and the time.
 # The account's place is taken only when the chat's slot is near: taken far ahead it would hold up every other
 # chat behind it. More posts never have an earlier slot, so the longest run is found by halving.
 RESERVE = """
+local expected = tonumber(ARGV[#ARGV])
+if expected > 0 and (now < expected - {early} or now > expected + {late}) then
+  shift = written(tonumber(shift) + expected - now)
+  redis.call('SET', KEYS[1], shift)
+  now = expected
+end
 local chats, accounts, horizon = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local held, late, bulk = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
 local windows = chats + accounts
 local sizes = 8 + 3 * windows
-local posts = #ARGV - sizes
+local posts = #ARGV - sizes - 1
 local function up_to(post) return tonumber(ARGV[sizes + post]) end
-local function answer(slot, taken, count) return {written(slot - now), taken, count, written(now), shift} end
+local function answer(slot, taken, count) return {written(slot - now), taken, count, written(now)} end
 if ARGV[8] == '1' and redis.call('EXISTS', KEYS[4]) == 0 then return answer(now, -1, 0) end
 
 local free = now
@@ -254,12 +268,6 @@ redis.call('PEXPIRE', KEYS[3], 7 * {keep})
 return 1
 """
 
-# ARGV: the shift that was seen, and the right one. Of many processes that see a jump one corrects it.
-SHIFT = """
-if shift == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) end
-return 1
-"""
-
 # Seconds that each of the given waits still holds. ARGV: their fields.
 WAITING = """
 local result = {written(now), shift}
@@ -287,6 +295,8 @@ def script(body: str, time: str = TIME) -> str:
         ("time", time),
         ("first_keys", FIRST_KEYS),
         ("horizon", HORIZON),
+        ("early", EARLY),
+        ("late", LATE),
         ("recovery", RECOVERY),
         ("keep", KEEP_MS),
         ("bulk_portion", BULK_PORTION),

@@ -13,7 +13,6 @@ from forwarder.message import AccountKind, DeliveryKind
 from forwarder.pace import scripts
 from forwarder.pace.learning import Guess, Lesson, Seen, chat_alone, guess, lesson_of
 from forwarder.pace.limits import BOT_LIMITS, USER_LIMITS, Limits, Window
-from forwarder.pace.steady import SteadyClock
 from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, family_of
 
 EMPTIED = -1
@@ -86,7 +85,8 @@ class Pace:
         self._learn = register(scripts.LEARN)
         self._waiting = register(scripts.WAITING)
         self._sent = register(scripts.SENT)
-        self._clock = SteadyClock(register(scripts.SHIFT), monotonic)
+        self._monotonic = monotonic
+        self._offset: float | None = None
 
     async def reserve(
         self,
@@ -147,17 +147,22 @@ class Pace:
         arguments += [f"{chat_id}:{family}", int(self._recall is not None)]
         for field, window in fields_of(chat_id, family, chat, account):
             arguments += [window.limit, window.length, field]
-        asked = self._clock.read()
-        seconds, taken, count, now, shift = await self._reserve(
-            keys=keys, args=[*arguments, *accumulate(sizes)]
+        asked = self._monotonic()
+        expected = 0.0 if self._offset is None else asked + self._offset
+        seconds, taken, count, now = await self._reserve(
+            keys=keys, args=[*arguments, *accumulate(sizes), expected]
         )
+        self._offset = self._offset_after(asked, float(now))
         if int(taken) == EMPTIED:
             await self.remember()
             return Run(LOADING_TAKES, Place.NONE, 1)
-        if await self._clock.jumped(asked, now, shift, keys):
-            # The slot stands by a clock that was wrong; the next try is by the right one.
-            return Run(LOADING_TAKES, Place.NONE, 1)
         return Run(float(seconds), Place(int(taken)), int(count))
+
+    def _offset_after(self, asked: float, now: float) -> float:
+        """Steady time less our own, given that it was ``now`` at some moment since ``asked``."""
+        least, most = now - self._monotonic(), now - asked
+        known = (least + most) / 2 if self._offset is None else self._offset
+        return min(max(known, least), most)
 
     def _windows(
         self, kind: AccountKind, delivery: DeliveryKind

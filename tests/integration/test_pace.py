@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.message import AccountKind, DeliveryKind
-from forwarder.pace import HORIZON, Limits, Memory, Pace, Place, Run, Wait, Window
+from forwarder.pace import HORIZON, Learned, Limits, Memory, Pace, Place, Run, Sent, Wait, Window
 
 BOT, POST = AccountKind.BOT, DeliveryKind.POST
 ACCOUNT, CHAT, OTHER = 1, -1001, -1002
@@ -238,3 +238,59 @@ async def test_without_windows_only_the_waits_hold_a_run(redis: Redis) -> None:
     assert await pace.reserve_run(BOT, ACCOUNT, CHAT, [10] * 10) == Run(0.0, Place.ALL, 10)
     await pace.wait(ACCOUNT, 30, chat_id=None, delivery=POST)
     assert (await pace.reserve_run(BOT, ACCOUNT, CHAT, [1])).seconds == pytest.approx(30, abs=1)
+
+
+async def test_bulk_takes_nothing_ahead_of_time(redis: Redis) -> None:
+    pace = pace_of(redis, chat=[Window(5, 60.0)])
+    for _ in range(4):
+        assert (await pace.reserve(BOT, ACCOUNT, CHAT, POST, bulk=True)).taken is Place.ALL
+    put_off = await pace.reserve(BOT, ACCOUNT, CHAT, POST, bulk=True)
+    assert put_off.taken is Place.NONE
+    assert put_off.seconds == pytest.approx(60, abs=1)
+    assert (await pace.reserve(BOT, ACCOUNT, CHAT, POST)).seconds <= HORIZON
+
+
+async def test_a_tenth_of_the_bots_pace_is_kept_while_people_are_answered(redis: Redis) -> None:
+    pace = pace_of(redis, account=[Window(10, 60.0)])
+    await pace.people(ACCOUNT)
+    taken = [(await pace.reserve(BOT, ACCOUNT, -chat, POST)).seconds <= HORIZON for chat in range(10)]
+    assert taken == [True] * 9 + [False]
+
+
+async def test_an_emptied_redis_is_told_what_was_sent_and_learned_before_anything_goes(redis: Redis) -> None:
+    limits = Limits((Window(100, 1.0),), (Window(20, 60.0),))
+    learned = Learned(ACCOUNT, f"{CHAT}:send:60", 0.5, 600.0, 10.0)
+    sent = tuple(Sent(BOT, ACCOUNT, CHAT, 3, ago) for ago in (50.0, 40.0, 30.0))
+
+    async def recall() -> Memory:
+        return Memory((Wait(2, None, None, 20),), (learned,), sent)
+
+    pace = Pace(redis, bot=limits, user=limits, recall=recall)
+    first = await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    assert (first.taken, first.seconds > HORIZON) == (Place.NONE, True)
+    # Half of twenty a minute are allowed, and nine of them went.
+    assert (await pace.reserve(BOT, ACCOUNT, CHAT, POST)).seconds <= HORIZON
+    assert (await pace.reserve(BOT, ACCOUNT, CHAT, POST)).seconds == pytest.approx(10, abs=1)
+    assert await pace.waiting(2, OTHER) == pytest.approx(20, abs=1)
+
+
+@pytest.mark.parametrize("jump", [-3600, 3600])
+async def test_a_clock_that_jumps_changes_neither_waits_nor_windows(redis: Redis, jump: float) -> None:
+    async def at(now: float) -> None:
+        await redis.mset({"test:seconds": int(now), "test:micro": 0})
+
+    limits = Limits((Window(100, 1.0),), (Window(2, 60.0),))
+    own = 0.0
+    simulated = "redis.call('MGET', 'test:seconds', 'test:micro')"
+    paces = [Pace(redis, bot=limits, user=limits, time=simulated, monotonic=lambda: own) for _ in range(2)]
+    await at(1_000_000)
+    for pace in paces:
+        assert (await pace.reserve(BOT, ACCOUNT, CHAT, POST)).seconds <= HORIZON
+    await paces[0].wait(ACCOUNT, 40, chat_id=OTHER, delivery=POST)
+    own = 5.0
+    await at(1_000_005 + jump)
+    told = [await pace.reserve(BOT, ACCOUNT, -77, POST) for pace in paces]
+    assert [slot.seconds <= HORIZON for slot in told] == [True, True]
+    for pace in paces:
+        assert await pace.waiting(ACCOUNT, OTHER) == pytest.approx(35, abs=0.1)
+    assert (await paces[1].reserve(BOT, ACCOUNT, CHAT, POST)).seconds == pytest.approx(55, abs=1)

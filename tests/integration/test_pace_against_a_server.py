@@ -187,6 +187,37 @@ async def test_the_limits_of_few_chats_are_used_to_95_percent(redis: Redis) -> N
 BOT_SETTING = (ACCOUNT_WINDOWS, CHAT_WINDOWS)
 USER_SETTING = ([Window(20, 1.0), Window(180, 60.0)], CHAT_WINDOWS)
 
+
+async def test_live_posts_stay_quick_while_bulk_fills_four_fifths_of_the_pace(redis: Redis) -> None:
+    lanes = [Lane(-chat, bulk=True) for chat in range(1, 41)]
+    wide = [Window(100, 1.0)]
+    street = await street_of(redis, ours=(FEW, wide), true=(FEW, wide), lanes=lanes)
+    await street.run(30)
+    begin = street.clock.now
+    delays = []
+    for _ in range(20):
+        await street.run(1.5)
+        slot = await street.pace.reserve(BOT, ACCOUNT, -1000, POST)
+        delays.append(slot.seconds)
+    assert max(delays) <= HORIZON
+    assert street.server.refused == []
+    share = in_time(street.server.accepted, begin, begin + 30) / 30 / 6
+    assert 0.5 <= share <= 0.85
+
+
+async def test_bulk_is_not_starved_by_live_posts_without_end(redis: Redis) -> None:
+    live = [Lane(-chat) for chat in range(1, 21)]
+    bulk = [Lane(-chat, bulk=True) for chat in range(101, 121)]
+    wide = [Window(100, 1.0)]
+    street = await street_of(redis, ours=(FEW, wide), true=(FEW, wide), lanes=[*live, *bulk])
+    await street.run(120)
+    done = [chat for _, chat in street.server.accepted]
+    shares = sum(chat <= -101 for chat in done) / len(done)
+    assert 0.03 <= shares <= 0.1
+    assert street.server.refused == []
+    assert len(done) >= 0.93 * 6 * 120
+
+
 FEW = [Window(6, 1.0)]
 USER = [Window(5, 1.0), Window(45, 60.0)]
 
@@ -219,26 +250,10 @@ async def test_a_lower_limit_is_learned_within_six_waits_and_then_kept(redis: Re
         true=(account, chat),
         lanes=[Lane(-number) for number in range(1, lanes + 1)],
     )
-    begin = street.clock.now
     await street.run(200)
     waits = len(street.server.refused)
     learned = street.clock.now
-    print(await redis.hgetall("pace:1:lessons"))
-    print(
-        name,
-        "waits",
-        waits,
-        [round(t - begin, 1) for t, _ in street.server.refused][:12],
-        [round(t - begin, 1) for t, _ in street.server.accepted][:60],
-    )
     await street.run(600)
-    print(
-        name,
-        "rate",
-        in_time(street.server.accepted, learned, learned + 600) / 600 / rate,
-        "then",
-        len(street.server.refused) - waits,
-    )
     most = (
         max(Counter(chat for _, chat in street.server.refused).values())
         if chat is not CHAT_WINDOWS

@@ -139,6 +139,28 @@ def test_a_placeholder_is_called_a_placeholder(name: str, value: str) -> None:
     assert f"{name.upper()} is still a placeholder" in refusal(**{name: value})
 
 
+def test_limits_of_ones_own_are_messages_per_seconds() -> None:
+    settings = load_settings(pace="Careful", pace_bot_chat="20/60s, 1/1.5s")
+    assert (settings.pace, settings.pace_bot_chat) == ("careful", ((1, 1.5), (20, 60.0)))
+    assert settings.pace_user_chat is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("pace", "fast"),
+        ("pace_bot_chat", "1 a second"),
+        ("pace_bot_account", "0/1s"),
+        ("pace_user_account", "10/0s"),
+        ("pace_user_chat", "1/1s,"),
+    ],
+)
+def test_a_pace_that_cannot_be_kept_is_refused(name: str, value: str) -> None:
+    said = refusal(**{name: value})
+    assert name.upper() in said
+    assert "write " in said
+
+
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
 def test_any_spelling_of_postgresql_names_our_driver(scheme: str) -> None:
     settings = load_settings(database_url=f"{scheme}://u:p%40ss@db:5432/forwarder?sslmode=require")
