@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-HOLD = 600.0
+HOLD = 1800.0
 LONGEST_HOLD = 6 * 3600.0
 RECOVERY = 3600.0
 """Seconds in which a window would recover from nothing to its setting."""

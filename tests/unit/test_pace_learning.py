@@ -1,0 +1,102 @@
+"""What a wait teaches: which window was too fast, and how much of it is left."""
+
+import pytest
+
+from forwarder.pace.learning import HOLD, LONGEST_HOLD, Lesson, Seen, chat_alone, guess, lesson_of
+from forwarder.pace.limits import BOT_LIMITS, PRESETS, Preset, Window, tempo_of
+
+FULL = Lesson(1.0, 0.0)
+
+
+def second(used: int = 0, gap: float | None = 1.04) -> Seen:
+    return Seen(1, 1.0, FULL, used, gap)
+
+
+def minute(used: int) -> Seen:
+    return Seen(20, 60.0, FULL, used, 1.04)
+
+
+@pytest.mark.parametrize(
+    ("windows", "asked", "place", "share"),
+    [
+        ([second(), minute(12)], 48, 1, 0.6),
+        ([second(), minute(3)], 57, 1, 0.15),
+        ([second(), minute(2)], 1, 0, 0.88),
+        ([second(), minute(1)], 4, 0, 1 / 4.04),
+        ([Seen(30, 1.0, FULL, 20, 0.02)], 1, 0, 20 / 30),
+        ([Seen(30, 1.0, FULL, 30, 0.02)], 1, 0, 0.95),
+        ([Seen(20, 1.0, FULL, 3, 0.3), Seen(180, 60.0, FULL, 150, 0.3)], 1, 1, 150 / 180),
+    ],
+)
+def test_the_window_that_has_to_be_lowered_least_is_blamed(
+    windows: list[Seen], asked: float, place: int, share: float
+) -> None:
+    found = guess(windows, asked, now=100.0)
+    assert found is not None
+    assert (found.place, found.share) == (place, pytest.approx(share))
+
+
+def test_no_wait_more_than_halves_a_window() -> None:
+    window = Seen(30, 1.0, FULL, 1, 0.5)
+    found = guess([window], 1, now=100.0)
+    assert found is not None
+    assert lesson_of(window, found, 100.0) == Lesson(0.5, 100.0, HOLD)
+
+
+def test_a_window_recovers_after_its_hold_and_slowly() -> None:
+    lesson = Lesson(0.5, 100.0, HOLD)
+    assert lesson.share_at(100.0 + HOLD) == 0.5
+    assert 0.5 < lesson.share_at(100.0 + HOLD + 600) < 0.7
+    assert lesson.share_at(100.0 + HOLD + 86_400) == 1.0
+
+
+def test_a_window_that_meets_the_same_limit_again_is_held_for_longer_each_time() -> None:
+    lesson, now = Lesson(0.5, 0.0, HOLD), 0.0
+    holds = []
+    for _ in range(6):
+        now += lesson.hold + 60
+        window = Seen(20, 60.0, lesson, 10, 1.0)
+        found = guess([window], 30, now)
+        assert found is not None
+        lesson = lesson_of(window, found, now)
+        assert lesson.share == pytest.approx(0.5)
+        holds.append(lesson.hold)
+    assert holds == sorted(holds)
+    assert holds[0] == 2 * HOLD
+    assert holds[-1] == LONGEST_HOLD
+
+
+def test_a_long_wait_that_only_the_chats_windows_explain_is_the_chats_alone() -> None:
+    account = guess([Seen(30, 1.0, FULL, 10, 0.1)], 46, now=0.0)
+    assert chat_alone(guess([second(), minute(12)], 46, now=0.0), account, 46)
+    # Any window asks for a second.
+    assert not chat_alone(guess([second(), minute(12)], 1, now=0.0), account, 1)
+
+
+def test_a_long_wait_that_the_accounts_window_explains_may_be_the_accounts() -> None:
+    account = guess([Seen(180, 60.0, FULL, 100, 0.1)], 55, now=0.0)
+    assert not chat_alone(guess([second(), minute(5)], 55, now=0.0), account, 55)
+
+
+def test_nothing_is_learned_where_there_is_no_window() -> None:
+    assert guess([], 5, now=0.0) is None
+
+
+def test_own_limits_stand_in_place_of_the_presets_and_are_scaled_with_it() -> None:
+    tempo = tempo_of(Preset.NORMAL, scale=2, bot_chat=(Window(5, 10.0),))
+    assert tempo.bot.chat == (Window(10, 10.0),)
+    assert tempo.bot.account == (Window(60, 1.0),)
+    assert tempo.user == PRESETS[Preset.NORMAL].user.scaled(2)
+
+
+def test_careful_is_slower_than_normal_everywhere_and_off_has_no_windows() -> None:
+    careful, off = PRESETS[Preset.CAREFUL], tempo_of(Preset.OFF)
+    for slow, fast in zip(careful.bot.account, BOT_LIMITS.account, strict=True):
+        assert slow.limit / slow.seconds < fast.limit / fast.seconds
+    assert off.bot == off.user
+    assert off.bot.account == off.bot.chat == off.bot.edits == ()
+
+
+def test_user_accounts_have_a_daily_ceiling() -> None:
+    for preset in (Preset.NORMAL, Preset.CAREFUL):
+        assert max(window.seconds for window in PRESETS[preset].user.account) == 86_400
