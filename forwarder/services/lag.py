@@ -39,18 +39,20 @@ SKIP_OLD = text(
     """
 )
 
+# Older posts that a backfill brings wait behind the live ones by design: they are no sign of falling behind.
 BACKLOG = text(
     """
     select m.id,
            (select count(*) from deliveries d
-             where d.mapping_id = m.id and d.done_at is null and d.kind = 'post' and d.state <> 'held') as now,
+             where d.mapping_id = m.id and d.done_at is null and d.kind = 'post' and d.state <> 'held'
+               and d.class <> 2) as now,
            (select count(*) from deliveries d
              where d.mapping_id = m.id and d.done_at is null and d.kind = 'post' and d.state <> 'held'
-               and d.created_at < clock_timestamp() - interval '1 hour')
+               and d.class <> 2 and d.created_at < clock_timestamp() - interval '1 hour')
            + coalesce(gone.posts, 0) as hour_ago
       from mappings m
       left join (select mapping_id, count(*) as posts from deliveries
-                  where done_at > clock_timestamp() - interval '1 hour' and kind = 'post'
+                  where done_at > clock_timestamp() - interval '1 hour' and kind = 'post' and class <> 2
                     and created_at < clock_timestamp() - interval '1 hour' group by 1) gone on gone.mapping_id = m.id
      where m.id = any(:ids)
     """

@@ -18,7 +18,7 @@ BATCH = 2000
 COPIES_DAYS = 365
 """The least days for which it is known which message of a destination is a copy of which source message."""
 
-REOPENED = ("backfill_stopped", "mapping_disabled", "skipped")
+REOPENED = ("backfill_stopped", "mapping_disabled", "skipped", "outage_skipped", "too_old")
 """Why posts were withdrawn that a later backfill may bring after all: they were never sent."""
 
 OLDEST = text(

@@ -21,12 +21,15 @@ from forwarder.message import (
     Fetched,
     FindOrder,
     Heard,
+    HistoryPage,
     Kind,
     Mode,
     Origin,
     Remembered,
     SourceMessage,
+    Span,
     Topic,
+    Wish,
 )
 from forwarder.models import AccountRequest
 
@@ -249,3 +252,29 @@ async def test_each_of_many_questions_is_put_to_the_account_once(db: Database, a
 async def test_topics_cross_and_so_does_that_there_are_none_to_list(db: Database) -> None:
     assert await AccountDesk(db).topics(-1001) == TOPICS[-1001]
     assert await AccountDesk(db).topics(-1002) is None
+
+
+class Historian:
+    """Knows one span, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, Wish, int]] = []
+
+    async def span(self, chat_id: int, wish: Wish, ceiling: int) -> Span:
+        self.asked.append((chat_id, wish, ceiling))
+        return Span(3, 9, 7)
+
+    async def page(self, chat_id: int, after: int) -> HistoryPage:
+        raise AssertionError("whoever holds the login reads the pages itself")
+
+
+async def test_a_wish_crosses_whole_to_the_first_account_whose_login_is_held(db: Database) -> None:
+    historian, stop = Historian(), asyncio.Event()
+    answering = asyncio.create_task(answer(db, AccountKind.USER, None, None, stop, historians={8: historian}))
+    wish = Wish(since=datetime(2026, 1, 2, tzinfo=UTC), until_id=9)
+    assert await AccountDesk(db).span([7, 8], -1001, wish, 40) == Span(3, 9, 7)
+    assert historian.asked == [(-1001, wish, 40)]
+    with pytest.raises(AccountNotReady, match="cannot answer"):
+        await AccountDesk(db).span([7], -1001, wish, 40)
+    stop.set()
+    await asyncio.wait_for(answering, 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from forwarder.models import BackfillState
 from forwarder.outbox import BULK, Due
 from forwarder.services import retention
 from forwarder.services.mappings import MappingService
+from forwarder.services.why import explain
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, post
 
 OLD = datetime.now(UTC) - timedelta(days=90)
@@ -379,3 +381,30 @@ async def test_where_only_the_bot_reads_the_range_ends_below_its_first_post(run:
     await run.house.run("update deliveries set position = 41")
     run.history.messages = old(40)
     assert (await run.service.plan(mapping, Wish())).span.last == 40
+
+
+async def test_why_says_that_a_post_was_brought_by_a_backfill(run: Run) -> None:
+    mapping = await run.house.mapping(start_after=1)
+    await run.house.run("update channels set username = 'news' where is_source")
+    await run.house.hear(post(2))
+    run.history.messages = old(1)
+    await run.begin(mapping)
+    await run.read_all()
+    stories = [await explain(run.house.db, f"https://t.me/news/{number}") for number in (1, 2)]
+    assert [story.deliveries[0].backfilled for story in stories] == [True, False]
+
+
+async def test_reading_goes_on_behind_the_page_that_was_stored_whoever_reads(run: Run) -> None:
+    mapping = await run.house.mapping(start_after=900)
+    run.history.messages = old(*range(1, 151))
+    await run.begin(mapping)
+    await run.reader.turn()
+    # Two readers at once, as when a login has just changed hands: one of them finds the cursor moved.
+    other = Backfiller(run.house.db, run.house.ingest._dedup, {run.house.user: run.history}, nobody)
+    await asyncio.gather(run.reader.turn(), other.turn())
+    await run.read_all()
+    assert [row["position"] for row in await run.house.deliveries(mapping)] == list(range(1, 151))
+
+
+async def nobody(dues: Sequence[Due]) -> None:
+    """No bell."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+
 import pytest
 
 from forwarder.account_desk import AccountDesk
@@ -10,7 +13,7 @@ from forwarder.message import Mode, Route, Wish
 from forwarder.models import BackfillState
 from forwarder.sandbox.faults import FaultRule
 
-from .conftest import Town, eventually
+from .conftest import ROOT, Town, eventually
 
 SENDS = {Route.USER: "messages.forwardMessages", Route.BOT: "copyMessage"}
 
@@ -58,3 +61,39 @@ async def test_a_killed_reader_goes_on_and_nothing_is_doubled(town: Town, route:
 
     await eventually(done_again, 20)
     assert town.texts(target) == arrived, "the same range again brings nothing"
+
+
+async def manage(town: Town, *arguments: str) -> tuple[int | None, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "manage.py"),
+        *arguments,
+        env=town.environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 90)
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_the_command_line_brings_the_last_posts_and_says_what_it_cannot_bring(town: Town) -> None:
+    source, target = town.channel("News"), town.channel("Copies")
+    for number in range(8):
+        town.post(source, f"old {number}")
+    await town.start("ingest", "worker", "user-worker", "beat")
+    number = str(await town.map(source, target, Mode.FORWARD, Route.USER))
+    status, out, _ = await manage(town, "backfill", number, "--last", "3", "--dry-run")
+    assert status == 0
+    assert "at most 3 messages" in out
+    assert "Nothing was queued." in out
+    status, out, _ = await manage(town, "backfill", number, "--last", "3")
+    assert status == 0
+    assert "is done: 3 of 3 posts" in out
+    assert town.texts(target) == ["old 5", "old 6", "old 7"]
+    for arguments, told in (
+        ((number, "--from-id", "5000"), "There are no older posts"),
+        (("99", "--last", "3"), "There is no mapping #99"),
+        ((number,), "No backfill of mapping"),
+    ):
+        status, _, err = await manage(town, "backfill", *arguments)
+        assert (status, told in err, "Traceback" in err) == (1, True, False)
