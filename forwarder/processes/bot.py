@@ -21,6 +21,7 @@ from forwarder.errors import AccountNotReady, TelegramError
 from forwarder.health import Health
 from forwarder.intake import Intake
 from forwarder.message import AccountKind
+from forwarder.missed import MissedPosts
 from forwarder.processes.life import (
     GRACE,
     TRY_AGAIN,
@@ -87,9 +88,16 @@ async def poll(house: House, hold: Hold, stop: asyncio.Event) -> None:
     await application.initialize()
     hold.at_work = True
     log.info("polling", account=account_id)
+    missed = missed_posts(house, account_id, intake)
+
+    async def hear() -> None:
+        if missed is not None:
+            await missed.fetch()
+        await poller.run()
+
     try:
         await live_until(
-            stop_polling(poller, stop, hold), publish(house, bot), poller.run(), teller.run(), progress.run()
+            stop_polling(poller, stop, hold), publish(house, bot), hear(), teller.run(), progress.run()
         )
     except AccountNotReady as error:
         await house.accounts.stop(account_id, error.reason or "token_refused", signed_out=True)
@@ -100,6 +108,13 @@ async def poll(house: House, hold: Hold, stop: asyncio.Event) -> None:
         storing.cancel()
         await asyncio.gather(storing, return_exceptions=True)
         await application.shutdown()
+
+
+def missed_posts(house: House, account_id: int, intake: Intake) -> MissedPosts | None:
+    """None without API_ID: then nobody can read what Telegram has not kept for the bot."""
+    if not house.settings.has_user:
+        return None
+    return MissedPosts(house.db, AccountDesk(house.db), account_id, intake.store)
 
 
 async def publish(house: House, bot: Bot) -> None:
