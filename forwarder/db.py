@@ -7,13 +7,18 @@ statement longer than ``statement_timeout``, is a bug that must show itself, not
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import psycopg
 import sqlalchemy
-from sqlalchemy import text
+from psycopg.rows import namedtuple_row
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import TextClause, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
@@ -21,6 +26,17 @@ from forwarder.errors import Unavailable
 
 STATEMENT_TIMEOUT_MS = 30_000
 LOCK_TIMEOUT_MS = 10_000
+OPTIONS = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
+TRIPS_AT_ONCE = 4
+PSYCOPG = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects have no types
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A statement with its values; its answer is a list of rows, read by their columns' names."""
+
+    statement: TextClause
+    values: Mapping[str, object]
 
 
 class Database:
@@ -38,10 +54,12 @@ class Database:
             connect_args={
                 "application_name": name,
                 "connect_timeout": 10,
-                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}",
+                "options": OPTIONS,
             },
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+        self._name = name
+        self._trips: AsyncConnectionPool[psycopg.AsyncConnection[Any]] | None = None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
@@ -54,6 +72,52 @@ class Database:
                 yield session
         except sqlalchemy.exc.OperationalError as error:
             raise Unavailable(unavailable_sentence(self.url.render_as_string(), error)) from error
+
+    async def in_one_trip(self, *asks: Ask) -> list[Sequence[Any]]:
+        """Several statements as one transaction in one round trip: they are sent together, and none can depend on
+        another's answer, though each sees what those before it did. Answers the rows of each.
+
+        For the few statements that every post passes through: what a trip costs is felt in each post's delay.
+        Raises :class:`~forwarder.errors.Unavailable` like :meth:`begin`, and psycopg's own errors for bad data.
+        """
+        pool = await self._pool()
+        try:
+            async with pool.connection() as connection:
+                if len(asks) == 1:
+                    cursors = [await connection.execute(compiled(asks[0].statement), asks[0].values)]
+                else:
+                    async with connection.pipeline():
+                        await connection.execute("begin")
+                        cursors = [await connection.execute(compiled(a.statement), a.values) for a in asks]
+                        await connection.execute("commit")
+                return [await cursor.fetchall() if cursor.description else () for cursor in cursors]
+        except psycopg.OperationalError as error:
+            # Connections that died with the server are thrown away together, not one for each try.
+            await pool.check()
+            raise Unavailable(unavailable_sentence(self.url.render_as_string(), error)) from error
+
+    async def _pool(self) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
+        if self._trips is None:
+            self._trips = AsyncConnectionPool(
+                self._plain_url(),
+                kwargs={
+                    "autocommit": True,
+                    "row_factory": namedtuple_row,
+                    "application_name": self._name,
+                    "connect_timeout": 10,
+                    "options": OPTIONS,
+                },
+                min_size=0,
+                max_size=TRIPS_AT_ONCE,
+                timeout=10,
+                open=False,
+                name=self._name,
+            )
+            await self._trips.open()
+        return self._trips
+
+    def _plain_url(self) -> str:
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     async def check(self) -> None:
         """Raise :class:`~forwarder.errors.Unavailable` unless PostgreSQL answers."""
@@ -70,7 +134,7 @@ class Database:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(
-                    self.url.set(drivername="postgresql").render_as_string(hide_password=False),
+                    self._plain_url(),
                     autocommit=True,
                 ) as connection:
                     await connection.execute(f"listen {channel}")
@@ -83,7 +147,24 @@ class Database:
                 pause = min(pause * 2, 5.0)
 
     async def close(self) -> None:
+        if self._trips is not None:
+            await self._trips.close()
         await self._engine.dispose()
+
+
+@lru_cache(maxsize=100)
+def compiled(statement: TextClause) -> bytes:
+    """The statement as psycopg takes it."""
+    return str(statement.compile(dialect=PSYCOPG)).encode()
+
+
+async def in_session(session: AsyncSession, *asks: Ask) -> list[Sequence[Any]]:
+    """The same statements within a transaction that has more to do."""
+    answers: list[Sequence[Any]] = []
+    for ask in asks:
+        result = await session.execute(ask.statement, ask.values)
+        answers.append(result.all() if result.returns_rows else ())  # type: ignore[attr-defined]  # a CursorResult
+    return answers
 
 
 async def notify(session: AsyncSession, channel: str, payload: str = "") -> None:

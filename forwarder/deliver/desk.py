@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder import outbox
-from forwarder.db import Database
+from forwarder.db import Ask, Database, in_session
 from forwarder.outbox import Done, Due, Job, LaneHeld, Nothing, Run, Start, Worker
 from forwarder.together import Together
+
+Trip = Callable[..., Awaitable[list[Sequence[Any]]]]
+"""Carries out some :class:`~forwarder.db.Ask` together and answers the rows of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,43 +68,92 @@ class Desk:
 
     async def _take(self, asked: Sequence[int]) -> list[Taken | None]:
         until = time.monotonic() + outbox.LEASE_SECONDS
-        async with self._db.begin() as session:
-            lanes = await outbox.take_lanes(session, asked, self._worker)
-            runs = await self._next(session, list(lanes.values()), [self._first_look] * len(lanes))
+        counts = [self._first_look] * len(asked)
+        rows, *looked = await self._db.in_one_trip(
+            outbox.take(asked, self._worker), *self._look(asked, counts)
+        )
+        lanes = outbox.taken(rows)
+        runs = await self._runs(list(lanes.values()), looked, self._db.in_one_trip)
         return [Taken(lanes[i], until, runs[i]) if i in lanes else None for i in asked]
 
     async def _start(self, starts: Sequence[Start]) -> list[tuple[Job, ...] | None]:
-        async with self._db.begin() as session:
-            return await outbox.start_calls(session, starts, self._worker)
+        [rows] = await self._db.in_one_trip(outbox.start(starts, self._worker))
+        answers, torn = outbox.started(starts, rows)
+        if torn:
+            await self._db.in_one_trip(outbox.give_back(torn))
+        return answers
 
     async def _record(self, records: Sequence[Record]) -> list[Recorded]:
-        async with self._db.begin() as session:
-            return await self.record_in(session, records)
+        if any(outbox.ends_posts(record.done) for record in records):
+            async with self._db.begin() as session:
+                return await self.record_in(session, records)
+        ours, *answers = await self._db.in_one_trip(*self._asks(records))
+        return await self._recorded(records, ours, answers, [], self._db.in_one_trip)
 
     async def record_in(self, session: AsyncSession, records: Sequence[Record]) -> list[Recorded]:
-        """Record in the caller's transaction."""
-        done = [d for record in records for d in record.done]
-        if done:
-            ours, dues = await outbox.record(session, done, self._worker)
-        else:
-            ours, dues = await outbox.still_ours(session, [r.lane for r in records], self._worker), []
-        held = [r for r in records if r.lane.mapping_id in ours]
-        await outbox.release(session, [r.lane for r in held if not r.count], self._worker)
-        going_on = [r for r in held if r.count]
-        runs = await self._next(session, [r.lane for r in going_on], [r.count for r in going_on])
+        """Record in the caller's transaction, with what follows for others from posts that end without success."""
+        ours, *answers = await in_session(session, *self._asks(records))
+        held = {row.mapping_id for row in ours}
+        ended = [i for r in records if r.lane.mapping_id in held for i in outbox.ends_posts(r.done)]
+        dues = await outbox.ended_without_success(session, ended) if ended else []
+        # Nobody else can touch these lanes before this transaction ends, not even we by another connection.
+        return await self._recorded(records, ours, answers, dues, partial(in_session, session))
+
+    def _asks(self, records: Sequence[Record]) -> list[Ask]:
+        """Lock the lanes, write the results, let lanes go, and look at what is next in the others."""
+        letting_go = [record.lane for record in records if not record.count]
+        going_on = [record for record in records if record.count]
+        return [
+            outbox.still_ours([record.lane for record in records], self._worker),
+            *outbox.record([done for record in records for done in record.done], self._worker),
+            *([outbox.release(letting_go, self._worker)] if letting_go else []),
+            *self._look([r.lane.mapping_id for r in going_on], [r.count for r in going_on]),
+        ]
+
+    async def _recorded(
+        self,
+        records: Sequence[Record],
+        ours: Sequence[Any],
+        answers: Sequence[Sequence[Any]],
+        dues: list[Due],
+        trip: Trip,
+    ) -> list[Recorded]:
+        held = {row.mapping_id for row in ours}
+        going_on = [record.lane for record in records if record.count and record.lane.mapping_id in held]
+        runs = await self._runs(going_on, answers[-2:], trip) if going_on else {}
         # Whoever rings for the others must ring once: the first of the records takes that over.
         return [
             Recorded(tuple(dues) if index == 0 else (), runs.get(record.lane.mapping_id))
             for index, record in enumerate(records)
         ]
 
-    async def _next(
-        self, session: AsyncSession, lanes: Sequence[LaneHeld], counts: Sequence[int]
-    ) -> dict[int, Run | Nothing]:
-        """What these lanes have to do next; a lane with nothing to do is let go."""
+    def _look(self, lanes: Sequence[int], counts: Sequence[int]) -> list[Ask]:
+        """What is next in lanes of ours; those with nothing to do are let go at once."""
         if not lanes:
-            return {}
-        runs = await outbox.next_runs(session, lanes, counts, self._worker.kind)
+            return []
+        return [outbox.open_jobs(lanes, counts, self._worker), outbox.release_idle(lanes, self._worker)]
+
+    async def _runs(
+        self, lanes: Sequence[LaneHeld], looked: Sequence[Sequence[Any]], trip: Trip
+    ) -> dict[int, Run | Nothing]:
+        """What the answers to :meth:`_look` mean for these lanes."""
+        rows, let_go = looked
+        jobs, bad = outbox.jobs_of(rows)
+        if bad:
+            again = self._look([lane.mapping_id for lane in lanes], [self._first_look] * len(lanes))
+            _, *looked = await trip(outbox.unreadable(bad), *again)
+            return await self._runs(lanes, looked, trip)
+        runs = {
+            lane.mapping_id: outbox.first_run(jobs[lane.mapping_id], lane, self._worker.kind)
+            for lane in lanes
+        }
+        for lane_id, run in runs.items():
+            if isinstance(run, Run) and run.head.batch is not None and run.head.maybe_sent:
+                [carried] = await trip(outbox.whole_call(lane_id, run))
+                runs[lane_id] = outbox.run_of_call(run, carried)
+        gone = {row.mapping_id for row in let_go}
+        # What became due between the two looks keeps the lane, and what ended between them let it go.
         idle = [lane for lane in lanes if isinstance(runs[lane.mapping_id], Nothing)]
-        await outbox.release(session, idle, self._worker)
+        if kept := [lane for lane in idle if lane.mapping_id not in gone]:
+            await trip(outbox.release(kept, self._worker))
         return runs

@@ -1,33 +1,40 @@
 """The outbox: lanes are claimed under a lease with a fence, results are recorded, due lanes are found.
 
-Plain statements in short transactions, read committed, each for many lanes at once. A claim takes two statements,
-each with a fresh snapshot: one that locks the lanes, one that looks at their rows; a single statement would see
-the rows as they were before it waited for the lock. See docs/architecture.md for the drawing of the states.
+Plain statements in short transactions, read committed, each for many lanes at once; what every post passes through
+is an :class:`~forwarder.db.Ask`, so that a whole transaction is one round trip. A claim takes two statements, each
+with a fresh snapshot: one that locks the lanes, one that looks at their rows; a single statement would see the rows
+as they were before it waited for the lock. See docs/architecture.md for the drawing of the states.
 """
 
 from forwarder.outbox.jobs import (
     OPEN_JOBS,
     answered_copy,
     copies_of,
+    give_back,
+    jobs_of,
     known_copies,
-    next_runs,
+    open_jobs,
     parts_of,
     remembered,
-    start_calls,
+    run_of_call,
+    start,
+    started,
     successor_of,
+    unreadable,
+    whole_call,
 )
 from forwarder.outbox.lanes import (
     DUE_LANES,
-    LET_GO,
-    TAKE_LANES,
     due_lanes,
     release,
+    release_idle,
     renew,
     still_ours,
     switch_route,
-    take_lanes,
+    take,
+    taken,
 )
-from forwarder.outbox.results import ended_without_success, note_wait, record
+from forwarder.outbox.results import ended_without_success, ends_posts, note_wait, record
 from forwarder.outbox.runs import MOST_MESSAGES, first_run, may_answer, mode_for
 from forwarder.outbox.values import (
     BULK,
@@ -53,11 +60,9 @@ __all__ = [
     "DUE_LANES",
     "FIX",
     "LEASE_SECONDS",
-    "LET_GO",
     "LIVE",
     "MOST_MESSAGES",
     "OPEN_JOBS",
-    "TAKE_LANES",
     "CopyOf",
     "Done",
     "Due",
@@ -73,21 +78,30 @@ __all__ = [
     "copies_of",
     "due_lanes",
     "ended_without_success",
+    "ends_posts",
     "first_run",
+    "give_back",
+    "jobs_of",
     "known_copies",
     "may_answer",
     "mode_for",
-    "next_runs",
     "note_wait",
+    "open_jobs",
     "parts_of",
     "random_id",
     "record",
     "release",
+    "release_idle",
     "remembered",
     "renew",
-    "start_calls",
+    "run_of_call",
+    "start",
+    "started",
     "still_ours",
     "successor_of",
     "switch_route",
-    "take_lanes",
+    "take",
+    "taken",
+    "unreadable",
+    "whole_call",
 ]

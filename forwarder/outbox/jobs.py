@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forwarder.db import Ask
 from forwarder.message import (
     PLAIN_LOOK,
     AccountKind,
@@ -21,27 +24,32 @@ from forwarder.message import (
     State,
     look_of,
 )
-from forwarder.outbox.runs import first_run, same_call
-from forwarder.outbox.values import CopyOf, Job, LaneHeld, Nothing, Part, Run, Start, Worker
+from forwarder.outbox.runs import same_call
+from forwarder.outbox.values import CopyOf, Job, LaneHeld, Part, Run, Start, Worker
 from forwarder.pace import Place
 
 log = structlog.get_logger(__name__)
 
+COLUMNS = """d.id, d.post_id, d.kind, d.class as klass, d.state, d.position, d.attempts, d.epoch, d.reserved, d.reason,
+                d.mode, d.route, d.account_id, d.message_ids, d.random_ids, d.seen_id, d.parts, d.unsettled, d.batch,
+                d.not_before, d.claimed_at, d.created_at"""
+TIMES = """extract(epoch from j.not_before - clock_timestamp())::float8 as due_in,
+           extract(epoch from clock_timestamp() - coalesce(j.claimed_at, j.created_at))::float8 as age"""
+
 # The lateral limits walk the index of open rows in its order; "class in (1, 2)" would be sorted instead.
 OPEN_JOBS = text(
-    """
-    select w.lane, j.*, c.id as source_id, c.telegram_id as source,
-           extract(epoch from j.not_before - clock_timestamp())::float8 as due_in,
-           extract(epoch from clock_timestamp() - coalesce(j.claimed_at, j.created_at))::float8 as age, x.content
+    f"""
+    select w.lane, j.*, c.id as source_id, c.telegram_id as source, {TIMES}, x.content
       from unnest(cast(:lanes as int[]), cast(:counts as int[])) as w (lane, count)
+      join lanes l on l.mapping_id = w.lane and l.holder = :holder
      cross join lateral (
-        (select d.* from deliveries d
+        (select {COLUMNS} from deliveries d
           where d.mapping_id = w.lane and d.done_at is null and d.class = 0 and d.state <> 'held'
             and exists (select 1 from deliveries p where p.mapping_id = d.mapping_id and p.post_id = d.post_id
                            and p.kind = 'post' and p.state = 'sent')
           order by d.not_before nulls first, d.position, d.id limit 1)
         union all
-        (select d.* from deliveries d
+        (select {COLUMNS} from deliveries d
           where d.mapping_id = w.lane and d.done_at is null and d.class > 0 and d.state <> 'held'
           order by d.class, d.position, d.id limit w.count)
       ) j
@@ -51,20 +59,20 @@ OPEN_JOBS = text(
         select array_agg(array[m.message_id::text, m.kind, m.protected::text, m.reply_to::text]
                          order by m.message_id) as content
           from messages m where m.post_id = p.id and m.deleted_at is null) x
-     order by w.lane, j.class, j.position, j.id
-    """
+     order by w.lane, j.klass, j.position, j.id
+    """  # noqa: S608 - what is put in are the literals above
 )
 
 SAME_CALL = text(
-    """
-    select d.mapping_id as lane, d.*, c.id as source_id, c.telegram_id as source,
-           extract(epoch from d.not_before - clock_timestamp())::float8 as due_in,
-           extract(epoch from clock_timestamp() - coalesce(d.claimed_at, d.created_at))::float8 as age,
-           null as content
-      from deliveries d join posts p on p.id = d.post_id join channels c on c.id = p.channel_id
-     where d.mapping_id = :lane and d.done_at is null and d.class > 0 and d.state <> 'held' and d.batch = :batch
-     order by d.class, d.position, d.id
-    """
+    f"""
+    select j.*, c.id as source_id, c.telegram_id as source, {TIMES}, null::text[] as content
+      from (select {COLUMNS} from deliveries d
+             where d.mapping_id = :lane and d.done_at is null and d.class > 0 and d.state <> 'held'
+               and d.batch = :batch) j
+      join posts p on p.id = j.post_id
+      join channels c on c.id = p.channel_id
+     order by j.klass, j.position, j.id
+    """  # noqa: S608 - what is put in are the literals above
 )
 
 UNREADABLE = text(
@@ -74,46 +82,48 @@ UNREADABLE = text(
 )
 
 
-async def next_runs(
-    session: AsyncSession, lanes: Sequence[LaneHeld], counts: Sequence[int], kind: AccountKind
-) -> dict[int, Run | Nothing]:
-    """What each of these lanes has to do next, by lane: of its head and up to ``count`` deliveries with it.
+def open_jobs(lanes: Sequence[int], counts: Sequence[int], worker: Worker) -> Ask:
+    """Of each of these lanes that we hold, what may be next: ``count`` deliveries from its head, and an edit or
+    deletion. Read by :func:`jobs_of`."""
+    return Ask(OPEN_JOBS, {"lanes": list(lanes), "counts": list(counts), "holder": worker.holder})
 
-    A row that cannot be read fails by itself, with that reason, and holds up nobody.
-    """
-    found: dict[int, list[Job]] = {lane.mapping_id: [] for lane in lanes}
+
+def jobs_of(rows: Sequence[Any]) -> tuple[dict[int, list[Job]], list[int]]:
+    """The jobs of each lane, in its order, and the deliveries that cannot be read."""
+    found: dict[int, list[Job]] = defaultdict(list)
     bad: list[int] = []
-    for row in await session.execute(OPEN_JOBS, {"lanes": list(found), "counts": list(counts)}):
+    for row in rows:
         try:
             found[row.lane].append(job_of(row))
         except (ValueError, TypeError, KeyError) as error:
             log.error("delivery_unreadable", delivery=row.id, lane=row.lane, error=type(error).__name__)
             bad.append(row.id)
-    if bad:
-        await session.execute(UNREADABLE, {"ids": bad})
-        return await next_runs(session, lanes, counts, kind)
-    runs = {lane.mapping_id: first_run(found[lane.mapping_id], lane, kind) for lane in lanes}
-    for lane, run in runs.items():
-        if isinstance(run, Run) and run.head.batch is not None and run.head.maybe_sent:
-            runs[lane] = await whole_call(session, lane, run)
-    return runs
+    return found, bad
 
 
-async def whole_call(session: AsyncSession, lane: int, run: Run) -> Run:
-    """All that was in the call of the run's head, which may be more than what was looked at."""
-    rows = await session.execute(SAME_CALL, {"lane": lane, "batch": run.head.batch})
+def unreadable(deliveries: Sequence[int]) -> Ask:
+    """End rows that cannot be read, so that they hold up nobody."""
+    return Ask(UNREADABLE, {"ids": list(deliveries)})
+
+
+def whole_call(lane: int, run: Run) -> Ask:
+    """All that was in the call of the run's head, which may be more than was looked at: :func:`run_of_call`."""
+    return Ask(SAME_CALL, {"lane": lane, "batch": run.head.batch})
+
+
+def run_of_call(run: Run, rows: Sequence[Any]) -> Run:
     jobs = [job_of(row) for row in rows]
     return Run(tuple(job for job in jobs if same_call(run.head, job))) if len(jobs) > 1 else run
 
 
-def job_of(row: Row[tuple[object, ...]]) -> Job:
+def job_of(row: Any) -> Job:
     return Job(
         delivery_id=row.id,
         post_id=row.post_id,
         source_id=row.source_id,
         source=row.source,
         kind=DeliveryKind(row.kind),
-        klass=row._mapping["class"],
+        klass=row.klass,
         state=State(row.state),
         position=row.position,
         attempts=row.attempts,
@@ -242,17 +252,10 @@ START = text(
 )
 
 
-async def start_calls(
-    session: AsyncSession, starts: Sequence[Start], worker: Worker
-) -> list[tuple[Job, ...] | None]:
-    """Store what each call will carry and that it is about to be made; answer its jobs as they stand now.
-
-    None where not all of a call is this holder's to do any more: the lease was lost, or a row changed meanwhile.
-    What was stored of such a call is undone. Whatever the call is to carry of a row that ingest may change (the
-    parts of an edit) must be read after this.
-    """
-    carried = [(start, index) for start in starts for index in range(len(start.jobs))]
-    rows = await session.execute(
+def start(starts: Sequence[Start], worker: Worker) -> Ask:
+    """Store what each call will carry and that it is about to be made: read by :func:`started`."""
+    carried = [(call, index) for call in starts for index in range(len(call.jobs))]
+    return Ask(
         START,
         {
             "ids": [s.jobs[i].delivery_id for s, i in carried],
@@ -270,36 +273,47 @@ async def start_calls(
             "holder": worker.holder,
         },
     )
+
+
+def started(starts: Sequence[Start], rows: Sequence[Any]) -> tuple[list[tuple[Job, ...] | None], list[int]]:
+    """The jobs of each call as they stand now, and deliveries of calls that must not be made after all.
+
+    None where not all of a call is this holder's to do any more: the lease was lost, or a row changed meanwhile.
+    Whatever the call is to carry of a row that ingest may change (the parts of an edit) must be read after this.
+    """
     stored = {row.id: row for row in rows}
     answers: list[tuple[Job, ...] | None] = []
     torn: list[int] = []
-    for start in starts:
-        ids = [job.delivery_id for job in start.jobs]
-        if all(i in stored for i in ids):
+    for call in starts:
+        if all(job.delivery_id in stored for job in call.jobs):
             answers.append(
-                tuple(started(start, i, stored[job.delivery_id]) for i, job in enumerate(start.jobs))
+                tuple(as_started(call, i, stored[job.delivery_id]) for i, job in enumerate(call.jobs))
             )
         else:
             answers.append(None)
-            torn += [
-                job.delivery_id for job in start.jobs if job.delivery_id in stored and not job.maybe_sent
-            ]
-    if torn:
-        await session.execute(
-            text("update deliveries set state = 'queued', batch = null where id = any(:ids)"), {"ids": torn}
-        )
-    return answers
+            torn += [job.delivery_id for job in call.jobs if job.delivery_id in stored and not job.maybe_sent]
+    return answers, torn
 
 
-def started(start: Start, index: int, row: Row[tuple[object, ...]]) -> Job:
+def give_back(deliveries: Sequence[int]) -> Ask:
+    """Queue what a call was to carry that is not made."""
+    return Ask(GIVE_BACK, {"ids": list(deliveries)})
+
+
+GIVE_BACK = text(
+    "update deliveries set state = 'queued', batch = null where id = any(:ids) and state = 'sending'"
+)
+
+
+def as_started(call: Start, index: int, row: Any) -> Job:
     return replace(
-        start.jobs[index],
+        call.jobs[index],
         state=State.SENDING,
         parts=tuple(row.parts or ()),
         seen_id=row.seen_id or 0,
-        mode=start.mode,
-        message_ids=start.message_ids[index],
-        random_ids=start.random_ids[index],
+        mode=call.mode,
+        message_ids=call.message_ids[index],
+        random_ids=call.random_ids[index],
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forwarder.db import Ask
 from forwarder.message import AccountKind, Mode
 from forwarder.models import WhenUnsure
 from forwarder.outbox.values import LEASE_SECONDS, LIVE, Due, LaneHeld, Worker
@@ -42,9 +44,9 @@ LET_GO = text(
 )
 
 
-async def take_lanes(session: AsyncSession, lanes: Sequence[int], worker: Worker) -> dict[int, LaneHeld]:
-    """Lease those of these lanes that are free, of our route, and whose mapping is active."""
-    rows = await session.execute(
+def take(lanes: Sequence[int], worker: Worker) -> Ask:
+    """Lease those of these lanes that are free, of our route, and whose mapping is active: read by :func:`taken`."""
+    return Ask(
         TAKE_LANES,
         {
             "lanes": list(lanes),
@@ -54,10 +56,13 @@ async def take_lanes(session: AsyncSession, lanes: Sequence[int], worker: Worker
             "lease": LEASE_SECONDS,
         },
     )
+
+
+def taken(rows: Sequence[Any]) -> dict[int, LaneHeld]:
     return {row.mapping_id: held(row) for row in rows}
 
 
-def held(row: Row[tuple[object, ...]]) -> LaneHeld:
+def held(row: Any) -> LaneHeld:
     return LaneHeld(
         mapping_id=row.mapping_id,
         fence=row.fence,
@@ -103,16 +108,42 @@ async def switch_route(session: AsyncSession, lane: LaneHeld, kind: AccountKind)
     return None if row is None else Due(lane.mapping_id, 0, kind, LIVE, important=False)
 
 
-async def release(session: AsyncSession, lanes: Sequence[LaneHeld], worker: Worker) -> None:
-    if lanes:
-        await session.execute(
-            LET_GO,
-            {
-                "lanes": [lane.mapping_id for lane in lanes],
-                "fences": [lane.fence for lane in lanes],
-                "holder": worker.holder,
-            },
-        )
+def release(lanes: Sequence[LaneHeld], worker: Worker) -> Ask:
+    return Ask(
+        LET_GO,
+        {
+            "lanes": [lane.mapping_id for lane in lanes],
+            "fences": [lane.fence for lane in lanes],
+            "holder": worker.holder,
+        },
+    )
+
+
+# The state of a lane without due work, as OPEN_JOBS sees it.
+RELEASE_IDLE = text(
+    """
+    update lanes l set holder = null, lease_until = null
+     where l.mapping_id = any(:lanes) and l.holder = :holder
+       and not exists (
+            select 1 from deliveries d
+             where d.mapping_id = l.mapping_id and d.done_at is null and d.class = 0 and d.state <> 'held'
+               and (d.not_before is null or d.not_before <= clock_timestamp())
+               and exists (select 1 from deliveries p where p.mapping_id = d.mapping_id and p.post_id = d.post_id
+                              and p.kind = 'post' and p.state = 'sent'))
+       and not exists (
+            select 1 from (
+                select d.not_before from deliveries d
+                 where d.mapping_id = l.mapping_id and d.done_at is null and d.class > 0 and d.state <> 'held'
+                 order by d.class, d.position, d.id limit 1) head
+             where head.not_before is null or head.not_before <= clock_timestamp())
+    returning l.mapping_id
+    """
+)
+
+
+def release_idle(lanes: Sequence[int], worker: Worker) -> Ask:
+    """Let those of these lanes go that have nothing to do now; answers them."""
+    return Ask(RELEASE_IDLE, {"lanes": list(lanes), "holder": worker.holder})
 
 
 async def renew(session: AsyncSession, lanes: Sequence[int], holder: str) -> set[int]:
@@ -132,24 +163,26 @@ async def renew(session: AsyncSession, lanes: Sequence[int], holder: str) -> set
     return {row.mapping_id for row in rows}
 
 
-async def still_ours(session: AsyncSession, lanes: Sequence[LaneHeld], worker: Worker) -> frozenset[int]:
-    """Lock these lanes and answer those that we still hold: only the holder of the fence may record."""
-    found = await session.scalars(
-        text(
-            """
-            select mapping_id from lanes
-             where holder = :holder and (mapping_id, fence) in (
-                   select * from unnest(cast(:lanes as int[]), cast(:fences as bigint[])))
-             order by mapping_id for no key update
-            """
-        ),
+STILL_OURS = text(
+    """
+    select mapping_id from lanes
+     where holder = :holder and (mapping_id, fence) in (
+           select * from unnest(cast(:lanes as int[]), cast(:fences as bigint[])))
+     order by mapping_id for no key update
+    """
+)
+
+
+def still_ours(lanes: Sequence[LaneHeld], worker: Worker) -> Ask:
+    """Lock these lanes; answers those that we still hold: only the holder of the fence may record."""
+    return Ask(
+        STILL_OURS,
         {
             "holder": worker.holder,
             "lanes": [lane.mapping_id for lane in lanes],
             "fences": [lane.fence for lane in lanes],
         },
     )
-    return frozenset(found)
 
 
 # The working set is small and its index is partial: walking from lane to lane in it costs one descent a lane,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forwarder.db import Ask
 from forwarder.message import AccountKind, DeliveryKind, State
 from forwarder.outbox.jobs import array
-from forwarder.outbox.lanes import still_ours
 from forwarder.outbox.values import Done, Due, LaneHeld, Worker
 
 
@@ -57,26 +57,26 @@ async def note_wait(
     )
 
 
-async def record(
-    session: AsyncSession, done: Sequence[Done], worker: Worker
-) -> tuple[frozenset[int], list[Due]]:
-    """Write what became of jobs; answer the lanes that are still ours, and others that have work now.
+def record(done: Sequence[Done], worker: Worker) -> list[Ask]:
+    """Write what became of jobs: sends that succeeded, then everything else. The lanes must be locked before.
 
     A success is accepted even from a holder that lost its lease, by (delivery, epoch): the message is in
     the destination whoever holds the lane. Any other result of a lost lease is dropped, because the new
     holder has judged for itself; so is one for a row that somebody else has ended or held since. A change that
     came while an edit or deletion was being applied outlives a final result: it is applied too.
     """
-    ours = await still_ours(session, list({d.lane.mapping_id: d.lane for d in done}.values()), worker)
-    sent = [d for d in done if d.result.state is State.SENT and (d.lane.mapping_id in ours or is_post(d))]
-    other = [d for d in done if d.result.state is not State.SENT and d.lane.mapping_id in ours]
-    if sent:
-        await record_sent(session, sent, worker)
-    return ours, await record_other(session, other) if other else []
+    sent = [d for d in done if d.result.state is State.SENT]
+    other = [d for d in done if d.result.state is not State.SENT]
+    return [*([record_sent(sent, worker)] if sent else []), *([record_other(other, worker)] if other else [])]
 
 
-def is_post(done: Done) -> bool:
-    return done.job.kind is DeliveryKind.POST
+def ends_posts(done: Sequence[Done]) -> list[int]:
+    """Posts that end without success: what hung on them is closed by :func:`ended_without_success`."""
+    return [
+        d.job.delivery_id
+        for d in done
+        if d.result.state.final and d.result.state is not State.SENT and d.job.kind is DeliveryKind.POST
+    ]
 
 
 RECORD_OTHER = text(
@@ -89,114 +89,100 @@ RECORD_OTHER = text(
            attempts = d.attempts + n.attempt, epoch = d.epoch + n.new_epoch, mode = coalesce(n.mode, d.mode),
            unsettled = coalesce(n.unsettled, d.unsettled or d.state in ('sending', 'unsure')),
            done_at = case when n.final and not d.again then clock_timestamp() end, again = d.again and not n.final
-      from unnest(cast(:ids as bigint[]), cast(:epochs as int[]), cast(:was as text[]), cast(:states as text[]),
-                  cast(:reasons as text[]), cast(:places as smallint[]), cast(:waits as float8[]),
-                  cast(:attempts as int[]), cast(:new_epochs as int[]), cast(:modes as text[]),
-                  cast(:final as boolean[]), cast(:unsettled as boolean[]))
-               as n (id, epoch, was, state, reason, place, wait, attempt, new_epoch, mode, final, unsettled)
+      from unnest(cast(:ids as bigint[]), cast(:fences as bigint[]), cast(:epochs as int[]), cast(:was as text[]),
+                  cast(:states as text[]), cast(:reasons as text[]), cast(:places as smallint[]),
+                  cast(:waits as float8[]), cast(:attempts as int[]), cast(:new_epochs as int[]),
+                  cast(:modes as text[]), cast(:final as boolean[]), cast(:unsettled as boolean[]))
+               as n (id, fence, epoch, was, state, reason, place, wait, attempt, new_epoch, mode, final, unsettled),
+           lanes l
      where d.id = n.id and d.epoch = n.epoch and d.state in ('sending', n.was)
+       and l.mapping_id = d.mapping_id and l.holder = :holder and l.fence = n.fence
     returning d.id
     """
 )
 
 
-async def record_other(session: AsyncSession, done: Sequence[Done]) -> list[Due]:
-    """Waits, failures and everything else that is no success, of lanes that are ours."""
-    changed = set(
-        await session.scalars(
-            RECORD_OTHER,
-            {
-                "ids": [d.job.delivery_id for d in done],
-                "epochs": [d.job.epoch for d in done],
-                "was": [d.job.state.value for d in done],
-                "states": [d.result.state.value for d in done],
-                "reasons": [d.result.reason for d in done],
-                "places": [int(d.result.place) for d in done],
-                "waits": [d.result.wait for d in done],
-                "attempts": [int(d.result.attempt) for d in done],
-                "new_epochs": [int(d.result.new_epoch) for d in done],
-                "modes": [d.result.mode.value if d.result.mode else None for d in done],
-                "final": [d.result.state.final for d in done],
-                "unsettled": [d.result.unsettled for d in done],
-            },
-        )
+def record_other(done: Sequence[Done], worker: Worker) -> Ask:
+    """Waits, failures and everything else that is no success; answers the rows that it changed."""
+    return Ask(
+        RECORD_OTHER,
+        {
+            "ids": [d.job.delivery_id for d in done],
+            "fences": [d.lane.fence for d in done],
+            "epochs": [d.job.epoch for d in done],
+            "was": [d.job.state.value for d in done],
+            "states": [d.result.state.value for d in done],
+            "reasons": [d.result.reason for d in done],
+            "places": [int(d.result.place) for d in done],
+            "waits": [d.result.wait for d in done],
+            "attempts": [int(d.result.attempt) for d in done],
+            "new_epochs": [int(d.result.new_epoch) for d in done],
+            "modes": [d.result.mode.value if d.result.mode else None for d in done],
+            "final": [d.result.state.final for d in done],
+            "unsettled": [d.result.unsettled for d in done],
+            "holder": worker.holder,
+        },
     )
-    ended = [
-        d.job.delivery_id
-        for d in done
-        if d.result.state.final and is_post(d) and d.job.delivery_id in changed
-    ]
-    return await ended_without_success(session, ended) if ended else []
 
 
+# The window of deduplication begins when the post is sent; within a minute of its reservation that is near enough,
+# and spares a write.
 RECORD_SENT = text(
     """
-    update deliveries d
-       set state = case when d.again then 'queued' else 'sent' end, reason = null,
-           sent_ids = coalesce(cast(n.sent_ids as bigint[]), d.sent_ids), not_before = null, reserved = 0,
-           mode = coalesce(n.mode, d.mode), account_id = :account, route = :route,
-           done_at = case when d.again then null else clock_timestamp() end, again = false, unsettled = false
-      from unnest(cast(:ids as bigint[]), cast(:epochs as int[]), cast(:sent_ids as text[]), cast(:modes as text[]))
-               as n (id, epoch, sent_ids, mode)
-     where d.id = n.id and d.epoch = n.epoch and d.state <> 'sent'
-    returning d.id
-    """
-)
-
-# The window begins when the post is sent. Within a minute of its reservation that is near enough, and spares a write.
-CONFIRM_AND_KEEP_COPIES = text(
-    """
-    with confirmed as (
+    with changed as (
+        update deliveries d
+           set state = case when d.again then 'queued' else 'sent' end, reason = null,
+               sent_ids = coalesce(cast(n.sent_ids as bigint[]), d.sent_ids), not_before = null, reserved = 0,
+               mode = coalesce(n.mode, d.mode), account_id = :account, route = :route,
+               done_at = case when d.again then null else clock_timestamp() end, again = false, unsettled = false
+          from unnest(cast(:ids as bigint[]), cast(:fences as bigint[]), cast(:epochs as int[]),
+                      cast(:sent_ids as text[]), cast(:modes as text[])) as n (id, fence, epoch, sent_ids, mode)
+         where d.id = n.id and d.epoch = n.epoch and d.state <> 'sent'
+           and (d.kind = 'post' or exists (select 1 from lanes l where l.mapping_id = d.mapping_id
+                                              and l.holder = :holder and l.fence = n.fence))
+        returning d.id, d.mapping_id, d.kind),
+    confirmed as (
         update fingerprints f set until = clock_timestamp() + make_interval(hours => m.dedup_hours)
-          from deliveries d join mappings m on m.id = d.mapping_id
-         where d.id = any(:deliveries) and f.delivery_id = d.id
+          from changed c join mappings m on m.id = c.mapping_id
+         where f.delivery_id = c.id
            and f.until < clock_timestamp() + make_interval(hours => m.dedup_hours) - interval '1 minute')
     insert into copies (channel_id, message_id, mapping_id, source_id, source_message_id, mode, route)
-    select n.channel, n.copy, n.mapping, n.source, n.message, n.mode, :route
-      from unnest(cast(:channels as int[]), cast(:copies as bigint[]), cast(:mappings as int[]),
-                  cast(:sources as int[]), cast(:messages as bigint[]), cast(:modes as text[]))
-               as n (channel, copy, mapping, source, message, mode)
+    select n.channel, n.copy, c.mapping_id, n.source, n.message, n.mode, :route
+      from unnest(cast(:deliveries as bigint[]), cast(:channels as int[]), cast(:copies as bigint[]),
+                  cast(:sources as int[]), cast(:messages as bigint[]), cast(:copy_modes as text[]))
+               as n (delivery, channel, copy, source, message, mode)
+      join changed c on c.id = n.delivery and c.kind = 'post'
     on conflict (channel_id, message_id) do nothing
     """
 )
 
 
-async def record_sent(session: AsyncSession, done: Sequence[Done], worker: Worker) -> None:
-    changed = set(
-        await session.scalars(
-            RECORD_SENT,
-            {
-                "ids": [d.job.delivery_id for d in done],
-                "epochs": [d.job.epoch for d in done],
-                "sent_ids": [
-                    array([i or 0 for i in d.result.sent_ids]) if d.result.sent_ids else None for d in done
-                ],
-                "modes": [d.result.mode.value if d.result.mode else None for d in done],
-                "account": worker.account_id,
-                "route": worker.kind.value,
-            },
-        )
-    )
-    posts = [d for d in done if d.job.delivery_id in changed and is_post(d)]
-    if not posts:
-        return
+def record_sent(done: Sequence[Done], worker: Worker) -> Ask:
     pairs = [
         (d, source, copy)
-        for d in posts
+        for d in done
         for source, copy in zip(d.result.message_ids, d.result.sent_ids, strict=True)
         if copy is not None
     ]
-    await session.execute(
-        CONFIRM_AND_KEEP_COPIES,
+    return Ask(
+        RECORD_SENT,
         {
-            "deliveries": [d.job.delivery_id for d in posts],
+            "ids": [d.job.delivery_id for d in done],
+            "fences": [d.lane.fence for d in done],
+            "epochs": [d.job.epoch for d in done],
+            "sent_ids": [
+                array([i or 0 for i in d.result.sent_ids]) if d.result.sent_ids else None for d in done
+            ],
+            "modes": [d.result.mode.value if d.result.mode else None for d in done],
+            "deliveries": [d.job.delivery_id for d, _, _ in pairs],
             "channels": [d.lane.destination_id for d, _, _ in pairs],
             "copies": [copy for _, _, copy in pairs],
-            "mappings": [d.lane.mapping_id for d, _, _ in pairs],
             "sources": [d.job.source_id for d, _, _ in pairs],
             "messages": [source for _, source, _ in pairs],
-            "modes": [(d.result.mode or d.lane.mode).value for d, _, _ in pairs],
+            "copy_modes": [(d.result.mode or d.lane.mode).value for d, _, _ in pairs],
+            "account": worker.account_id,
             "route": worker.kind.value,
+            "holder": worker.holder,
         },
     )
 

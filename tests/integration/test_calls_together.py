@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from forwarder.db import Ask
 from forwarder.errors import OutcomeUnknown, TelegramError
 from forwarder.message import AccountKind, Deleted, SendOrder
 from forwarder.pace import Window
@@ -175,19 +177,19 @@ async def test_many_lanes_are_taken_started_and_recorded_together(
 ) -> None:
     mappings = [await core.mapping(NEWS, -2000 - n) for n in range(20)]
     await core.hear(post(1))
-    begun = 0
-    begin = core.db.begin
+    trips = 0
+    trip = core.db.in_one_trip
 
-    def counted() -> object:
-        nonlocal begun
-        begun += 1
-        return begin()
+    async def counted(*asks: Ask) -> list[Sequence[object]]:
+        nonlocal trips
+        trips += 1
+        return await trip(*asks)
 
-    monkeypatch.setattr(core.db, "begin", counted)
+    monkeypatch.setattr(core.db, "in_one_trip", counted)
     carrier = street.carrier(street.sender(USER), concurrency=20)
     await asyncio.gather(*(carrier.carry(mapping) for mapping in mappings))
     assert len(street.chat.arrived) == 20
-    assert begun < 20, "far fewer transactions than the sixty of twenty lanes alone"
+    assert trips < 20, "far fewer than the sixty of twenty lanes alone"
 
 
 @pytest.mark.parametrize("kind", [BOT, USER])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from forwarder.db import Ask
 from forwarder.deliver import carrier as carrying
 from forwarder.deliver import leases
 from forwarder.errors import AccountNotReady, NobodyAnswers, OutcomeUnknown, TelegramError, Unavailable
@@ -410,17 +412,17 @@ async def test_a_result_is_recorded_through_an_outage_of_postgresql(
     mapping = await core.mapping(by=BOT)
     await core.hear(post(1))
     sender = street.sender(BOT)
-    begin = core.db.begin
+    trip = core.db.in_one_trip
     outages = 2
 
-    def failing() -> object:
+    async def failing(*asks: Ask) -> list[Sequence[object]]:
         nonlocal outages
         if sender.orders and outages:
             outages -= 1
             raise Unavailable("PostgreSQL does not answer")
-        return begin()
+        return await trip(*asks)
 
-    monkeypatch.setattr(core.db, "begin", failing)
+    monkeypatch.setattr(core.db, "in_one_trip", failing)
     await street.carrier(sender).carry(mapping)
     assert outages == 0
     assert await core.states(mapping) == [(1, "sent")]

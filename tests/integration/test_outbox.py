@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder import outbox
+from forwarder.db import in_session
 from forwarder.message import AccountKind, Deleted, DeliveryKind, Edited, Mode, State
 from forwarder.outbox import Done, Job, LaneHeld, Nothing, Result, Run, Start, Worker
 from forwarder.services.dedup import DeduplicationService
@@ -21,8 +23,8 @@ BOT, USER = AccountKind.BOT, AccountKind.USER
 
 
 async def take(core: House, mapping: int, worker: Worker | None = None) -> LaneHeld | None:
-    async with core.db.begin() as session:
-        return (await outbox.take_lanes(session, [mapping], worker or core.worker())).get(mapping)
+    [rows] = await core.db.in_one_trip(outbox.take([mapping], worker or core.worker()))
+    return outbox.taken(rows).get(mapping)
 
 
 async def taken(core: House, mapping: int, worker: Worker | None = None) -> LaneHeld:
@@ -31,13 +33,11 @@ async def taken(core: House, mapping: int, worker: Worker | None = None) -> Lane
     return lane
 
 
-async def next_run(core: House, lane: LaneHeld, count: int = 1, kind: AccountKind = USER) -> Run | Nothing:
-    async with core.db.begin() as session:
-        return (await outbox.next_runs(session, [lane], [count], kind))[lane.mapping_id]
-
-
 async def next_job(core: House, lane: LaneHeld) -> Job | Nothing:
-    run = await next_run(core, lane)
+    [rows] = await core.db.in_one_trip(outbox.open_jobs([lane.mapping_id], [1], core.worker()))
+    jobs, bad = outbox.jobs_of(rows)
+    assert not bad
+    run = outbox.first_run(jobs[lane.mapping_id], lane, USER)
     return run.head if isinstance(run, Run) else run
 
 
@@ -48,9 +48,10 @@ async def job_of(core: House, lane: LaneHeld) -> Job:
 
 
 async def start(core: House, job: Job, lane: LaneHeld, worker: Worker | None = None) -> Job | None:
-    async with core.db.begin() as session:
-        call = Start(lane, (job,), lane.mode, ((job.position,),), ((1,),))
-        [started] = await outbox.start_calls(session, [call], worker or core.worker())
+    call = Start(lane, (job,), lane.mode, ((job.position,),), ((1,),))
+    [rows] = await core.db.in_one_trip(outbox.start([call], worker or core.worker()))
+    [started], torn = outbox.started([call], rows)
+    assert not torn
     return started[0] if started else None
 
 
@@ -58,13 +59,19 @@ async def record(
     core: House, job: Job, lane: LaneHeld, result: Result, worker: Worker | None = None
 ) -> list[outbox.Due]:
     async with core.db.begin() as session:
-        _, dues = await outbox.record(session, [Done(lane, job, result)], worker or core.worker())
-        return dues
+        return await record_in(session, job, lane, result, worker or core.worker())
+
+
+async def record_in(
+    session: AsyncSession, job: Job, lane: LaneHeld, result: Result, worker: Worker
+) -> list[outbox.Due]:
+    done = [Done(lane, job, result)]
+    ours, *_ = await in_session(session, outbox.still_ours([lane], worker), *outbox.record(done, worker))
+    return await outbox.ended_without_success(session, outbox.ends_posts(done) if ours else [])
 
 
 async def let_go(core: House, lane: LaneHeld) -> None:
-    async with core.db.begin() as session:
-        await outbox.release(session, [lane], core.worker())
+    await core.db.in_one_trip(outbox.release([lane], core.worker()))
 
 
 async def let_lease_run_out(core: House) -> None:
@@ -360,8 +367,7 @@ async def test_an_edit_that_meets_a_failing_post_is_not_left_behind(core: House)
     job = await job_of(core, lane)
     assert await start(core, job, lane)
     async with core.db.begin() as session:
-        failed = Done(lane, job, Result(State.FAILED, "unknown_error"))
-        await outbox.record(session, [failed], core.worker())
+        await record_in(session, job, lane, Result(State.FAILED, "unknown_error"), core.worker())
         editing = asyncio.create_task(core.hear(Edited(post(1, "x"))))
         await wait_for_lock(core)
     await editing
@@ -516,9 +522,10 @@ async def test_the_working_set_is_found_by_its_index_however_long_the_history(co
         mapping=mapping,
     )
     await core.run("analyze deliveries")
+    await taken(core, mapping)
     for statement, values in (
         (outbox.DUE_LANES, {"limit": 1000}),
-        (outbox.OPEN_JOBS, {"lanes": [mapping], "counts": [10]}),
+        (outbox.OPEN_JOBS, {"lanes": [mapping], "counts": [10], "holder": "w1"}),
     ):
         plan = await explain(core, str(statement), values)
         scans = [node for node in nodes_of(plan) if node.get("Relation Name") == "deliveries"]
