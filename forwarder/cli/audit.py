@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 import click
 
 from forwarder.cli.ground import tool_settings, with_database
+from forwarder.cli.moment import Moment
 from forwarder.cli.show import table
 from forwarder.comparing.audit import Auditor
 from forwarder.comparing.mending import Mended, Mender
@@ -18,33 +17,11 @@ from forwarder.db import Database
 from forwarder.settings import Need
 
 SHOWN = 50
-AGO = re.compile(r"(\d{1,5})([mhd])")
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 REASONS = {
     "copy_gone": "it was sent, and its copy is gone",
     "never_queued": "it was never queued",
     "forgotten": "it is older than what is kept here",
 }
-
-
-class Moment(click.ParamType[datetime]):
-    """``2026-11-25``, ``2026-11-25 14:00``, or ``90m``, ``6h``, ``3d`` for so long ago; local time."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        now = datetime.now(UTC)
-        if (ago := AGO.fullmatch(value)) is not None:
-            return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-        try:
-            at = datetime.fromisoformat(value).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"{value} is no time: write 2026-11-25, “2026-11-25 14:00”, 90m, 6h or 3d.", param, ctx)
-        if at > now:
-            self.fail(f"{value} has not come yet.", param, ctx)
-        return at
 
 
 @click.command()

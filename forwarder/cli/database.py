@@ -7,6 +7,7 @@ from alembic.util import CommandError
 
 from forwarder import schema
 from forwarder.cli.ground import servers, tool_settings
+from forwarder.cli.restored import restored
 
 
 @click.group()
@@ -25,3 +26,6 @@ def upgrade(revision: str) -> None:
         except CommandError as error:
             raise click.BadParameter(f"{error}; `alembic history` lists what there is.") from error
     click.echo("The tables were up to date." if before else "The tables are up to date now.")
+
+
+db.add_command(restored)

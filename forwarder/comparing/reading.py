@@ -58,6 +58,14 @@ class Pages:
             tuple(number for page in found for number in page.elsewhere),
         )
 
+    async def under(self, chat_id: int, ids: Sequence[int]) -> dict[int, SourceMessage]:
+        """What stands under these ids now; what is gone is left out."""
+        ordered, found = sorted(set(ids)), dict[int, SourceMessage]()
+        for start in range(0, len(ordered), PAGE):
+            page = await self._ids(chat_id, ordered[start : start + PAGE])
+            found |= {message.message_id: message for message in page.messages}
+        return found
+
     async def top(self, chat_id: int, known: int) -> int:
         """The newest id. ``known`` is one that exists, or existed: where nobody may ask for the newest, it is
         looked for from there on."""
@@ -94,7 +102,10 @@ class Pages:
         return None
 
     async def _page(self, chat_id: int, start: int, end: int) -> Fetched:
-        fetched = await self._patiently(lambda: self._chats.fetch(chat_id, range(start, end + 1)))
+        return await self._ids(chat_id, range(start, end + 1))
+
+    async def _ids(self, chat_id: int, ids: Sequence[int]) -> Fetched:
+        fetched = await self._patiently(lambda: self._chats.fetch(chat_id, ids))
         await self._sleep(PAUSE)
         return fetched
 

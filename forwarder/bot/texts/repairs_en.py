@@ -12,4 +12,8 @@ TEXTS: dict[str, str] = {
     "the user account.",
     "error.audit_too_long": "That is {ids} message ids, and one comparison reads at most {most}. Choose a later time.",
     "error.bad_minutes": "Minutes go from 1 to {most} (a year).",
+    "reason.restored": "paused until it is compared with its destination: the database was restored from a backup",
+    "remedy.restored": "an administrator runs <code>manage.py db restored --go</code>; "
+    "resuming by hand could send posts twice.",
+    "error.not_restored": "Run <code>manage.py db restored</code> first: it pauses everything.",
 }

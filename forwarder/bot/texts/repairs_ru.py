@@ -12,4 +12,8 @@ TEXTS: dict[str, str] = {
     "в чат аккаунтом.",
     "error.audit_too_long": "Это {ids} номеров сообщений, а одна сверка читает не больше {most}. Выберите время позже.",
     "error.bad_minutes": "Минуты — от 1 до {most} (год).",
+    "reason.restored": "стоит до сверки с каналом-получателем: база восстановлена из резервной копии",
+    "remedy.restored": "администратор запускает <code>manage.py db restored --go</code>; "
+    "если продолжить вручную, посты могут уйти дважды.",
+    "error.not_restored": "Сначала запустите <code>manage.py db restored</code>: он всё приостановит.",
 }

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from forwarder.cli.audit import Moment, differences, notes, verdict
+from forwarder.cli.audit import differences, notes, verdict
+from forwarder.cli.moment import Moment
 from forwarder.comparing.judgement import How, Match
 from forwarder.comparing.report import Audit, Lack, Unrecorded
 from forwarder.comparing.rows import Fate, Terms
