@@ -134,6 +134,9 @@ class Handlers:
         if isinstance(dialog, Draft) and dialog.step in new_mapping.AFTER_TOPICS:
             await new_mapping.topic_by_text(visit, dialog)
             return
+        if dialog is None and why.is_link(visit.text):
+            await why.tell(visit, visit.text)
+            return
         screen = await menu.menu(visit)
         await visit.say(visit.texts("unknown_text"), ReplyKeyboardRemove())
         await visit.show(Screen(screen.text, screen.keyboard))

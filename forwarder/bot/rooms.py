@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from forwarder.bot import cb
+from forwarder.bot import cb, repair_presses
 from forwarder.bot.cb import Press
-from forwarder.bot.screens import adding, admin, backfills, channels, late, mappings, menu, new_mapping
+from forwarder.bot.screens import (
+    adding,
+    admin,
+    backfills,
+    channels,
+    late,
+    mappings,
+    menu,
+    new_mapping,
+    repairs,
+)
 from forwarder.bot.visit import Visit
 
 # Each room takes its own kind of press, which the table below pairs with it.
@@ -25,6 +35,10 @@ ROOMS: dict[type[Press], Room] = {
     cb.OpenLate: late.open_late,
     cb.SetAfterOutage: late.set_after_outage,
     cb.SetSkipAfter: late.set_skip_after,
+    repair_presses.TakeBackPost: repairs.take_back_post,
+    repair_presses.TakeBackRecent: repairs.take_back_recent,
+    repair_presses.AuditMapping: repairs.audit,
+    repair_presses.MendMapping: repairs.mend,
     cb.Cancel: menu.cancel,
     cb.Nothing: menu.nothing,
     cb.OpenAdmin: admin.open_admin,

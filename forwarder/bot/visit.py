@@ -22,6 +22,8 @@ from telegram.error import BadRequest, RetryAfter
 from forwarder.backfill import BackfillService
 from forwarder.bot.dialog import Dialog, from_json, to_json
 from forwarder.bot.texts import Texts, shortened
+from forwarder.comparing.audit import Auditor
+from forwarder.comparing.mending import Mender
 from forwarder.errors import InvalidRequest
 from forwarder.message import without_nul
 from forwarder.services.accounts import AccountService
@@ -30,6 +32,7 @@ from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.reopening import Reopening
 from forwarder.services.status import StatusSource
+from forwarder.services.takeback import TakebackService
 from forwarder.services.tempo import TempoService
 from forwarder.services.users import Person, UserService
 from forwarder.services.why import Explanation
@@ -49,7 +52,8 @@ Keyboard = InlineKeyboardMarkup | ReplyKeyboardMarkup | ReplyKeyboardRemove
 
 @dataclass(frozen=True, slots=True)
 class BotServices:
-    """What the rooms ask. ``explain`` tells the story of the post that a link names."""
+    """What the rooms ask. ``explain`` tells the story of the post that a link names. Without API_ID nobody reads chats
+    again: there is neither ``auditor`` nor ``mender`` then."""
 
     users: UserService
     accounts: AccountService
@@ -59,6 +63,9 @@ class BotServices:
     backfills: BackfillService
     tempo: TempoService
     status: StatusSource
+    takeback: TakebackService
+    auditor: Auditor | None
+    mender: Mender | None
     topics: Reopening
     explain: Callable[[str], Awaitable[Explanation]]
 

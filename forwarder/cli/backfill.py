@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from forwarder.backfill import BackfillService, BackfillView, Plan
-from forwarder.cli.audit import Moment
 from forwarder.cli.ground import tool_settings, with_database
+from forwarder.cli.moment import Moment
 from forwarder.cli.why import called
 from forwarder.db import Database
 from forwarder.errors import InvalidRequest

@@ -17,6 +17,8 @@ from forwarder.bot.application import Door, build_application
 from forwarder.bot.progress import ProgressMessages
 from forwarder.bot.teller import Teller
 from forwarder.bot.visit import BotServices
+from forwarder.comparing.audit import Auditor
+from forwarder.comparing.mending import Mender
 from forwarder.errors import AccountNotReady, TelegramError
 from forwarder.health import Health
 from forwarder.intake import Intake
@@ -37,6 +39,7 @@ from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.notices import NOTICES
 from forwarder.services.reopening import Reopening
+from forwarder.services.takeback import TakebackService
 from forwarder.services.telling import NoticeService
 from forwarder.services.tempo import TempoService
 from forwarder.services.users import UserService
@@ -167,4 +170,7 @@ def services_of(house: House, bot: Bot) -> BotServices:
         tempo=TempoService(house.db, desk),
         status=Health(house.db, house.redis, house.queue),
         explain=lambda link: explain(house.db, link),
+        takeback=TakebackService(house.db, house.queue.ring_lanes),
+        auditor=Auditor(house.db, desk) if desk else None,
+        mender=Mender(house.db, desk, house.ingest) if desk else None,
     )

@@ -84,6 +84,12 @@ class TakebackService:
                 )
             return something(await affected(session, "d.post_id = :post", post=post_id))
 
+    async def of_delivery(self, delivery_id: int) -> Takeback:
+        """Like ``of_post``, for the post of a delivery. Raises NotFound ``nothing_to_take_back``."""
+        async with self._db.begin() as session:
+            post = "d.post_id = (select post_id from deliveries where id = :delivery)"
+            return something(await affected(session, post, delivery=delivery_id))
+
     async def of_minutes(self, mapping_id: int, minutes: int) -> Takeback:
         """What taking back a mapping's posts of the last minutes means, by when they were sent.
 
@@ -143,7 +149,7 @@ async def affected(session: AsyncSession, which: str, **values: object) -> Takeb
                                   and (g.state = 'sent' or g.done_at is null)
                                   and g.parts @> array(select message_id from messages where post_id = d.post_id))
              group by 1, 2, 3 order by 1
-            """  # noqa: S608 - one of two constant texts
+            """  # noqa: S608 - one of three constant texts
         ),
         values,
     )

@@ -17,6 +17,7 @@ from forwarder.bot.cb import (
     SettleUnsure,
 )
 from forwarder.bot.keyboards import LABEL, listed, outage_answers, pager, rows
+from forwarder.bot.repair_presses import AuditMapping, TakeBackRecent
 from forwarder.bot.texts import Html, Texts, shortened
 from forwarder.bot.visit import Screen, Visit
 from forwarder.message import Route
@@ -155,6 +156,7 @@ async def show(visit: Visit, mapping: MappingView, page: int) -> None:
                 [(texts.plain("button.backfill"), OpenBackfill(mapping.id, page))]
                 if mapping.state is not MappingState.DISABLED
                 else None,
+                repairs_row(texts, mapping.id) if change else None,
                 [
                     (texts.plain("button.late"), OpenLate(mapping.id, page)),
                     (texts.plain("button.refresh"), OpenMapping(mapping.id, page)),
@@ -166,6 +168,13 @@ async def show(visit: Visit, mapping: MappingView, page: int) -> None:
             ),
         )
     )
+
+
+def repairs_row(texts: Texts, mapping_id: int) -> list[tuple[str, Press]]:
+    return [
+        (texts.plain("button.audit"), AuditMapping(mapping_id)),
+        (texts.plain("button.takeback_recent"), TakeBackRecent(mapping_id)),
+    ]
 
 
 def card_text(

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from telegram import InlineKeyboardMarkup
+
+from forwarder.bot.keyboards import rows
+from forwarder.bot.repair_presses import TakeBackPost
 from forwarder.bot.texts import Html, Texts
 from forwarder.bot.visit import Visit
+from forwarder.errors import InvalidRequest
+from forwarder.message import DeliveryKind, State
+from forwarder.references import parse_post_link
 from forwarder.services.values import ChannelName
 from forwarder.services.why import DeliveryStory, Explanation
 
@@ -14,7 +21,28 @@ async def tell(visit: Visit, link: str) -> None:
     if not link:
         await visit.say(visit.texts("why.usage"))
         return
-    await visit.say(story(visit.texts, await visit.services.explain(link)))
+    told = await visit.services.explain(link)
+    await visit.say(story(visit.texts, told), take_back(visit, told))
+
+
+def is_link(text: str) -> bool:
+    """Whether a person has sent nothing but a link to a message."""
+    try:
+        parse_post_link(text)
+    except InvalidRequest:
+        return False
+    return True
+
+
+def take_back(visit: Visit, told: Explanation) -> InlineKeyboardMarkup | None:
+    """A button to take the post back, where there is something to take back and the person may."""
+    if not visit.person.may_change:
+        return None
+    live = (State.SENT, State.QUEUED, State.SENDING, State.UNSURE, State.HELD)
+    for delivery in told.deliveries:
+        if delivery.kind is DeliveryKind.POST and delivery.state in live:
+            return rows([(visit.texts.plain("button.takeback"), TakeBackPost(delivery.delivery_id))])
+    return None
 
 
 def story(texts: Texts, told: Explanation) -> Html:

@@ -30,6 +30,7 @@ from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.reopening import Reopening
 from forwarder.services.status import AccountStatus, ProcessStatus, Status
+from forwarder.services.takeback import TakebackService
 from forwarder.services.tempo import TempoService, TooFast
 from forwarder.services.users import UserService
 from forwarder.services.why import explain
@@ -169,6 +170,9 @@ async def town(database_url: str) -> AsyncIterator[Town]:
             tempo=tempo,
             status=status,
             explain=lambda link: explain(db, link),
+            takeback=TakebackService(db),
+            auditor=None,
+            mender=None,
         )
 
     lives: list[tuple[asyncio.Task[None], asyncio.Event]] = []
