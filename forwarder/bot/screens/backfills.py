@@ -31,7 +31,7 @@ async def open_backfill(visit: Visit, press: OpenBackfill) -> None:
     """The run that is under way, or the question."""
     run = await visit.services.backfills.newest(press.mapping_id)
     if run is not None and run.ended_at is None:
-        await visit.show(progress(visit.texts, run))
+        await visit.show(progress(visit.texts, run, shown_in=visit.shown_in))
         return
     visit.must_change()
     mapping = await visit.services.mappings.get(press.mapping_id)
@@ -115,12 +115,28 @@ async def change(visit: Visit, press: ChangeBackfill) -> None:
     visit.must_change()
     runs = visit.services.backfills
     act = {Act.PAUSE: runs.pause, Act.RESUME: runs.resume, Act.STOP: runs.stop}[press.act]
-    await visit.show(progress(visit.texts, await act(press.backfill_id, actor=visit.actor)))
+    run = await act(press.backfill_id, actor=visit.actor)
+    await visit.show(progress(visit.texts, run, shown_in=visit.shown_in))
 
 
-def progress(texts: Texts, run: BackfillView) -> Screen:
-    """How far a run is, with the buttons that change it."""
-    return Screen(progress_text(texts, run), rows(buttons(texts, run), [back(texts, run)]))
+def progress(texts: Texts, run: BackfillView, *, shown_in: tuple[int, int] | None = None) -> Screen:
+    """How far a run is, with the buttons that change it.
+
+    The message that follows a run by itself leads nowhere else while it does; one elsewhere has a way back.
+    """
+    follows = shown_in in (None, run.shown)
+    return Screen(
+        progress_text(texts, run),
+        rows(
+            buttons(texts, run),
+            [(texts.plain("button.refresh"), OpenBackfill(run.mapping.id))]
+            if not follows and run.ended_at is None
+            else None,
+            [(texts.plain("button.open_mapping"), OpenMapping(run.mapping.id))]
+            if not follows or run.ended_at is not None
+            else None,
+        ),
+    )
 
 
 def buttons(texts: Texts, run: BackfillView) -> list[tuple[str, Press]]:
@@ -128,10 +144,6 @@ def buttons(texts: Texts, run: BackfillView) -> list[tuple[str, Press]]:
         return []
     first = Act.RESUME if run.state is BackfillState.PAUSED else Act.PAUSE
     return [(texts.plain(f"button.backfill.{act}"), ChangeBackfill(run.id, act)) for act in (first, Act.STOP)]
-
-
-def back(texts: Texts, run: BackfillView) -> tuple[str, Press]:
-    return (texts.plain("button.open_mapping"), OpenMapping(run.mapping.id))
 
 
 def progress_text(texts: Texts, run: BackfillView) -> Html:

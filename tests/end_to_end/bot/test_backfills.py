@@ -33,12 +33,19 @@ async def test_a_person_chooses_confirms_and_changes_a_backfill_with_buttons(map
     await mapped.press("🕰 Bring them", "0 of 250 posts")
     run = await mapped.services.backfills.newest(1)
     assert run is not None
+    screen = await mapped.wait("0 of 250 posts")
+    assert not screen.has("Open the mapping"), (
+        "the message follows the run: it is not to become another screen"
+    )
     assert (run.first_id, run.last_id, run.asked_by) == (751, 1000, mapped.owner.id)
     await mapped.press("⏸ Pause", "paused")
     await mapped.press("▶️ Go on", "⏸ Pause")
-    await mapped.press("🔀 Open the mapping", "Mapping #1")
+    await mapped.type("/start", "Message forwarder")
+    await mapped.press("🔀 Mappings", "1 in all")
+    await mapped.press("▶️ News → Copies", "Mapping #1")
     await mapped.press("🕰 Older posts", "0 of 250 posts")
     await mapped.press("⏹ Stop", "stopped")
+    await mapped.press("🔀 Open the mapping", "Mapping #1")
 
 
 async def test_a_number_or_a_date_may_be_typed_and_anything_else_asks_again(mapped) -> None:  # type: ignore[no-untyped-def]
