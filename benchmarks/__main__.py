@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import drain, intake, latency, live
+from benchmarks import drain, intake, latency, live, rules
 from benchmarks.measure import Figures, Wishes
 from forwarder.errors import ForwarderError
 
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[Wishes], Coroutine[None, None, Figures]]] = {
     "drain": drain.run,
     "live": live.run,
     "intake": intake.run,
+    "rules": rules.run,
 }
 
 

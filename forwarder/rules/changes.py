@@ -11,7 +11,7 @@ from forwarder.message import Entity, Kind
 from forwarder.references import parse_reference
 from forwarder.rules import fitting, marks
 from forwarder.rules.entities import Edit, Rich, edited, part_of, stripped, without
-from forwarder.rules.folding import Folded, Phrases
+from forwarder.rules.folding import Folded, Phrases, folded
 from forwarder.rules.marks import Mark
 from forwarder.rules.patterns import Pattern, Replacement
 
@@ -41,7 +41,7 @@ class ReplaceWords:
     keep_case: bool
 
     def apply(self, rich: Rich, setting: Setting) -> Rich:
-        places = self.phrases.each(Folded(rich.text))
+        places = self.phrases.each(folded(rich.text))
         return _bounded(
             rich, (Edit(start, end, Rich(self._for(rich.text[start:end]))) for start, end in places)
         )
@@ -65,10 +65,10 @@ class ReplacePattern:
         return _bounded(rich, (Edit(each.start, each.end, Rich(self.new.fill(each))) for each in found))
 
 
-Read = Callable[[Rich], list[Mark]]
+Read = Callable[[Rich], Sequence[Mark]]
 
 
-def hashtags(rich: Rich) -> list[Mark]:
+def hashtags(rich: Rich) -> Sequence[Mark]:
     return marks.marks(rich, "hashtag")
 
 
@@ -136,16 +136,11 @@ class RemoveSignature:
 
     def _of_phrases(self, text: str) -> int | None:
         assert self.phrases is not None
-        end = len(text.rstrip())
-        found = None
+        begins = len(text.rstrip())
         for _ in range(MOST_SIGNATURE_LINES):
-            if end <= 0:
-                break
-            start = text.rfind("\n", 0, end) + 1
-            if self.phrases.first(Folded(text[start:end])) is not None:
-                found = start
-            end = len(text[:start].rstrip())
-        return found
+            begins = text.rfind("\n", 0, len(text[:begins].rstrip())) + 1
+        found = self.phrases.first(Folded(text[begins:]))
+        return None if found is None else text.rfind("\n", 0, begins + found[0]) + 1
 
     def _of_marks(self, rich: Rich) -> int | None:
         end = len(rich.text.rstrip())

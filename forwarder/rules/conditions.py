@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import time
 from typing import Protocol
@@ -70,7 +70,7 @@ class Matches:
 class Marked:
     """Has marks of a kind, of those that ``wanted`` picks; not ``present``: has none of them."""
 
-    read: Callable[[SourcePost], list[Mark]]
+    read: Callable[[SourcePost], Sequence[Mark]]
     wanted: Callable[[Mark], bool]
     present: bool = True
 

@@ -40,7 +40,7 @@ def normalised(part: SourceMessage) -> tuple[str, str]:
     """What a message says and where its words lead, as it is compared."""
     text = whole_characters(part.text)
     if "?" in text:
-        text = LOOKS["url"].sub(_shortened, text)
+        text = LOOKS["url"].sub(_shortened, text.lower())
     hidden = (
         without_tracking(entity.url) for entity in part.entities if entity.type == "text_link" and entity.url
     )

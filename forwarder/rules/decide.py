@@ -114,12 +114,14 @@ def _refusal(rules: Rules, post: SourcePost) -> Refused | None:
 
 def _changed(rules: Rules, post: SourcePost, context: Context) -> Outcome:
     by: dict[str, None] = {}
-    values = values_of(post, context)
+    values = (
+        values_of(post, context) if rules.one(Header) or rules.one(Footer) or rules.one(ButtonRule) else {}
+    )
     main = _main_part(post.parts)
     parts: list[Part] = []
     rest = None
-    for part in post.parts:
-        rich = before = from_utf16(part.text, part.entities)
+    for part, before in zip(post.parts, post.texts, strict=True):
+        rich = before
         if part.kind in WITH_TEXT:
             setting = Setting(part.kind, context.copies)
             for label, change in rules.changes:
@@ -217,7 +219,7 @@ def values_of(post: SourcePost, context: Context) -> dict[str, str]:
         "post_link": link,
         "author": first.facts.author or "",
         "date": first.date.strftime("%d.%m.%Y"),
-        "hashtags": " ".join(dict.fromkeys(mark.target for mark in post.tags["hashtag"])),
+        "hashtags": " ".join(dict.fromkeys(mark.target for mark in post.tags("hashtag"))),
     }
 
 

@@ -28,27 +28,32 @@ class _Folds(dict[str, str]):
         folded = unicodedata.normalize("NFKC", folded).translate(ALIKE)
         if len(self) >= MOST_REMEMBERED:
             self.clear()
+        if len(folded) != 1:
+            UNEVEN.add(letter)
         self[letter] = folded
         return folded
 
 
 FOLDS = _Folds()
+UNEVEN: set[str] = set()
+"""Letters that are compared as none, or as more than one."""
 
 
 class Folded:
     """A text as it is compared, which knows where in the original each stretch stands."""
 
-    __slots__ = ("_ends", "_letters", "data", "text")
+    __slots__ = ("_ends", "_letters", "data")
 
     def __init__(self, original: str) -> None:
         self._letters: Sequence[str] = letters(original)
-        self.text = "".join(map(FOLDS.__getitem__, self._letters))
-        self.data = self.text.encode()
+        self.data = "".join(map(FOLDS.__getitem__, self._letters)).encode()
         self._ends: tuple[list[int], list[int]] | None = None
 
     def place(self, start: int, end: int) -> tuple[int, int]:
         """The characters of the original that a stretch of the folded text stands for."""
         if self._ends is None:
+            if isinstance(self._letters, str) and UNEVEN.isdisjoint(self._letters):
+                return start, end
             self._ends = (
                 list(accumulate(len(FOLDS[letter]) for letter in self._letters)),
                 list(accumulate(map(len, self._letters))),
@@ -56,6 +61,12 @@ class Folded:
         folded, original = self._ends
         first, last = bisect_right(folded, start), bisect_left(folded, end)
         return (original[first - 1] if first else 0), original[last]
+
+
+@lru_cache(maxsize=16)
+def folded(text: str) -> Folded:
+    """The rules of a set ask for the same few texts again and again."""
+    return Folded(text)
 
 
 def letters(text: str) -> Sequence[str]:
@@ -72,7 +83,7 @@ def letters(text: str) -> Sequence[str]:
 
 
 def fold(text: str) -> str:
-    return Folded(text).text
+    return "".join(map(FOLDS.__getitem__, letters(text)))
 
 
 NO_LETTER = r"[^\p{L}\p{M}\p{N}_]"
@@ -89,6 +100,7 @@ class Phrases:
 
     def __init__(self, words: Sequence[str], *, part: bool) -> None:
         self._pattern = _compiled(tuple(words), part)
+        self._groups = range(1, self._pattern.groups + 1)
 
     def first(self, folded: Folded) -> tuple[int, int] | None:
         """Where in the original the first of them stands."""
@@ -98,8 +110,7 @@ class Phrases:
         """Where they stand in the original, left to right, without overlaps."""
         at = done = characters = taken = 0
         while (found := self._pattern.search(folded.data, at)) is not None:
-            group = next(n for n in range(1, len(found.groups()) + 1) if found.start(n) >= 0)
-            start, end = found.span(group)
+            start, end = next(found.span(n) for n in self._groups if found.start(n) >= 0)
             first = characters + len(folded.data[done:start].decode())
             characters = first + len(folded.data[start:end].decode())
             at = done = end

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from forwarder.rules.entities import Rich
 from forwarder.rules.folding import fold
 
-# The server marks these in every text; after an edit of ours they are found again by what they look like.
+# The server marks these in every text; after an edit of ours they are found again by what they look like. The sign
+# comes first in each pattern, what must not stand before it second: that is how ``re`` finds the sign quickly.
 LOOKS = {
-    "url": re.compile(r"(?<![\w@])(?:https?://|tg://|www\.|t\.me/)[^\s<>]+", re.IGNORECASE),
-    "mention": re.compile(r"(?<![\w@./])@[A-Za-z]\w{3,31}\b", re.ASCII),
-    "hashtag": re.compile(r"(?<![\w#&/])#(?=\w*[^\W\d])\w+"),
-    "cashtag": re.compile(r"(?<![\w$])\$[A-Z]{3,8}\b(?!\w)"),
-    "bot_command": re.compile(r"(?<![\w/<>:.@])/[a-z]\w{0,31}(?:@\w+)?\b", re.ASCII | re.IGNORECASE),
+    "url": re.compile(r"(?:https?://|tg://|www\.|t\.me/)[^\s<>]+"),  # looked for in lower case
+    "mention": re.compile(r"@(?<![\w@./]@)[A-Za-z]\w{3,31}\b", re.ASCII),
+    "hashtag": re.compile(r"#(?<![\w#&/]#)(?=\w*[^\W\d])\w+"),
+    "cashtag": re.compile(r"\$(?<![\w$]\$)[A-Z]{3,8}\b(?!\w)"),
+    "bot_command": re.compile(r"/(?<![\w/<>:.@]/)[a-z]\w{0,31}(?:@\w+)?\b", re.ASCII | re.IGNORECASE),
 }
+SIGNS = {"mention": "@", "hashtag": "#", "cashtag": "$", "bot_command": "/"}
 BEHIND_A_LINK = ".,;:!?)]}»”’\"'…"
 CODE = frozenset({"code", "pre"})
 
@@ -35,50 +38,65 @@ class Mark:
     hidden: bool = False
 
 
-def links(rich: Rich) -> list[Mark]:
+def links(rich: Rich) -> Sequence[Mark]:
     hidden = [
         Mark(e.offset, e.offset + e.length, e.url or "", hidden=True)
         for e in rich.entities
         if e.type == "text_link"
     ]
+    if not hidden:
+        return marks(rich, "url")
     return sorted([*hidden, *marks(rich, "url")], key=lambda mark: (mark.start, mark.end))
 
 
-def mentions(rich: Rich) -> list[Mark]:
+def mentions(rich: Rich) -> Sequence[Mark]:
     """``@name`` anywhere, and people who are mentioned by their words alone, by their ids."""
     hidden = [
         Mark(e.offset, e.offset + e.length, str(e.user_id), hidden=True)
         for e in rich.entities
         if e.type == "text_mention"
     ]
+    if not hidden:
+        return marks(rich, "mention")
     return sorted([*hidden, *marks(rich, "mention")], key=lambda mark: (mark.start, mark.end))
 
 
-def marks(rich: Rich, kind: str) -> list[Mark]:
+@lru_cache(maxsize=64)
+def marks(rich: Rich, kind: str) -> tuple[Mark, ...]:
     """Those of one kind, as the server marked them and as they look, left to right without overlaps."""
     if not rich.text:
-        return []
+        return ()
     found = [(e.offset, e.offset + e.length) for e in rich.entities if e.type == kind]
     taken = [(e.offset, e.offset + e.length) for e in rich.entities if e.type in CODE]
     taken += found
     found += (
         where for where in _looks(rich.text, kind) if not any(_overlap(where, other) for other in taken)
     )
-    return [Mark(start, end, rich.text[start:end]) for start, end in sorted(set(found))]
+    return tuple(Mark(start, end, rich.text[start:end]) for start, end in sorted(set(found)))
 
 
 def _looks(text: str, kind: str) -> Iterator[tuple[int, int]]:
-    for found in LOOKS[kind].finditer(text):
-        end = found.end()
-        if kind == "url":
-            end = found.start() + len(found[0].rstrip(BEHIND_A_LINK))
-        yield found.start(), end
+    if kind == "url":
+        yield from _link_looks(text)
+    elif SIGNS[kind] in text:
+        yield from (found.span() for found in LOOKS[kind].finditer(text))
+
+
+def _link_looks(text: str) -> Iterator[tuple[int, int]]:
+    if "/" not in text and "." not in text:
+        return
+    low = text.lower()
+    for found in LOOKS["url"].finditer(low if len(low) == len(text) else text):
+        start = found.start()
+        if start == 0 or not (text[start - 1].isalnum() or text[start - 1] in "_@"):
+            yield start, start + len(found[0].rstrip(BEHIND_A_LINK))
 
 
 def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return one[0] < other[1] and other[0] < one[1]
 
 
+@lru_cache(maxsize=1024)
 def domain_of(link: str) -> str:
     """The host that a link leads to, folded and without ``www.``; nothing for what is no link."""
     if link.lower().startswith("tg:"):
@@ -110,6 +128,7 @@ def _readable(host: str) -> str:
         return host
 
 
+@lru_cache(maxsize=1024)
 def tag_name(tag: str) -> str:
     """A hashtag, mention or command as it is compared: folded, without its sign and without ``@bot``."""
     return fold(tag).lstrip("#@$/").partition("@")[0]

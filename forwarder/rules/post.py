@@ -8,7 +8,7 @@ from functools import cached_property
 from forwarder.message import Kind, SourceMessage
 from forwarder.rules import marks
 from forwarder.rules.entities import Rich, from_utf16, joined
-from forwarder.rules.folding import Folded
+from forwarder.rules.folding import Folded, folded
 from forwarder.rules.marks import Mark
 
 ALBUM = "album"
@@ -25,18 +25,22 @@ class SourcePost:
         self.parts = tuple(parts)
 
     @cached_property
+    def texts(self) -> tuple[Rich, ...]:
+        """What each part says."""
+        return tuple(from_utf16(part.text, part.entities) for part in self.parts)
+
+    @cached_property
     def rich(self) -> Rich:
         """All that the post says; an album's captions below each other."""
         said = Rich()
-        for part in self.parts:
-            if part.text:
-                one = from_utf16(part.text, part.entities)
+        for one in self.texts:
+            if one.text:
                 said = joined(said, Rich("\n"), one) if said.text else one
         return said
 
     @cached_property
     def folded(self) -> Folded:
-        return Folded(self.rich.text)
+        return folded(self.rich.text)
 
     @cached_property
     def kinds(self) -> frozenset[str]:
@@ -45,14 +49,13 @@ class SourcePost:
         return frozenset(kinds | {ALBUM} if len(self.parts) > 1 or self.parts[0].album_id else kinds)
 
     @cached_property
-    def links(self) -> list[Mark]:
+    def links(self) -> Sequence[Mark]:
         return marks.links(self.rich)
 
     @cached_property
-    def mentions(self) -> list[Mark]:
+    def mentions(self) -> Sequence[Mark]:
         return marks.mentions(self.rich)
 
-    @cached_property
-    def tags(self) -> dict[str, list[Mark]]:
-        """Hashtags, cashtags and commands, by kind."""
-        return {kind: marks.marks(self.rich, kind) for kind in ("hashtag", "cashtag", "bot_command")}
+    def tags(self, kind: str) -> Sequence[Mark]:
+        """``hashtag``, ``cashtag`` or ``bot_command``."""
+        return marks.marks(self.rich, kind)

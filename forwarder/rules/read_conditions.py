@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from forwarder.message import Facts, Kind, SourceMessage
@@ -109,7 +109,7 @@ def read_names(place: Place) -> c.Named:
     return c.Named(frozenset(names))
 
 
-def _marked(read_post: Callable[[SourcePost], list[Mark]], read_wanted: Callable[[Place], Any]) -> Read:
+def _marked(read_post: Callable[[SourcePost], Sequence[Mark]], read_wanted: Callable[[Place], Any]) -> Read:
     def read(place: Place, options: Mapping[str, Place], depth: int) -> c.Condition:
         if isinstance(place.value, bool):
             return c.Marked(read_post, c.everything, present=place.value)
@@ -193,9 +193,9 @@ CONDITIONS: Mapping[str, tuple[Read, tuple[str, ...]]] = {
     "regex": (_regex, ()),
     "links": (_marked(lambda post: post.links, read_domains), ()),
     "mentions": (_marked(lambda post: post.mentions, read_names), ()),
-    "hashtags": (_marked(lambda post: post.tags["hashtag"], read_names), ()),
-    "cashtags": (_marked(lambda post: post.tags["cashtag"], read_names), ()),
-    "commands": (_marked(lambda post: post.tags["bot_command"], read_names), ()),
+    "hashtags": (_marked(lambda post: post.tags("hashtag"), read_names), ()),
+    "cashtags": (_marked(lambda post: post.tags("cashtag"), read_names), ()),
+    "commands": (_marked(lambda post: post.tags("bot_command"), read_names), ()),
     "sender": (_ids(lambda facts: facts.sender_id), ()),
     "anonymous": (_flag(lambda part: part.facts.anonymous), ()),
     "via_bot": (_ids(lambda facts: facts.via_bot, lambda facts: facts.via_bot), ()),
