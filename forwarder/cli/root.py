@@ -18,6 +18,7 @@ from forwarder.cli.late import answer_outage, set_
 from forwarder.cli.login import login
 from forwarder.cli.mappings import mapping
 from forwarder.cli.processes import beat, bot, flower, ingest, worker
+from forwarder.cli.rules import rule
 from forwarder.cli.run import run
 from forwarder.cli.sandbox import sandbox
 from forwarder.cli.takeback import takeback
@@ -36,6 +37,7 @@ COMMANDS = (
     db,
     channel,
     mapping,
+    rule,
     why,
     backfill,
     audit,

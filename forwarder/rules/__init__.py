@@ -9,11 +9,35 @@ from forwarder.rules.decide import Context, Outcome, Part, Passed, Refused, Rest
 from forwarder.rules.problems import PROBLEMS, wrong
 from forwarder.rules.read_conditions import CONDITIONS
 from forwarder.rules.read_verbs import VERBS
-from forwarder.rules.ruleset import NO_RULES, Rule, Rules, parse, parse_rule, read_json, to_json
+from forwarder.rules.ruleset import NO_RULES, Rule, Rules, check_rule, parse, read_json, to_json
 from forwarder.rules.when import Counters, Decision, Hold, NotBefore, Now, Withdraw, when
 
 __all__ = [
-    "CONDITIONS", "NO_RULES", "PROBLEMS", "VERBS", "Context", "Counters", "Decision", "Hold", "NotBefore", "Now",
-    "Outcome", "Part", "Passed", "Refused", "Rest", "Rule", "Rules", "Withdraw", "content_hash", "decide",
-    "linked_posts", "parse", "parse_rule", "read_json", "to_json", "when", "wrong",
+    "CONDITIONS",
+    "NO_RULES",
+    "PROBLEMS",
+    "VERBS",
+    "Context",
+    "Counters",
+    "Decision",
+    "Hold",
+    "NotBefore",
+    "Now",
+    "Outcome",
+    "Part",
+    "Passed",
+    "Refused",
+    "Rest",
+    "Rule",
+    "Rules",
+    "Withdraw",
+    "check_rule",
+    "content_hash",
+    "decide",
+    "linked_posts",
+    "parse",
+    "read_json",
+    "to_json",
+    "when",
+    "wrong",
 ]  # fmt: skip

@@ -94,6 +94,11 @@ def parse(written: object, revision: int = 1) -> Rules:
     return found
 
 
+def check_rule(written: object) -> None:
+    """Raises InvalidRequest for what is wrong with a rule by itself."""
+    parse_rule(Place("rule", written), 1)
+
+
 def parse_rule(place: Place, number: int) -> Rule:
     """One rule; ``number`` names it where it has no name."""
     if not isinstance(place.value, dict):

@@ -20,6 +20,8 @@ from forwarder.bot.texts import (
     repairs_en,
     repairs_ru,
     ru,
+    rules_en,
+    rules_ru,
     topics_en,
     topics_ru,
 )
@@ -38,12 +40,14 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
     | repairs_en.TEXTS
     | late_en.TEXTS
     | topics_en.TEXTS
+    | rules_en.TEXTS
     | backfills_en.TEXTS,
     Language.RU: ru.TEXTS
     | notices_ru.TEXTS
     | repairs_ru.TEXTS
     | late_ru.TEXTS
     | topics_ru.TEXTS
+    | rules_ru.TEXTS
     | backfills_ru.TEXTS,
 }
 TAG = re.compile(r"</?[a-z]+(?: [^>]*)?>")

@@ -15,6 +15,7 @@ from forwarder.errors import OutcomeUnknown, TelegramError, Unavailable
 from forwarder.message import DeliveryKind, Heard, Kind, Mode, Route, State
 from forwarder.models import MappingState
 from forwarder.processes.roster import limits_of, processes
+from forwarder.rules import CONDITIONS, VERBS
 from forwarder.services.values import ChannelName
 from forwarder.services.why import DeliveryStory, Explanation, MappingStory
 from forwarder.settings import Settings, load_settings
@@ -63,6 +64,7 @@ def test_help_names_every_command(run: Run) -> None:
         "flower",
         "sandbox",
         "db",
+        "rule",
         "why",
         "takeback",
     ):
@@ -74,7 +76,8 @@ def test_help_names_every_command(run: Run) -> None:
     [["walk"], ["run", "--fast"], ["channel", "add"], ["mapping", "pause", "x"], ["demo", "--kill", "cat@2"],
      ["worker", "--concurrency", "0"], ["mapping", "set", "1"], ["mapping", "set", "1", "--lag", "skip:0h"],
      ["mapping", "outage", "1", "last"], ["mapping", "outage", "1", "all", "3"], ["why"], ["channel", "add", "@name"],
-     ["takeback"], ["takeback", "1"], ["takeback", "1", "--post", "t.me/a/1"], ["takeback", "--minutes", "5"]],
+     ["takeback"], ["takeback", "1"], ["takeback", "1", "--post", "t.me/a/1"], ["takeback", "--minutes", "5"],
+     ["rule", "add", "7", "deny"], ["rule", "try", "x"], ["rule", "try", "7", "t.me/a/1", "--last", "3"]],
 )  # fmt: skip
 def test_wrong_usage_is_explained_with_status_2(run: Run, arguments: list[str]) -> None:
     refused(run(*arguments), 2, "Usage:")
@@ -223,3 +226,28 @@ def test_why_tells_the_story_in_lines() -> None:
     assert "Post 42 of City (-1001), text" in told
     assert "Digest (@digest), mapping 3: failed because no right to post" in told
     assert "mapping 4: not sent, the post is older than the mapping" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rule", "add", "7", "deny", '{"words": "sale"'], ["no JSON", "line 1, column 17"]),
+        (
+            ["rule", "add", "7", "deny", '{"regex": "(a"}'],
+            ["rule.deny.regex", "RE2 refuses", "missing )"],
+        ),
+        (["rule", "add", "7", "forbid", "x"], ["“forbid” is not known", "deny"]),
+        (["rule", "add", "seven", "cut", "100"], ["“seven” is neither a mapping's number nor list:NUMBER"]),
+        (["rule", "list", "list:x"], ["“list:x”"]),
+    ],
+)
+def test_an_ill_formed_rule_is_refused_with_its_place_before_a_server_is_asked(
+    run: Run, arguments: list[str], words: list[str]
+) -> None:
+    refused(run(*arguments), 1, *words)
+
+
+def test_the_help_of_rules_shows_every_verb_and_condition_with_an_example(run: Run) -> None:
+    shown = run("rule", "help").output
+    for word in (*VERBS, *CONDITIONS):
+        assert f"\n  {word} " in shown

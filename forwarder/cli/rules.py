@@ -1,0 +1,224 @@
+"""``rule``: what passes a mapping, what changes, and when it goes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from forwarder.bot.texts import Texts
+from forwarder.cli.ground import tool_settings, with_database
+from forwarder.cli.ids import ChatReference
+from forwarder.cli.show import moment, table
+from forwarder.db import Database
+from forwarder.models import Language
+from forwarder.rules import (
+    Hold,
+    NotBefore,
+    Outcome,
+    Passed,
+    Refused,
+    Rules,
+    Withdraw,
+    check_rule,
+    read_json,
+    to_json,
+)
+from forwarder.rules.examples import CONDITION_EXAMPLES, VERB_EXAMPLES
+from forwarder.rules.templates import FIELDS
+from forwarder.services.rules import RuleService, owner_of
+from forwarder.trial import Trial, Tried
+
+TEXTS = Texts(Language.EN)
+LONGEST_SHOWN = 100
+MOST_TRIED = 1000
+
+
+@click.group()
+def rule() -> None:
+    """Rules: what passes, what changes, and when it goes.
+
+    OWNER is a mapping's number, or list:NUMBER for the rules that a list gives to all its mappings. Filters (allow,
+    deny) look at the source's post; changes follow each other in the order of the list. `rule help` shows all verbs.
+    """
+
+
+@rule.command("help")
+def help_() -> None:
+    """All verbs and conditions, each with an example of what stands behind it."""
+    click.echo("Verbs, as in `manage.py rule add 7 VERB VALUE`:\n")
+    _show_examples("rule", VERB_EXAMPLES)
+    click.echo('\nConditions of allow and deny, as in `manage.py rule add 7 deny \'{"words": ["sale"]}\'`:\n')
+    _show_examples("condition", CONDITION_EXAMPLES)
+    click.echo(
+        f"\nFields of header, footer and button: {' '.join(f'{{{name}}}' for name in FIELDS)}."
+        "\nTheir tags: <b> <i> <u> <s> <code> <tg-spoiler> <blockquote> <a href>. Patterns are RE2's, where \\w is"
+        " a Latin letter\nand \\p{L} any; (?i) ignores case. Ids are numbers. Lengths are Telegram's UTF-16 units."
+    )
+
+
+@rule.command(context_settings={"ignore_unknown_options": True})
+@click.argument("owner")
+@click.argument("verb")
+@click.argument("value")
+@click.option("--name", help="What the rule is called where it refuses a post.")
+@click.option("--at", type=int, help="Put it in as this number [the last].")
+def add(owner: str, verb: str, value: str, name: str | None, at: int | None) -> None:
+    """Add a rule. VALUE is JSON, or a text as it is.
+
+    \b
+    Examples:
+      manage.py rule add 7 deny '{"words": ["реклама", "sale"]}' --name "no adverts"
+      manage.py rule add 7 allow '{"any": [{"hashtags": ["news"]}, {"kind": "video"}]}'
+      manage.py rule add 7 replace '{"words": ["cat"], "with": "dog"}'
+      manage.py rule add 7 footer '<a href="{post_link}">{source_title}</a>'
+      manage.py rule add 7 quiet '{"from": "23:00", "to": "07:00", "zone": "Europe/Moscow"}'
+      manage.py rule add list:2 delay 10
+    """
+    written: dict[str, Any] = {verb: _value(value)}
+    if name is not None:
+        written["name"] = name
+    check_rule(written)  # what is wrong with the rule itself is said without a database
+    target = owner_of(owner)
+    rules = with_database(tool_settings(), lambda db: RuleService(db).add(target, written, at=at))
+    number = at or len(rules.rules)
+    click.echo(
+        f"Rule {number} of {target}: {rules.rules[number - 1].label}. Try it with `manage.py rule try`."
+    )
+
+
+@rule.command("list")
+@click.argument("owner")
+@click.option("--json", "as_json", is_flag=True, help="The whole set as JSON, as `rule set` takes it.")
+def list_(owner: str, as_json: bool) -> None:
+    """The rules of OWNER in their order."""
+    target = owner_of(owner)
+    rules = with_database(tool_settings(), lambda db: RuleService(db).get(target))
+    if as_json:
+        click.echo(json.dumps({"rules": to_json(rules).get("rules", [])}, ensure_ascii=False, indent=1))
+        return
+    table(("number", "name", "verb", "what"), _rows(rules), empty=f"No rules of {target} yet: add one.")
+
+
+@rule.command("set")
+@click.argument("owner")
+def set_(owner: str) -> None:
+    """Replace all rules of OWNER by the JSON on standard input, as `rule list --json` shows it."""
+    target, written = owner_of(owner), read_json(sys.stdin.read())
+    rules = with_database(tool_settings(), lambda db: RuleService(db).replace(target, written))
+    click.echo(f"{len(rules.rules)} rules of {target}.")
+
+
+@rule.command()
+@click.argument("owner")
+@click.argument("numbers", type=int, nargs=-1, required=True)
+def order(owner: str, numbers: tuple[int, ...]) -> None:
+    """Put the rules of OWNER into another order: `rule order 7 3 1 2` makes the third the first."""
+    target = owner_of(owner)
+    rules = with_database(tool_settings(), lambda db: RuleService(db).order(target, numbers))
+    table(("number", "name", "verb", "what"), _rows(rules), empty="No rules.")
+
+
+@rule.command()
+@click.argument("owner")
+@click.argument("number", type=int)
+def remove(owner: str, number: int) -> None:
+    """Remove rule NUMBER of OWNER."""
+    target = owner_of(owner)
+    rules = with_database(tool_settings(), lambda db: RuleService(db).remove(target, number))
+    click.echo(f"Removed; {target} has {len(rules.rules)} rules.")
+
+
+@rule.command("try", cls=ChatReference)
+@click.argument("mapping", type=int)
+@click.argument("link", required=False)
+@click.option("--last", type=click.IntRange(1, MOST_TRIED), help="The newest posts of the source [20].")
+@click.option("--text", help="A text as if it had just been posted.")
+def try_(mapping: int, link: str | None, last: int | None, text: str | None) -> None:
+    """What the rules of MAPPING make of the post at LINK, of the last posts, or of a text. Nothing is sent.
+
+    \b
+    Examples:
+      manage.py rule try 7 https://t.me/news/123
+      manage.py rule try 7 --last 20
+      manage.py rule try 7 --text "Big SALE today"
+    """
+    if (link is not None) + (last is not None) + (text is not None) > 1:
+        raise click.UsageError("Say one of LINK, --last and --text.")
+
+    async def work(db: Database) -> list[Tried]:
+        trial = Trial(db, mapping)
+        if link is not None:
+            return await trial.post(link)
+        return await trial.words(text) if text is not None else await trial.last(last or 20)
+
+    tried = with_database(tool_settings(), work)
+    if not tried:
+        click.echo("No such post is kept here; try another, or --text.", err=True)
+    for one in tried:
+        for line in told(one):
+            click.echo(line)
+
+
+def told(tried: Tried) -> list[str]:
+    """One post's story as lines of text."""
+    first = tried.parts[0]
+    lines = [
+        f"{first.message_id} {'album' if len(tried.parts) > 1 else first.kind}: {verdict(tried.outcome)}"
+    ]
+    match tried.goes:
+        case NotBefore(at, why):
+            lines.append("  " + TEXTS.plain("goes.not_before", at=moment(at), rule=why))
+        case Hold(expires):
+            lines.append("  " + TEXTS.plain("goes.hold", at=moment(expires)))
+        case Withdraw(why):
+            lines.append("  " + TEXTS.plain("goes.withdraw", rule=why))
+    if isinstance(tried.outcome, Passed):
+        for part in tried.outcome.parts:
+            if part.changed:
+                lines += [f"  - {line}" for line in part.source.text.splitlines()]
+                lines += [f"  + {line}" for line in part.text.splitlines()]
+        if tried.outcome.rest is not None:
+            lines += [f"  ++ {line}" for line in tried.outcome.rest.text.splitlines()]
+        if tried.outcome.button is not None:
+            lines.append(f"  [{tried.outcome.button.text}] {tried.outcome.button.url}")
+    return lines
+
+
+def verdict(outcome: Outcome) -> str:
+    if isinstance(outcome, Refused):
+        words = ".words" if outcome.words and outcome.reason == "denied" else ""
+        return TEXTS.plain(
+            f"refused.{outcome.reason}{words}", rule=outcome.rule, words=", ".join(outcome.words)
+        )
+    if not outcome.by:
+        return TEXTS.plain("passed.untouched")
+    return TEXTS.plain("passed.changed", rules=", ".join(outcome.by))
+
+
+def _value(value: str) -> Any:
+    """JSON where it looks like it, else the text itself."""
+    if value[:1] in ("{", "[", '"') or value in ("true", "false"):
+        return read_json(value)
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 18 else value
+
+
+def _rows(rules: Rules) -> list[tuple[object, ...]]:
+    return [
+        (number, one.label, one.verb, _short(one.written[one.verb]))
+        for number, one in enumerate(rules.rules, 1)
+    ]
+
+
+def _short(value: object) -> str:
+    shown = json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) <= LONGEST_SHOWN else shown[: LONGEST_SHOWN - 1] + "…"
+
+
+def _show_examples(kind: str, examples: Mapping[str, Any]) -> None:
+    for word, value in examples.items():
+        click.echo(f"  {word:<17} {TEXTS.plain(f'{kind}.{word}')}")
+        click.echo(f"  {'':<17} {json.dumps(value, ensure_ascii=False)}")

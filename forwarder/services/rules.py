@@ -1,0 +1,169 @@
+"""RuleService: the rules of mappings and lists as they are kept, and as they hold for a mapping.
+
+A mapping goes by the rules of the lists that it belongs to, in the order of their numbers, and then by its own. Each
+change raises the revision of every mapping that it concerns; outcomes store the revision they were decided by.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Values
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forwarder.db import Database
+from forwarder.errors import NotFound
+from forwarder.models import ChannelList, Mapping
+from forwarder.rules import NO_RULES, Rules, parse, to_json, wrong
+from forwarder.services import audit, mapping_checks, mapping_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose rules: a mapping's or a list's, by number."""
+
+    kind: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.number}"
+
+
+def owner_of(word: str) -> Owner:
+    """``7`` or ``mapping:7`` is a mapping, ``list:2`` a list. Raises InvalidRequest ``rule_no_target``."""
+    kind, _, number = word.rpartition(":")
+    if kind in ("", "mapping", "list") and number.isascii() and number.isdigit() and 0 < int(number) < 2**31:
+        return Owner(kind or "mapping", int(number))
+    raise wrong("rule_no_target", word=word[:60])
+
+
+class RuleService:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def get(self, owner: Owner) -> Rules:
+        """The owner's own rules. Raises NotFound."""
+        async with self._db.begin() as session:
+            return await self._read(session, owner, lock=False)
+
+    async def add(
+        self, owner: Owner, rule: Values[str, Any], *, at: int | None = None, actor: int | None = None
+    ) -> Rules:
+        """Put a rule in as number ``at``, else at the end. Raises InvalidRequest with the place of what is wrong."""
+
+        def put(rules: list[Any]) -> list[Any]:
+            place = len(rules) + 1 if at is None else at
+            if not 1 <= place <= len(rules) + 1:
+                raise wrong("rule_no_such", number=place, count=len(rules))
+            return [*rules[: place - 1], dict(rule), *rules[place - 1 :]]
+
+        return await self._change(owner, put, actor, "rule.add")
+
+    async def remove(self, owner: Owner, number: int, *, actor: int | None = None) -> Rules:
+        def take(rules: list[Any]) -> list[Any]:
+            if not 1 <= number <= len(rules):
+                raise wrong("rule_no_such", number=number, count=len(rules))
+            return [*rules[: number - 1], *rules[number:]]
+
+        return await self._change(owner, take, actor, "rule.remove")
+
+    async def order(self, owner: Owner, numbers: Sequence[int], *, actor: int | None = None) -> Rules:
+        """The same rules in another order, each named once by its number now."""
+
+        def sort(rules: list[Any]) -> list[Any]:
+            if sorted(numbers) != list(range(1, len(rules) + 1)):
+                raise wrong("rule_bad_order", count=len(rules))
+            return [rules[number - 1] for number in numbers]
+
+        return await self._change(owner, sort, actor, "rule.order")
+
+    async def replace(self, owner: Owner, written: object, *, actor: int | None = None) -> Rules:
+        """A whole new set, as an object with ``rules``."""
+        rules = to_json(parse(written)).get("rules", [])
+        return await self._change(owner, lambda _: rules, actor, "rule.replace")
+
+    async def _change(
+        self, owner: Owner, change: Callable[[list[Any]], list[Any]], actor: int | None, action: str
+    ) -> Rules:
+        async with self._db.begin() as session:
+            before = await self._read(session, owner, lock=True)
+            rules = parse({"rules": change(to_json(before).get("rules", []))}, before.revision + 1)
+            await self._write(session, owner, rules)
+            await audit.record(session, actor, action, str(owner), rules=len(rules.rules))
+            return rules
+
+    async def _read(self, session: AsyncSession, owner: Owner, *, lock: bool) -> Rules:
+        if owner.kind == "mapping":
+            if not lock:
+                await mapping_rows.one(session, owner.number)
+                found = await session.get_one(Mapping, owner.number)
+            else:
+                found = await mapping_rows.locked(session, owner.number)
+                mapping_checks.refuse_disabled(found)
+            return parse(found.rules, found.revision)
+        kept = await session.get(ChannelList, owner.number, with_for_update=lock or None)
+        if kept is None:
+            raise NotFound("list_not_found", f"There is no list {owner.number}.", number=owner.number)
+        return parse({"rules": kept.settings.get("rules", [])})
+
+    async def _write(self, session: AsyncSession, owner: Owner, rules: Rules) -> None:
+        if owner.kind == "mapping":
+            mapping = await session.get_one(Mapping, owner.number)
+            mapping.rules, mapping.revision = to_json(rules), rules.revision
+        else:
+            kept = await session.get_one(ChannelList, owner.number)
+            kept.settings = (
+                {**kept.settings, **to_json(rules)} if rules.rules else without_rules(kept.settings)
+            )
+            await session.execute(RAISE_REVISIONS, {"list": owner.number})
+        await session.flush()
+
+
+def without_rules(settings: Values[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name != "rules"}
+
+
+RAISE_REVISIONS = text(
+    """
+    update mappings m set revision = revision + 1
+      from list_channels s join list_channels d on d.list_id = s.list_id
+     where s.list_id = :list and s.side = 'source' and d.side = 'destination'
+       and m.source_id = s.channel_id and m.destination_id = d.channel_id
+    """
+)
+
+
+async def rules_of(session: AsyncSession, mapping_ids: Sequence[int]) -> dict[int, Rules]:
+    """The rules that hold for each mapping, its lists' before its own. Parsed once for each revision.
+
+    Raises InvalidRequest where what is kept does not read (it was changed by hand).
+    """
+    rows = await session.execute(
+        text(
+            """
+            select m.id, m.revision, cast(m.rules as text) as own,
+                   array(select cast(l.settings -> 'rules' as text) from lists l
+                           join list_channels s on s.list_id = l.id and s.side = 'source'
+                           join list_channels d on d.list_id = l.id and d.side = 'destination'
+                          where s.channel_id = m.source_id and d.channel_id = m.destination_id
+                            and l.settings ? 'rules' order by l.id) as lists
+              from mappings m where m.id = any(:ids)
+            """
+        ),
+        {"ids": list(mapping_ids)},
+    )
+    return {row.id: together(row.own, tuple(row.lists), row.revision) for row in rows}
+
+
+@lru_cache(maxsize=4096)
+def together(own: str, lists: tuple[str, ...], revision: int) -> Rules:
+    """Of what a set has once (a footer, a delay), the mapping's own counts, else that of the last list."""
+    if own == "{}" and not lists:
+        return NO_RULES if revision == NO_RULES.revision else Rules((), revision)
+    sets = [parse({"rules": json.loads(kept)}) for kept in lists] + [parse(json.loads(own))]
+    return Rules(tuple(rule for one in sets for rule in one.rules), revision)

@@ -1,0 +1,119 @@
+"""Trying rules: what they would make of posts that are stored, or of a text that somebody writes.
+
+The same functions decide here and on delivery, so what is shown is what will happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forwarder.db import Database
+from forwarder.ingest.rows import stored_parts
+from forwarder.message import Heard, Kind, SourceMessage
+from forwarder.rules import Context, Counters, Decision, Outcome, Passed, Rules, decide, linked_posts, when
+from forwarder.rules.changes import PostKey
+from forwarder.services import mapping_rows
+from forwarder.services.rules import rules_of
+from forwarder.services.values import MappingView
+from forwarder.services.why import find_post
+
+CHANNEL_OFFSET = 1_000_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """``goes`` is None for a refused post."""
+
+    parts: tuple[SourceMessage, ...]
+    outcome: Outcome
+    goes: Decision | None
+
+
+class Trial:
+    def __init__(self, db: Database, mapping_id: int) -> None:
+        self._db = db
+        self._mapping_id = mapping_id
+
+    async def last(self, number: int) -> list[Tried]:
+        """The newest posts of the mapping's source that are stored, oldest first."""
+        async with self._db.begin() as session:
+            mapping = await mapping_rows.one(session, self._mapping_id)
+            ids = await session.scalars(
+                text("select id from posts where channel_id = :channel order by position desc limit :number"),
+                {"channel": mapping.source.id, "number": number},
+            )
+            return await self._tried(session, mapping, list(ids)[::-1])
+
+    async def post(self, link: str) -> list[Tried]:
+        """The post that a link names, whatever its source; none where it is not stored.
+
+        Raises InvalidRequest or NotFound as ``find_post`` does.
+        """
+        async with self._db.begin() as session:
+            mapping = await mapping_rows.one(session, self._mapping_id)
+            found = await find_post(session, link)
+            return await self._tried(session, mapping, [] if found is None else [found])
+
+    async def words(self, said: str) -> list[Tried]:
+        """A text as if it had just appeared in the source."""
+        async with self._db.begin() as session:
+            mapping = await mapping_rows.one(session, self._mapping_id)
+            post = SourceMessage(
+                mapping.source.telegram_id, 1, datetime.now(UTC), Kind.TEXT, Heard.PUSH, text=said
+            )
+            return [await self._one(session, mapping, await self._rules(session), (post,))]
+
+    async def _rules(self, session: AsyncSession) -> Rules:
+        return (await rules_of(session, [self._mapping_id]))[self._mapping_id]
+
+    async def _tried(self, session: AsyncSession, mapping: MappingView, posts: Sequence[int]) -> list[Tried]:
+        rules, parts = await self._rules(session), await stored_parts(session, posts)
+        return [await self._one(session, mapping, rules, parts[post]) for post in posts if post in parts]
+
+    async def _one(
+        self, session: AsyncSession, mapping: MappingView, rules: Rules, parts: tuple[SourceMessage, ...]
+    ) -> Tried:
+        copies = await copies_of(session, mapping.id, linked_posts(rules, parts))
+        outcome = decide(rules, parts, Context(mapping.source.title, mapping.source.username, copies))
+        goes = None
+        if isinstance(outcome, Passed):
+            goes = when(rules.when, datetime.now(UTC), parts[0].date, Counters())
+        return Tried(parts, outcome, goes)
+
+
+async def copies_of(session: AsyncSession, mapping_id: int, posts: Sequence[PostKey]) -> dict[PostKey, str]:
+    """Links to the mapping's copies of these posts, of those that have one that can be linked to."""
+    if not posts:
+        return {}
+    rows = await session.execute(
+        text(
+            """
+            select w.name, w.chat, w.message, d.username, d.telegram_id, min(c.message_id) as copy
+              from unnest(cast(:names as text[]), cast(:chats as bigint[]), cast(:messages as bigint[]))
+                   as w (name, chat, message)
+              join channels s on s.telegram_id = w.chat or lower(s.username) = w.name
+              join copies c on c.mapping_id = :mapping and c.source_id = s.id and c.source_message_id = w.message
+              join channels d on d.id = c.channel_id
+             group by 1, 2, 3, 4, 5
+            """
+        ),
+        {
+            "mapping": mapping_id,
+            "names": [chat if isinstance(chat, str) else None for chat, _ in posts],
+            "chats": [chat if isinstance(chat, int) else None for chat, _ in posts],
+            "messages": [message for _, message in posts],
+        },
+    )
+    found: dict[PostKey, str] = {}
+    for row in rows:
+        key = row.name if row.chat is None else row.chat
+        if row.username:
+            found[(key, row.message)] = f"https://t.me/{row.username}/{row.copy}"
+        elif row.telegram_id < -CHANNEL_OFFSET:
+            found[(key, row.message)] = f"https://t.me/c/{-row.telegram_id - CHANNEL_OFFSET}/{row.copy}"
+    return found

@@ -1,0 +1,161 @@
+"""Rules are kept, checked, ordered, inherited from lists, and tried on posts that are stored."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from forwarder.cli.root import cli
+from forwarder.errors import InvalidRequest, NotFound
+from forwarder.rules import Passed, Refused
+from forwarder.services.rules import Owner, RuleService, owner_of, rules_of
+from forwarder.settings import Settings
+from forwarder.trial import Trial
+from tests.builders import DIGEST, NEWS, House, album, post
+
+
+async def labels(core: House, mapping: int) -> list[str]:
+    async with core.db.begin() as session:
+        return [rule.label for rule in (await rules_of(session, [mapping]))[mapping].rules]
+
+
+async def revision(core: House, mapping: int) -> int:
+    [row] = await core.run("select revision from mappings where id = :id", id=mapping)
+    return int(row["revision"])
+
+
+async def list_of(core: House, *pairs: tuple[int, int]) -> Owner:
+    [row] = await core.run("insert into lists (name) values ('l') returning id")
+    for source, destination in pairs:
+        for side, chat in (("source", source), ("destination", destination)):
+            await core.run(
+                "insert into list_channels values (:list, :channel, :side) on conflict do nothing",
+                list=row["id"], channel=await core.channel(chat), side=side,
+            )  # fmt: skip
+    return Owner("list", row["id"])
+
+
+async def test_rules_are_added_ordered_and_removed_and_each_change_is_a_revision(core: House) -> None:
+    mapping = await core.mapping()
+    service, owner = RuleService(core.db), Owner("mapping", mapping)
+    await service.add(owner, {"name": "a", "deny": {"words": ["sale"]}}, actor=5)
+    await service.add(owner, {"name": "c", "cut": 100})
+    await service.add(owner, {"name": "b", "remove_links": True}, at=2)
+    assert await labels(core, mapping) == ["a", "b", "c"]
+    await service.order(owner, [3, 1, 2])
+    await service.remove(owner, 2)
+    assert await labels(core, mapping) == ["c", "b"]
+    assert (await service.get(owner)).revision == await revision(core, mapping) == 6
+    [entry] = await core.run("select actor, subject from audit_log where action = 'rule.add' and actor = 5")
+    assert entry["subject"] == f"mapping:{mapping}"
+
+
+async def test_what_is_wrong_changes_nothing(core: House) -> None:
+    mapping = await core.mapping()
+    service, owner = RuleService(core.db), Owner("mapping", mapping)
+    await service.add(owner, {"footer": "a"})
+    for wrong, place in (({"footer": "b"}, "rules[2]"), ({"deny": {"regex": "("}}, "rules[2].deny.regex")):
+        with pytest.raises(InvalidRequest) as refused:
+            await service.add(owner, wrong)
+        assert refused.value.fields["place"] == place
+    for change in (
+        service.remove(owner, 2),
+        service.order(owner, [1, 1]),
+        service.add(owner, {"cut": 99}, at=3),
+    ):
+        with pytest.raises(InvalidRequest):
+            await change
+    with pytest.raises(NotFound):
+        await service.get(Owner("mapping", 999_999))
+    with pytest.raises(NotFound):
+        await service.add(Owner("list", 999_999), {"cut": 99})
+    assert (len((await service.get(owner)).rules), await revision(core, mapping)) == (1, 2)
+
+
+async def test_two_who_add_at_once_both_have_their_rule(core: House) -> None:
+    mapping = await core.mapping()
+    service, owner = RuleService(core.db), Owner("mapping", mapping)
+    await asyncio.gather(*(service.add(owner, {"name": str(n), "cut": 100 + n}) for n in range(5)))
+    assert sorted(await labels(core, mapping)) == ["0", "1", "2", "3", "4"]
+
+
+async def test_a_list_gives_its_rules_to_its_mappings_and_their_own_count_more(core: House) -> None:
+    inside, outside = await core.mapping(), await core.mapping(DIGEST, NEWS)
+    service, owner = RuleService(core.db), await list_of(core, (NEWS, DIGEST))
+    await service.add(owner, {"name": "of the list", "footer": "list"})
+    await service.add(Owner("mapping", inside), {"name": "own", "footer": "own"})
+    assert await labels(core, inside) == ["of the list", "own"]
+    assert await labels(core, outside) == []
+    assert (await revision(core, inside), await revision(core, outside)) == (3, 1)
+    [tried] = await Trial(core.db, inside).words("text")
+    assert isinstance(tried.outcome, Passed)
+    assert (tried.outcome.parts[0].text, tried.outcome.by) == ("text\n\nown", ("own",))
+    await service.remove(owner, 1)
+    assert await labels(core, inside) == ["own"]
+
+
+def test_an_owner_is_a_mapping_or_a_list() -> None:
+    assert [owner_of("7"), owner_of("list:2")] == [Owner("mapping", 7), Owner("list", 2)]
+    for word in ("", "x", "list:", "folder:1", "-1", "99999999999999999999"):
+        with pytest.raises(InvalidRequest):
+            owner_of(word)
+
+
+async def test_stored_posts_are_tried_as_they_would_be_sent(core: House) -> None:
+    mapping = await core.mapping()
+    await core.run("update channels set username = 'News' where telegram_id = :chat", chat=NEWS)
+    await core.run("update channels set username = 'digest' where telegram_id = :chat", chat=DIGEST)
+    service, owner = RuleService(core.db), Owner("mapping", mapping)
+    await service.add(owner, {"name": "no sale", "deny": {"words": ["sale"]}})
+    await service.add(owner, {"source_links": True})
+    await core.hear(post(1, "first"), post(2, "Big SALE"), post(3, "see https://t.me/news/1"))
+    await core.hear(*album("x", 4, 5))
+    await core.run(
+        "insert into copies (channel_id, message_id, mapping_id, source_id, source_message_id, mode, route)"
+        " select d.id, 91, :mapping, s.id, 1, 'copy', 'user' from channels d, channels s"
+        " where d.telegram_id = :there and s.telegram_id = :here",
+        mapping=mapping, there=DIGEST, here=NEWS,
+    )  # fmt: skip
+    first, second, third, fourth = await Trial(core.db, mapping).last(20)
+    assert isinstance(first.outcome, Passed)
+    assert first.outcome.untouched
+    assert second.outcome == Refused("no sale", ("SALE",), "denied")
+    assert isinstance(third.outcome, Passed)
+    assert third.outcome.parts[0].text == "see https://t.me/digest/91"
+    assert len(fourth.parts) == 2
+    assert [one.parts[0].message_id for one in await Trial(core.db, mapping).last(2)] == [3, 4]
+    [again] = await Trial(core.db, mapping).post("https://t.me/digest/91")
+    assert again.parts[0].message_id == 1
+    assert await Trial(core.db, mapping).post("https://t.me/news/77") == []
+
+
+async def test_the_command_line_adds_lists_tries_and_removes(
+    core: House, module_database_url: str, redis_db: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", module_database_url)
+    monkeypatch.setenv("REDIS_URL", redis_db)
+
+    async def run(*arguments: str, typed: str = "") -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, cli, list(arguments), typed)
+
+    mapping = str(await core.mapping())
+    await core.hear(post(1, "Big SALE"), post(2, "Кот 😀"))
+    added = await run("rule", "add", mapping, "deny", '{"words": ["sale"]}', "--name", "no sale")
+    assert (added.exit_code, added.output.startswith(f"Rule 1 of mapping:{mapping}: no sale.")) == (0, True)
+    assert (await run("rule", "add", mapping, "footer", "<b>{source_title}</b>")).exit_code == 0
+    assert '1\tno sale\tdeny\t{"words": ["sale"]}' in (await run("rule", "list", mapping)).output
+    tried = (await run("rule", "try", mapping, "--last", "2")).output
+    assert "1 text: refused by the rule “no sale” because of: SALE" in tried
+    assert f"2 text: goes changed by: footer #2\n  - Кот 😀\n  + Кот 😀\n  + \n  + Chat {NEWS}" in tried
+    assert (await run("rule", "order", mapping, "2", "1")).output.splitlines()[1].startswith("1\tfooter #1")
+    kept = (await run("rule", "list", mapping, "--json")).output
+    assert (await run("rule", "remove", mapping, "1")).output == f"Removed; mapping:{mapping} has 1 rules.\n"
+    assert (await run("rule", "set", mapping, typed=kept)).output == f"2 rules of mapping:{mapping}.\n"
+    refused = await run("rule", "remove", mapping, "9")
+    assert (refused.exit_code, refused.stderr) == (1, "There is no rule 9; the set has 2.\n")
