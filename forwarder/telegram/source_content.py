@@ -49,7 +49,7 @@ class SourceContent:
         common = {
             "peer": await self._peers.input_peer(order.destination),
             "silent": order.silent or None,
-            "reply_to": types.InputReplyToMessage(order.reply_to, top_msg_id=order.topic or None),
+            "reply_to": self._reply_to(order, messages[0].reply_to),
             "invert_media": messages[0].invert_media,
         }
         if len(messages) > 1:
@@ -71,6 +71,19 @@ class SourceContent:
         source = await self._peers.input_peer(medium.source)
         found = await fetch_raw(self._client, source, medium.source, [medium.message_id])
         return input_media(found[0].media) if found else None
+
+    def _reply_to(self, order: SendOrder, header: Any) -> Any:
+        """The copy to answer, and what the source quotes of its original."""
+        quoting = isinstance(header, types.MessageReplyHeader) and bool(header.quote)
+        return types.InputReplyToMessage(
+            order.reply_to or 0,
+            top_msg_id=order.topic or None,
+            quote_text=header.quote_text if quoting else None,
+            quote_entities=to_telethon(from_telethon(header.quote_entities), self._peers.input_user)
+            if quoting
+            else None,
+            quote_offset=header.quote_offset if quoting else None,
+        )
 
     def _item(self, message: Any, random_id: int) -> Any:
         return types.InputSingleMedia(

@@ -29,6 +29,7 @@ _SENTENCES: dict[str, tuple[int, str]] = {
     "MEDIA_PREV_INVALID": (400, "message can't be edited"),
     "MEDIA_NEW_INVALID": (400, "message can't be edited"),
     "REPLY_MESSAGE_ID_INVALID": (400, "message to be replied not found"),
+    "QUOTE_TEXT_INVALID": (400, "QUOTE_TEXT_INVALID"),
     "CHAT_WRITE_FORBIDDEN": (400, "have no write access to the chat"),
     "CHAT_ADMIN_REQUIRED": (400, "need administrator rights in the channel chat"),
     "CHAT_FORWARDS_RESTRICTED": (400, "message has protected content and can't be forwarded"),

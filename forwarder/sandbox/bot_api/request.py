@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from forwarder.sandbox.world import Account, Entity, Message, Options, TelegramError, World
+from forwarder.sandbox.world import Account, Entity, Message, Options, Quote, TelegramError, World
 from forwarder.sandbox.world.ids import is_user
 
 from .arguments import Arguments
 from .errors import ApiError, bad_request
+from .formatting import entity_from_json
 from .keyboards import reply_markup
 from .polling import Polling
 from .updates import Inbox
@@ -129,11 +130,21 @@ def send_options(request: Request, chat_id: int) -> Options:
         target = None
     return Options(
         reply_to=target,
+        quote=_quote(reply) if target is not None else None,
         topic=_topic(request),
         markup=reply_markup(arguments),
         silent=arguments.flag("disable_notification"),
         noforwards=arguments.flag("protect_content"),
     )
+
+
+def _quote(reply: Arguments) -> Quote | None:
+    if not reply.text("quote"):
+        return None
+    entities = tuple(
+        entity_from_json(one) for one in reply.sequence("quote_entities") if isinstance(one, dict)
+    )
+    return Quote(reply.text("quote"), entities, reply.number("quote_position"))
 
 
 def _topic(request: Request) -> int | None:

@@ -239,6 +239,13 @@ def _context_json(world: World, bot: int, message: Message, with_reply: bool) ->
     chat = world.find_chat(message.chat)
     if message.noforwards or (chat is not None and chat.protected):
         shown["has_protected_content"] = True
+    if message.quote is not None:
+        shown["quote"] = {
+            "text": message.quote.text,
+            "position": message.quote.offset,
+            "is_manual": True,
+            "entities": [entity_json(world, entity) for entity in message.quote.entities],
+        }
     # Inside a topic every message answers something: the topic's first one where nothing else.
     answered = message.reply_to or (message.topic if message.topic != message.id else None)
     if answered is not None and with_reply:

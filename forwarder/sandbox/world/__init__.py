@@ -46,7 +46,7 @@ from .media import (
     album_class,
     file_of,
 )
-from .messages import Content, Deleted, Entity, Forward, MadeFrom, Message, Options, Service
+from .messages import Content, Deleted, Entity, Forward, MadeFrom, Message, Options, Quote, Service
 from .state import Execution, Memory, Query, Rules
 from .world import World
 
@@ -85,6 +85,7 @@ __all__ = [
     "Photo",
     "Poll",
     "Query",
+    "Quote",
     "Rules",
     "Service",
     "Special",

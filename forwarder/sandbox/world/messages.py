@@ -46,6 +46,15 @@ class Entity:
 
 
 @dataclass(frozen=True, slots=True)
+class Quote:
+    """The piece of the answered message that an answer is about; ``offset`` where it stood, in UTF-16 units."""
+
+    text: str
+    entities: tuple[Entity, ...] = ()
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """What a message shows: text (or caption) and a medium, or a text and the preview of a link in it.
 
@@ -118,6 +127,7 @@ class Message:
     inverted: bool = False
     grouped_id: int | None = None
     reply_to: int | None = None
+    quote: Quote | None = None
     topic: int | None = None
     forward: Forward | None = None
     made_from: MadeFrom | None = None
@@ -158,6 +168,7 @@ class Options:
     """
 
     reply_to: int | None = None
+    quote: Quote | None = None
     topic: int | None = None
     markup: Markup | None = None
     silent: bool = False

@@ -69,6 +69,7 @@ class Posting(People):
             inverted=content.inverted,
             grouped_id=draft.grouped_id,
             reply_to=options.reply_to,
+            quote=options.quote if options.reply_to is not None else None,
             topic=options.topic,
             forward=draft.forward,
             made_from=draft.made_from,

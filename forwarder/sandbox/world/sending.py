@@ -106,6 +106,8 @@ class Sending(Membership):
             answered = self.message(actor, chat_id, options.reply_to)
             if answered is None:
                 raise TelegramError(400, "REPLY_MESSAGE_ID_INVALID")
+            if options.quote is not None and options.quote.text not in answered.text:
+                raise TelegramError(400, "QUOTE_TEXT_INVALID")
         chat = self.memory.chats.get(chat_id)
         if chat is None or (not chat.forum and options.topic is None):
             return options

@@ -5,9 +5,22 @@ from __future__ import annotations
 import pytest
 
 from forwarder.errors import TelegramError
-from forwarder.message import Mode, SendOrder
+from forwarder.message import AccountKind, Mode, SendOrder
+from forwarder.retry import Verdict, decide
 from forwarder.sandbox.faults import FaultRule
-from forwarder.sandbox.world import Contact, Content, Dice, Document, Entity, Location, Message, Poll
+from forwarder.sandbox.world import (
+    Contact,
+    Content,
+    Dice,
+    Document,
+    Edit,
+    Entity,
+    Location,
+    Message,
+    Options,
+    Poll,
+    Quote,
+)
 from forwarder.telegram.bot_sender import BotSender
 from forwarder.telegram.user_sender import UserSender
 
@@ -136,3 +149,19 @@ async def test_a_sticker_answers_as_the_sticker_it_is(town: Town) -> None:
     assert made.reply_to == first
     assert isinstance(made.media, Document)
     assert made.media.kind == "sticker"
+
+
+async def test_a_users_copy_quotes_what_its_post_quotes(town: Town) -> None:
+    question, first = town.post("one two three"), town.post("one two three", town.target)
+    quote = Quote("two", (Entity("bold", 0, 3),), 4)
+    options = Options(reply_to=question, quote=quote)
+    number = town.world.send(town.owner, town.source, "of these", options=options).id
+    async with town.client("sender", town.user) as client:
+        (copy,) = await UserSender(client, 1).send(order(town, number, reply_to=first))
+        made = there(town, copy)
+        assert (made.reply_to, made.quote, made.text) == (first, quote, "of these")
+        town.world.edit(town.owner, town.target, first, Edit("other words"))
+        again = town.world.send(town.owner, town.source, "of these again", options=options).id
+        with pytest.raises(TelegramError) as met:
+            await UserSender(client, 1).send(order(town, again, reply_to=first))
+    assert decide(met.value, api=AccountKind.USER).verdict is Verdict.FALL_BACK

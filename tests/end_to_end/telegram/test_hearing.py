@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 import telegram
+from telethon.tl import functions
 
 from forwarder.errors import AccountNotReady, TelegramError
 from forwarder.message import Deleted, Edited, Heard, Kind, News, SourceMessage
@@ -16,6 +17,7 @@ from forwarder.sandbox.faults import FaultRule
 from forwarder.sandbox.world import Content, Edit, Poll
 from forwarder.telegram.bot_updates import BotPoller
 from forwarder.telegram.listener import Listener
+from forwarder.telegram.peers import Peers
 from forwarder.telegram.reader import MtprotoReader
 
 from .conftest import Town
@@ -357,3 +359,38 @@ async def test_outside_channels_an_id_may_be_another_chats(town: Town) -> None:
         fetched = await MtprotoReader(client, 1).fetch(group, range(first, last + 2))
     assert [message.message_id for message in fetched.messages] == [first, last]
     assert (fetched.elsewhere, fetched.empty) == ((first + 1,), (last + 1,))
+
+
+async def test_what_the_account_itself_posts_is_heard_like_any_other_post(
+    town: Town, wait_until: Wait
+) -> None:
+    heap = Heap()
+    async with listening(town, heap), town.client("another", town.user) as other:
+        await wait_until(lambda: heap.connections == 1)
+        town.world.send(town.user, town.source, "from the phone")
+        peer = await Peers(other).input_peer(town.source)
+        await other.ask(functions.messages.SendMessageRequest(peer, "by another login", random_id=5))
+        town.post("by somebody else")
+        await wait_until(lambda: len(heap.posts) == 3)
+    assert heap.texts() == ["from the phone", "by another login", "by somebody else"]
+
+
+async def test_what_the_listeners_own_login_posts_is_not_pushed_to_it_but_found(
+    town: Town, wait_until: Wait
+) -> None:
+    heap = Heap()
+    async with town.client("listener", town.user, listens=True) as client:
+        listener = Listener(client, heap.store, heap.reconnected, heap.keep_broken, heap.note_protection)
+        task = asyncio.create_task(listener.run())
+        await wait_until(lambda: heap.connections == 1)
+        peer = await Peers(client).input_peer(town.source)
+        await client.ask(functions.messages.SendMessageRequest(peer, "by this very login", random_id=5))
+        reader = MtprotoReader(client, 1)
+        top = (await reader.tops([town.source]))[town.source]
+        found = (await reader.fetch(town.source, [top])).messages
+        town.post("after it")
+        await wait_until(lambda: "after it" in heap.texts())
+        listener.stop()
+        await asyncio.wait_for(task, 10)
+    assert [one.text for one in found] == ["by this very login"], "reconciliation fills what was not pushed"
+    assert heap.texts()[-1] == "after it"

@@ -11,7 +11,7 @@ from telethon.tl import functions, types
 from forwarder.sandbox.mtproto.tl.entities import read_entities
 from forwarder.sandbox.mtproto.tl.inputs import read_media
 from forwarder.sandbox.mtproto.tl.markup import read_markup
-from forwarder.sandbox.world import Content, Edit, Message, Options, TelegramError, WebPage
+from forwarder.sandbox.world import Content, Edit, Message, Options, Quote, TelegramError, WebPage
 from forwarder.sandbox.world import ids as marked
 from forwarder.sandbox.world.detect import first_link
 
@@ -25,6 +25,11 @@ def _options(caller: Caller, request: Any) -> Options:
     named = reply if isinstance(reply, types.InputReplyToMessage) else None
     return Options(
         reply_to=named.reply_to_msg_id or None if named is not None else None,
+        quote=Quote(
+            named.quote_text, read_entities(named.quote_entities, caller.user), named.quote_offset or 0
+        )
+        if named is not None and named.quote_text
+        else None,
         topic=(named.top_msg_id if named is not None else getattr(request, "top_msg_id", None)) or None,
         markup=read_markup(getattr(request, "reply_markup", None)),
         silent=bool(request.silent),

@@ -152,7 +152,14 @@ def _reply_header(message: Message) -> Any:
     topic = message.topic if message.topic != message.id else None
     if topic is None and message.reply_to is None:
         return None
+    quote = message.quote
     return types.MessageReplyHeader(
+        quote=True if quote is not None else None,
+        quote_text=quote.text if quote is not None else None,
+        quote_entities=[write_entity(entity) for entity in quote.entities] or None
+        if quote is not None
+        else None,
+        quote_offset=quote.offset if quote is not None else None,
         forum_topic=True if topic is not None else None,
         reply_to_msg_id=message.reply_to if message.reply_to is not None else topic,
         reply_to_top_id=topic if message.reply_to is not None else None,
