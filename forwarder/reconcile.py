@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 import structlog
 from sqlalchemy import text
@@ -139,13 +139,12 @@ class Reconciler:
         if not marks:
             return {}
         tops = await self._reader.tops(list(marks))
-        fetched: dict[int, int] = {}
-        for chat_id, top in tops.items():
-            progress = marks[chat_id]
-            missing = [i for i in range(progress.mark + 1, top + 1) if not known(progress, i)]
-            for start in range(0, len(missing), PAGE):
-                count = await self._fetch(chat_id, missing[start : start + PAGE])
-                fetched[chat_id] = fetched.get(chat_id, 0) + count
+        fetched = await self._fetch_all(
+            {
+                chat_id: [i for i in range(marks[chat_id].mark + 1, top + 1) if not known(marks[chat_id], i)]
+                for chat_id, top in tops.items()
+            }
+        )
         if fetched:
             log.info("reconciled", ids=sum(fetched.values()), sources=len(marks))
         return fetched
@@ -212,10 +211,29 @@ class Reconciler:
 
     async def _fill_holes(self) -> None:
         holes, self._holes = self._holes, defaultdict(set)
-        for chat_id, ids in holes.items():
-            ordered = sorted(ids)
-            for start in range(0, len(ordered), PAGE):
-                await self._fetch(chat_id, ordered[start : start + PAGE])
+        await self._fetch_all({chat_id: sorted(ids) for chat_id, ids in holes.items()})
+
+    async def _fetch_all(self, wanted: Mapping[int, Sequence[int]]) -> dict[int, int]:
+        """Fetch these ids of each chat; answer how many, by chat.
+
+        A chat that cannot be read, or whose answer cannot, does not keep the others waiting: its error is raised
+        when they are done. A wait that Telegram asks for, and an outage, are everybody's.
+        """
+        fetched: dict[int, int] = {}
+        refused: TelegramError | None = None
+        for chat_id, ids in wanted.items():
+            try:
+                for start in range(0, len(ids), PAGE):
+                    count = await self._fetch(chat_id, ids[start : start + PAGE])
+                    fetched[chat_id] = fetched.get(chat_id, 0) + count
+            except TelegramError as error:
+                if error.seconds is not None:
+                    raise
+                log.warning("source_not_reconciled", chat=chat_id, reason=error.name)
+                refused = refused or error
+        if refused is not None:
+            raise refused
+        return fetched
 
     async def _fetch(self, chat_id: int, ids: Sequence[int]) -> int:
         fetched = await self._reader.fetch(chat_id, ids)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from forwarder import reconcile
+from forwarder.errors import OutcomeUnknown, TelegramError
 from forwarder.message import AccountKind, Deleted, Edited, Fetched, News, SourceMessage
 from forwarder.reconcile import Reconciler
-from tests.builders import NEWS, House, post
+from tests.builders import NEWS, OTHER, House, post
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Shelf:
     elsewhere: set[int] = field(default_factory=set)
     looked: int = 0
     chats_looked_at: tuple[int, ...] = ()
+    refused: dict[int, TelegramError] = field(default_factory=dict)
 
     def put(self, *messages: SourceMessage) -> None:
         self.messages |= {message.message_id: message for message in messages}
@@ -35,6 +37,8 @@ class Shelf:
 
     async def fetch(self, chat_id: int, message_ids: Sequence[int]) -> Fetched:
         self.asked.append(tuple(message_ids))
+        if chat_id in self.refused:
+            raise self.refused[chat_id]
         found = tuple(replace(self.messages[i], chat_id=chat_id) for i in message_ids if i in self.messages)
         missing = [i for i in message_ids if i not in self.messages]
         elsewhere = tuple(i for i in missing if i in self.elsewhere)
@@ -238,6 +242,26 @@ async def test_no_more_than_ten_sources_are_polled(core: House, monkeypatch: pyt
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert len(here.shelf.chats_looked_at) == 10
+
+
+@pytest.mark.parametrize(
+    ("error", "others"),
+    [
+        (TelegramError("CHANNEL_PRIVATE"), 1),
+        (OutcomeUnknown("TIMEOUT"), 1),
+        (TelegramError("FLOOD_WAIT_X", seconds=9), 0),
+    ],
+)
+async def test_a_source_that_cannot_be_read_keeps_the_others_waiting_only_for_a_flood_wait(
+    core: House, error: TelegramError, others: int
+) -> None:
+    here, _ = await listening(core)
+    second = await core.mapping(OTHER)
+    here.shelf.put(post(1))
+    here.shelf.refused[NEWS] = error
+    with pytest.raises(type(error)):
+        await here.reconciler().compare()
+    assert len(await core.states(second)) == others
 
 
 async def poll(condition: Callable[[], bool]) -> None:
