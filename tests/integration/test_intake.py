@@ -9,7 +9,7 @@ import pytest
 
 from forwarder.errors import Unavailable
 from forwarder.intake import Intake
-from forwarder.message import AccountKind
+from forwarder.message import AccountKind, Entity
 from forwarder.outbox import Due
 from forwarder.services import notices
 from tests.builders import NEWS, House, post
@@ -47,15 +47,27 @@ async def test_what_is_stored_is_rung_for_and_holes_are_named(core: House, liste
     assert listener.holes == [(NEWS, (2,))]
 
 
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"topic_id": 2**40},
+        {"reply_to": 2**70},
+        {"entities": (Entity("text_link", 0, 4, url="https://example.org/\x00"),)},
+        {"entities": (Entity("text_link", 0, 4, url="https://example.org/\ud83d"),)},
+    ],
+    ids=["a number beyond its column", "a number beyond all", "NUL in a link", "half a character in a link"],
+)
 async def test_one_bad_message_goes_to_quarantine_and_the_others_travel(
-    core: House, listener: Listener
+    core: House, listener: Listener, refused: dict[str, object]
 ) -> None:
     mapping = await core.mapping()
-    bad = post(2, topic_id=2**40)
+    bad = post(2, **refused)
     await listener.intake.store([post(1), bad, post(3), post(4)])
     assert await core.states(mapping) == [(1, "queued"), (3, "queued"), (4, "queued")]
     [kept] = await core.run("select raw, error from quarantine")
     assert b"post 2" in kept["raw"]
+    [told] = await core.run("select kind from notices")
+    assert told["kind"] == "quarantined"
     assert listener.holes == [], "a message in quarantine is no hole to be filled again and again"
     await core.run("delete from quarantine")
 
