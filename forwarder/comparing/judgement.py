@@ -98,7 +98,7 @@ class Matching:
     """Pairs source messages with copies, each at most once, the surest signs first."""
 
     def __init__(self, scene: Scene) -> None:
-        self._records = scene.records
+        self._records, self._verbatim = scene.records, scene.verbatim
         self._source = {part.message_id: part for post in scene.posts for part in post}
         self._wanted = {
             number: wanted_of(part, scene.earlier.get(number, ())) for number, part in self._source.items()
@@ -165,12 +165,13 @@ class Matching:
         return tuple(found)
 
     def doubtful(self, part: SourceMessage) -> bool:
-        """Whether what is left over may be a copy of what this message said before it was edited."""
+        """Whether what is left over may be a copy of what this message said before it was edited, or of what rules
+        have made of it."""
         wanted = self._wanted[part.message_id]
-        return wanted.edited is not None and any(
-            copy.date >= part.date and any(may_be_earlier(mode, wanted, copy) for mode in Mode)
-            for copy in self._free.values()
-        )
+        free = (copy for copy in self._free.values() if copy.date >= part.date)
+        if not self._verbatim:
+            return any(same_thing(wanted, copy) for copy in free)
+        return any(may_be_earlier(mode, wanted, copy) for copy in free for mode in Mode)
 
     def _double_of(self, copy: SourceMessage) -> Match | None:
         for number in self._same_origin(copy):

@@ -178,8 +178,15 @@ class Restoration:
                 {"channel": terms.destination_id, "ids": [message.message_id for message in there]},
             )
             earlier = {number: words for one in posts for number, words in one.earlier.items()}
-            scene = Scene(tuple(one.parts for one in posts), there, foreign=frozenset(known), earlier=earlier)
-            judgement = judge(scene)
+            judgement = judge(
+                Scene(
+                    tuple(one.parts for one in posts),
+                    there,
+                    foreign=frozenset(known),
+                    earlier=earlier,
+                    verbatim=not terms.ruled,
+                )
+            )
             found = found_copies(posts, judgement, {m.message_id: mode_of(m) for m in there})
             await adopt(session, terms, found, UNFINISHED)
             unclear = {*judgement.doubtful, *judgement.partial}

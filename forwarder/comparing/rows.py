@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.message import AccountKind, State, is_basic_group
 from forwarder.models import MappingState
 from forwarder.services.mapping_rows import missing
+from forwarder.services.rules import rules_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Terms:
     destination_topic: int
     start_after: int
     verbatim: bool
+    ruled: bool
     deletions: bool
     listener: int | None
     mark: int
@@ -47,7 +49,7 @@ async def terms_of(session: AsyncSession, mapping_id: int) -> Terms:
                 select m.id as mapping_id, m.state, m.reason, l.route,
                        s.id as source_id, s.telegram_id as source, m.source_topic, s.listener_id as listener,
                        d.id as destination_id, d.telegram_id as destination, m.destination_topic, m.start_after,
-                       m.edit_sync and m.rules = '{}'::jsonb as verbatim, m.delete_sync as deletions,
+                       m.edit_sync as verbatim, m.delete_sync as deletions,
                        coalesce((select max(mark) from marks where channel_id = s.id), m.start_after) as mark,
                        coalesce((select max(message_id) from copies where channel_id = d.id), 0) as newest_copy,
                        (select kind from accounts where id = s.listener_id) as listener_kind
@@ -62,8 +64,17 @@ async def terms_of(session: AsyncSession, mapping_id: int) -> Terms:
     if row is None:
         raise missing(mapping_id)
     kind = AccountKind(row.listener_kind) if row.listener_kind is not None else None
-    typed = {"state": MappingState(row.state), "route": AccountKind(row.route), "listener_kind": kind}
-    return Terms(**{**row._mapping, **typed})
+    ruled = bool((await rules_of(session, [mapping_id]))[mapping_id].rules)
+    return Terms(
+        **{
+            **row._mapping,
+            "state": MappingState(row.state),
+            "route": AccountKind(row.route),
+            "listener_kind": kind,
+            "ruled": ruled,
+            "verbatim": row.verbatim and not ruled,
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,7 @@ async def test_a_post_that_was_queued_in_the_backup_and_sent_after_it_is_found(
     )
     await pause(core.db)
     assert await restoration(core, chats).compare() == (Compared(mapping, found=2),)
+    assert await core.states(mapping) == [(1, "sent"), (2, "sent")]
 
 
 async def test_what_may_be_a_copy_of_an_earlier_text_is_held_for_a_person(

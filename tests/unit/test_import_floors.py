@@ -23,7 +23,16 @@ FLOORS: list[set[str]] = [
     {"services"},
     {"collect", "calls", "hooks", "account_wire", "deputy"},
     {"ingest", "outcome"},
-    {"backfill", "deliver", "intake", "reconcile", "missed", "trial", "upkeep", "account_desk"},  # the one way through
+    {
+        "backfill",
+        "deliver",
+        "intake",
+        "reconcile",
+        "missed",
+        "trial",
+        "upkeep",
+        "account_desk",
+    },  # the one way through
     {"telegram", "metrics", "health", "legacy", "comparing"},  # the porch, barometers
     {"bot"},
     {"servers", "supervisor"},  # what stands under the processes of one machine

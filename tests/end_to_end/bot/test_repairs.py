@@ -21,7 +21,7 @@ from forwarder.models import Language, MappingState
 from .test_rooms import add_both, map_them
 
 TERMS = Terms(
-    1, MappingState.ACTIVE, None, AccountKind.BOT, 1, -1001, 0, 2, -1002, 0, 10, True, True, None, 20, 30, None
+    1, MappingState.ACTIVE, None, AccountKind.BOT, 1, -1001, 0, 2, -1002, 0, 10, True, False, True, None, 20, 30, None
 )  # fmt: skip
 FOUND = Audit(TERMS, 12, 11, 1, {"same_content": 2}, (), (), (Match(1, 2, How.HEADER),), (), (), ())
 

@@ -17,7 +17,7 @@ from forwarder.message import AccountKind, Heard, Kind, SourceMessage
 from forwarder.models import MappingState
 
 TERMS = Terms(
-    4, MappingState.ACTIVE, None, AccountKind.BOT, 1, -1001, 0, 2, -1002, 0, 10, True, True, None, 20, 30, None
+    4, MappingState.ACTIVE, None, AccountKind.BOT, 1, -1001, 0, 2, -1002, 0, 10, True, False, True, None, 20, 30, None
 )  # fmt: skip
 GOOD = Audit(TERMS, 1204, 1204, 0, {}, (), (), (), (), (), ())
 POST = (SourceMessage(-1001, 17, datetime(2026, 11, 25, tzinfo=UTC), Kind.TEXT, Heard.POLL, "words"),)

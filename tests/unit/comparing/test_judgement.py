@@ -185,6 +185,12 @@ def test_a_copy_of_what_a_post_said_before_is_found_by_what_is_remembered() -> N
     assert judge(Scene(((EDITED,),), (picture(copy(10, "one"), "mt:photo:1"),))).doubtful == ()
 
 
+def test_where_rules_change_the_words_any_other_text_may_be_the_copy() -> None:
+    scene = Scene(((ONE,),), (copy(10, "ONE!"),), verbatim=False)
+    assert judge(scene).doubtful == ((ONE,),)
+    assert judge(replace(scene, verbatim=True)).doubtful == ()
+
+
 @pytest.mark.parametrize("name", SCENES)
 def test_what_differs(name: str) -> None:
     scene, found = SCENES[name]
