@@ -55,10 +55,15 @@ async def test_a_worker_stopped_between_claim_and_call_sends_nothing_when_it_wak
         await street.pace.reached.wait()
     await street.lease_runs_out()
     turnstile, street.pace = street.pace, usual
-    await street.carrier(sender, holder="awake").carry(mapping)
+    sender.before.append(TelegramError("RPC_CALL_FAIL", code=500))
+    awake = street.carrier(sender, holder="awake")
+    await awake.carry(mapping)
+    assert await core.states(mapping) == [(1, "queued"), (2, "queued")], "put off, as it was for the sleeper"
     turnstile.open.set()
     await sleeper
     assert stopped.orders == []
+    await street.due_now()
+    await awake.carry(mapping)
     assert street.chat.posts(DIGEST) == [1, 2]
     assert await core.states(mapping) == [(1, "sent"), (2, "sent")]
 
