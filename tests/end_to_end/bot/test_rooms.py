@@ -296,7 +296,4 @@ async def test_a_source_that_is_too_fast_is_named_when_it_is_mapped(town) -> Non
     await add_both(town)
     town.tempo.now = TooFast("News", "Copies", 3600, 1200)
     await map_them(town)
-    assert (
-        "News posts about 3600 times an hour; Copies may receive 1200"
-        in town.owner.read(town.robot).last.text
-    )
+    await town.wait("News posts about 3600 times an hour; Copies may receive 1200")
