@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import drain, intake, latency, live, rules
+from benchmarks import drain, fanout, growth, intake, latency, limits, live, memory, recovery, rules
 from benchmarks.measure import Figures, Wishes
 from forwarder.errors import ForwarderError
 
@@ -22,6 +22,11 @@ BENCHMARKS: dict[str, Callable[[Wishes], Coroutine[None, None, Figures]]] = {
     "latency": latency.run,
     "drain": drain.run,
     "live": live.run,
+    "limits": limits.run,
+    "fanout": fanout.run,
+    "growth": growth.run,
+    "memory": memory.run,
+    "recovery": recovery.run,
     "intake": intake.run,
     "rules": rules.run,
 }

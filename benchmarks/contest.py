@@ -16,7 +16,7 @@ def add_cost(figures: Figures, name: str, done: Done) -> None:
     parts = done.cpu_ms()
     for part, used in parts.items() if len(parts) > 1 else ():
         figures.add(f"{name} cpu: {part}", used, "ms/post")
-    figures.add(f"{name} cpu", sum(parts.values()), "ms/post")
+    figures.add(f"{name} cpu", done.cost, "ms/post")
     figures.add(f"{name}: sandbox busy", done.sandbox * 100, "% of a core")
 
 

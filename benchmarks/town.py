@@ -39,14 +39,15 @@ ALL = Rights(may_read=True, may_post=True, may_edit=True, may_delete=True)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a benchmark needs. ``route`` is by whom the forwarder sends; ``limits`` whether Telegram limits.
+    """What a benchmark needs. ``by_bot`` lanes of the forwarder, its first ones, are sent by the bot.
 
-    ``fan_out``: one source for all lanes of the forwarder. ``given``: settings of the forwarder.
+    ``limits``: whether Telegram limits. ``fan_out``: one source for all lanes of the forwarder. ``given``:
+    settings of the forwarder.
     """
 
     lanes: int
     peers: tuple[str, ...] = ()
-    route: Route = Route.USER
+    by_bot: int = 0
     limits: bool = False
     fan_out: bool = False
     given: Mapping[str, str] = field(default_factory=lambda: FREE)
@@ -154,17 +155,21 @@ def seed(plan: Plan) -> dict[str, object]:
     bots = [{"key": stage.BOT, "name": "Forwarder", "username": "bench_bot", "owner": stage.OWNER}]
     chats: list[dict[str, object]] = []
     for name, account in accounts.items():
-        poster = stage.BOT if name == OURS and plan.route is Route.BOT else account
-        sides: dict[str, dict[str, object]] = {
-            "from": {"members": [account]},
-            "to": {"admins": {poster: list(stage.POSTING)}},
-        }
-        for side, people in sides.items():
-            chats += [
-                {"key": key, "title": key, "creator": stage.OWNER, **people}
-                for key in _keys(plan, name, side)
-            ]
+        chats += [_source(key, account) for key in _keys(plan, name, "from")]
+        chats += [
+            _destination(key, stage.BOT if name == OURS and number < plan.by_bot else account)
+            for number, key in enumerate(_keys(plan, name, "to"))
+        ]
     return {"users": users, "bots": bots, "chats": chats}
+
+
+def _source(key: str, account: str) -> dict[str, object]:
+    people = {"members": [account], "admins": {stage.BOT: []} if account == stage.ACCOUNT else {}}
+    return {"key": key, "title": key, "creator": stage.OWNER, **people}
+
+
+def _destination(key: str, poster: str) -> dict[str, object]:
+    return {"key": key, "title": key, "creator": stage.OWNER, "admins": {poster: list(stage.POSTING)}}
 
 
 def _keys(plan: Plan, name: str, side: str) -> list[str]:
@@ -185,16 +190,18 @@ async def set_up(house: House, plan: Plan) -> tuple[int, ...]:
     """Channels and mappings as the services write them, without asking Telegram about each chat."""
     await _registered(AccountService(house.db))
     sources, destinations = chats_of(house.telegram, plan, OURS)
-    reader = {AccountKind.USER: ALL}
-    poster = {AccountKind.BOT: ALL} if plan.route is Route.BOT else reader
-    source_rows = [await _channel(house, chat, reader, source=True) for chat in sources]
-    rows = [await _channel(house, chat, poster, source=False) for chat in destinations]
+    both = {AccountKind.USER: ALL, AccountKind.BOT: Rights(may_read=True)}
+    routes = [Route.BOT] * plan.by_bot + [Route.USER] * (plan.lanes - plan.by_bot)
+    source_rows = [await _channel(house, chat, both, source=True) for chat in sources]
+    rows = [
+        await _channel(house, chat, {AccountKind(route): ALL}, source=False)
+        for chat, route in zip(destinations, routes, strict=True)
+    ]
     service = MappingService(house.db)
     made = []
-    for source, destination in zip(source_rows * (len(rows) // len(source_rows)), rows, strict=True):
-        mapping = await service.create(
-            source, destination, mode=Mode.FORWARD, route=plan.route, start_after=1
-        )
+    pairs = zip(source_rows * (len(rows) // len(source_rows)), rows, routes, strict=True)
+    for source, destination, route in pairs:
+        mapping = await service.create(source, destination, mode=Mode.FORWARD, route=route, start_after=1)
         assert mapping.state is MappingState.ACTIVE
         made.append(mapping.id)
     return tuple(made)

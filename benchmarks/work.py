@@ -16,8 +16,9 @@ from benchmarks.usage import cpu_of
 LOOK_EVERY = 0.1
 PATIENCE = 30.0
 """Seconds without any arrival after which the rest counts as lost."""
+AT_ONCE = 2000
 LONGEST = 50.0
-"""Seconds of one request to the control port."""
+"""Posts and seconds of one request to the control port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ class Done:
     def latency(self, share: float) -> float:
         """The quantile of the latencies, in milliseconds."""
         return quantile(self.latencies, share) * 1000
+
+    @property
+    def cost(self) -> float:
+        """Processor milliseconds per post of all parts together."""
+        return sum(self.cpu_ms().values())
 
     def cpu_ms(self) -> dict[str, float]:
         """Processor milliseconds per post of each part."""
@@ -122,7 +128,7 @@ async def post(town: Town, side: Side, posts: int, rate: float = 0.0, text: str 
     """Posts in the contender's sources, one source after the other."""
     left = posts
     while left:
-        some = min(left, int(rate * LONGEST) or left)
+        some = min(left, int(rate * LONGEST) or AT_ONCE)
         await town.telegram.control.call(
             "stream", account=town.owner, chats=side.sources, posts=some, rate=rate, text=f"{text} {left}:"
         )

@@ -52,13 +52,17 @@ class Telegram:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """Everything at work. ``supervisor`` holds the forwarder's processes, not the local Telegram."""
+    """Everything at work. ``supervisor`` holds the forwarder's processes, not the local Telegram.
+
+    ``env`` is what these processes have in their environment.
+    """
 
     telegram: Telegram
     settings: Settings
     supervisor: Supervisor
     db: Database
     flower_url: str
+    env: Mapping[str, str] = field(repr=False)
 
 
 @asynccontextmanager
@@ -153,7 +157,8 @@ async def forwarder_at_work(
         supervisor = Supervisor(specs, on_event=on_event)
         supervisor.start()
         try:
-            yield House(telegram, settings, supervisor, db, f"http://127.0.0.1:{settings.flower_port}")
+            flower_url = f"http://127.0.0.1:{settings.flower_port}"
+            yield House(telegram, settings, supervisor, db, flower_url, env)
         finally:
             await asyncio.to_thread(supervisor.stop)
     finally:

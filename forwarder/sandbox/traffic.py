@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from .bot_api.arguments import Arguments
+from .record import WAITS
 from .server import Sandbox
 from .world import Content, Message, World
 
@@ -86,6 +87,12 @@ def _arrivals(sandbox: Sandbox, arguments: Arguments) -> list[Arrival]:
     return arrivals(sandbox.world, arguments.numbers("chats"), arguments.real("since"))
 
 
+def _waits(sandbox: Sandbox, arguments: Arguments) -> list[tuple[float, int | None, int | None, int | None]]:
+    """Calls that were answered with a wait: when, account, chat, and the seconds to wait."""
+    met = (call for call in sandbox.gate.record.calls() if call.outcome in WAITS)
+    return [(call.at.timestamp(), call.account, call.chat, call.seconds) for call in met]
+
+
 def _count(sandbox: Sandbox, arguments: Arguments) -> int:
     return count(sandbox.world, arguments.numbers("chats"))
 
@@ -95,4 +102,5 @@ MEASURING: Mapping[str, Callable[[Sandbox, Arguments], object | Awaitable[object
     "stream": _stream,
     "arrivals": _arrivals,
     "count": _count,
+    "waits": _waits,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from functools import lru_cache
 
 from .buttons import Buttons
 from .errors import TelegramError
@@ -63,10 +64,7 @@ class Files(Buttons):
 
     def access_hash(self, viewer: int, thing: int) -> int:
         """The signed 64-bit key to a peer or file for one viewer; never 0."""
-        digest = hashlib.blake2b(
-            struct.pack(">qq", viewer, thing), digest_size=8, key=self.memory.secret
-        ).digest()
-        return int.from_bytes(digest, "big", signed=True) or 1
+        return _access_hash(self.memory.secret, viewer, thing)
 
     def file_reference(self, viewer: int, file_id: int) -> bytes:
         """A fresh reference for this viewer, good for `Rules.reference_life` seconds."""
@@ -92,3 +90,9 @@ class Files(Buttons):
     def _seal(self, viewer: int, file_id: int, issued: float) -> bytes:
         text = struct.pack(">qqd", viewer, file_id, issued)
         return hashlib.blake2b(text, digest_size=8, key=self.memory.secret).digest()
+
+
+@lru_cache(maxsize=100_000)
+def _access_hash(secret: bytes, viewer: int, thing: int) -> int:
+    digest = hashlib.blake2b(struct.pack(">qq", viewer, thing), digest_size=8, key=secret).digest()
+    return int.from_bytes(digest, "big", signed=True) or 1

@@ -159,9 +159,10 @@ class Forwarding(Sending):
                 content = Content(media=content.media)
             if drop_author and isinstance(content.media, Poll):
                 content = replace(content, media=replace(content.media, id=self.big_id(), closed=False))
+            via = original.via_bot if keep_header else None
             drafts[original.id] = Draft(
                 content,
-                replace(options, via_bot=original.via_bot if keep_header else None),
+                options if options.via_bot == via else replace(options, via_bot=via),
                 grouped_id=groups.get(original.id),
                 forward=self._header(original) if keep_header else None,
                 made_from=MadeFrom(original.box, original.chat, original.id),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from . import ids
+from .boxes import Box
 from .chats import GENERAL_TOPIC, Chat
 from .errors import TelegramError
 from .messages import EMPTY, PLAIN, Content, Forward, MadeFrom, Message, Options, Service
@@ -37,26 +38,29 @@ class Posting(People):
 
     def _place(self, actor: int, chat_id: int, draft: Draft) -> Message:
         """Number a draft and put it into all boxes it belongs to. Returns the actor's own copy."""
-        message = self._compose(actor, chat_id, draft)
         if ids.is_channel(chat_id):
-            own = self._add(message, chat_id, chat_id, draft)
+            box = self.memory.boxes[chat_id]
+            own = self._put(self._compose(actor, chat_id, draft, box.take_id(), chat_id), box, draft)
         elif ids.is_group(chat_id):
             members = [m.account for m in self.chat(chat_id).members.values() if m.inside]
-            own = self._add_copies(message, dict.fromkeys(members, chat_id), draft)
+            own = self._add_copies(
+                self._compose(actor, chat_id, draft), dict.fromkeys(members, chat_id), draft
+            )
         else:
+            message = self._compose(actor, chat_id, draft)
             self._remember_private(actor, chat_id)
             own = self._add_copies(message, {actor: chat_id, chat_id: actor}, draft)
         if draft.random_id is not None:
             self.memory.random_ids[actor, chat_id, draft.random_id] = own.link
         return own
 
-    def _compose(self, actor: int, chat_id: int, draft: Draft) -> Message:
+    def _compose(self, actor: int, chat_id: int, draft: Draft, number: int = 0, box: int = 0) -> Message:
         chat = self.memory.chats.get(chat_id)
         post = chat is not None and chat.broadcast
         content, options = draft.content, draft.options
         return Message(
-            id=0,
-            box=0,
+            id=number,
+            box=box,
             chat=chat_id,
             uid=self.take_uid(),
             sent_by=actor,
@@ -94,11 +98,13 @@ class Posting(People):
 
     def _add(self, message: Message, owner: int, chat_id: int, draft: Draft) -> Message:
         box = self.memory.boxes[owner]
-        placed = replace(message, id=box.take_id(), box=owner, chat=chat_id)
+        return self._put(replace(message, id=box.take_id(), box=owner, chat=chat_id), box, draft)
+
+    def _put(self, message: Message, box: Box, draft: Draft) -> Message:
         if message.service is not None and message.service.kind == "topic_created":
-            placed = replace(placed, topic=placed.id)
-        self._emit(box.add(placed, draft.random_id))
-        return placed
+            message = replace(message, topic=message.id)
+        self._emit(box.add(message, draft.random_id))
+        return message
 
     def _add_copies(self, message: Message, views: dict[int, int], draft: Draft) -> Message:
         """``views``: owner of the box to the chat's id as that owner sees it. The first is the actor's."""

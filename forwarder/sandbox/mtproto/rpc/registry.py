@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +121,7 @@ class Method:
             self.name,
             chat=_target(request, caller.viewer),
             messages=_count(self.name, request),
-            params=_params(request),
+            params=_Params(request),
         )
 
     def random_ids(self, request: Any) -> list[int]:
@@ -192,9 +192,25 @@ def _count(name: str, request: Any) -> int:
             return 0
 
 
-def _params(request: Any) -> dict[str, object]:
-    """Plain values of the request, for fault rules that look at them."""
-    return {name: value for name, value in vars(request).items() if _is_plain(value)}
+class _Params(Mapping[str, object]):
+    """Plain values of a request, for fault rules that look at them; most calls are looked at by none."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+
+    def __getitem__(self, name: str) -> object:
+        value = vars(self._request)[name]
+        if not _is_plain(value):
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, value in vars(self._request).items() if _is_plain(value))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _is_plain(value: Any) -> bool:

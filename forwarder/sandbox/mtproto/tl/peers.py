@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import cached_property, lru_cache
 from typing import Any
 
 from telethon.tl import types
@@ -56,31 +58,61 @@ def write_chat(world: World, viewer: int, chat: Chat) -> Any:
     return write_channel(world, viewer, chat, member)
 
 
+class _Channel(types.Channel):
+    """Written out once, however often it is shown: every message and update names the channel it is in."""
+
+    @cached_property
+    def _written(self) -> bytes:
+        return bytes(super()._bytes())
+
+    def _bytes(self) -> bytes:
+        return self._written
+
+
 def write_channel(world: World, viewer: int, chat: Chat, member: Member | None) -> Any:
     """A channel or supergroup; ``access_hash`` is always there and ``min`` never set."""
+    look = ("slow_mode", "signatures", "protected", "forum", "linked")
+    marks = frozenset(name for name in look if getattr(chat, name))
+    denied = None if chat.broadcast else chat.default_denied
+    access_hash = world.access_hash(viewer, chat.id)
+    return _channel(chat.id, access_hash, chat.title, chat.username, chat.created, denied, marks, member)
+
+
+@lru_cache(maxsize=10_000)
+def _channel(
+    chat_id: int,
+    access_hash: int,
+    title: str,
+    username: str | None,
+    created: datetime,
+    denied: frozenset[str] | None,
+    marks: frozenset[str],
+    member: Member | None,
+) -> Any:
+    """What is shown depends on these alone. ``denied``: to all, in a supergroup; None marks a broadcast channel."""
     inside = member is not None and member.inside
     own_rights = admin_rights(member.rights) if member is not None and member.is_admin else None
-    return types.Channel(
-        marked.bare(chat.id),
-        chat.title,
+    return _Channel(
+        marked.bare(chat_id),
+        title,
         types.ChatPhotoEmpty(),
-        chat.created,
+        created,
         creator=True if member is not None and member.role == "creator" else None,
         left=None if inside else True,
-        broadcast=chat.broadcast or None,
-        megagroup=not chat.broadcast or None,
-        signatures=chat.signatures or None,
-        slowmode_enabled=True if chat.slow_mode else None,
-        noforwards=chat.protected or None,
-        forum=chat.forum or None,
-        has_link=True if chat.linked else None,
-        access_hash=world.access_hash(viewer, chat.id),
-        username=chat.username,
+        broadcast=denied is None or None,
+        megagroup=denied is not None or None,
+        signatures="signatures" in marks or None,
+        slowmode_enabled="slow_mode" in marks or None,
+        noforwards="protected" in marks or None,
+        forum="forum" in marks or None,
+        has_link="linked" in marks or None,
+        access_hash=access_hash,
+        username=username,
         admin_rights=own_rights,
         banned_rights=banned_rights(member.denied, member.until)
         if member is not None and member.role == "restricted"
         else None,
-        default_banned_rights=None if chat.broadcast else banned_rights(chat.default_denied),
+        default_banned_rights=None if denied is None else banned_rights(denied),
     )
 
 

@@ -1,0 +1,55 @@
+"""Resident memory: of each process idle, of the whole, and how it grows from 20,000 to 100,000 deliveries.
+
+PSS, which divides what processes share among them: the sum is what the machine really gives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from benchmarks.contest import announce
+from benchmarks.measure import Figures, Wishes
+from benchmarks.town import FREE, OURS, Plan, Town, town
+from benchmarks.usage import pss_mb
+from benchmarks.work import as_posted
+
+LANES = 20
+FIRST, LAST = 20_000, 100_000
+STEP = 10_000
+SETTLE = 15.0
+
+
+async def run(wishes: Wishes) -> Figures:
+    figures = Figures({}, to_reach={"all, idle": "at most 500", "all: slope": "at most 5"})
+    async with town(Plan(LANES, given={**FREE, "MAX_CONCURRENT_FORWARDS": "20"})) as place:
+        await asyncio.sleep(SETTLE)
+        add(figures, memory(place), "idle")
+        first, last = wishes.part(FIRST, LANES), wishes.part(LAST, 2 * LANES)
+        await carry(place, first)
+        early = memory(place)
+        await carry(place, last - first)
+        late = memory(place)
+        add(figures, early, f"after {first:,}")
+        add(figures, late, f"after {last:,}")
+        for part in early:
+            figures.add(f"{part}: slope", (late[part] / early[part] - 1) * 100, "%")
+        announce("memory", 0, OURS, f"{early['all']:.0f} MB, later {late['all']:.0f} MB")
+    return figures
+
+
+async def carry(place: Town, posts: int) -> None:
+    """In steps, so that the backlog in memory is that of a busy day and not of a flood."""
+    for begin in range(0, posts, STEP):
+        done = await as_posted(place, OURS, min(STEP, posts - begin))
+        announce("memory", 0, OURS, f"{begin + done.posts:,} carried, {done.rate:,.0f} posts/s")
+
+
+def memory(place: Town) -> dict[str, float]:
+    """MB of each part and of all together; the supervisor of `manage.py run` would come on top."""
+    parts = {name: pss_mb(pid) for name, pid in place.forwarder_parts().items()}
+    return {**parts, "all": sum(parts.values())}
+
+
+def add(figures: Figures, parts: dict[str, float], when: str) -> None:
+    for part, mb in parts.items():
+        figures.add(f"{part}, {when}", mb, "MB")
