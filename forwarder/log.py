@@ -14,7 +14,6 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-import sentry_sdk
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
@@ -103,6 +102,8 @@ def configure(
 
 def start_sentry(dsn: str, *, process: str) -> None:
     """Sends errors to Sentry, redacted, without local variables, request bodies or personal data."""
+    import sentry_sdk  # ten megabytes that only those pay who use it
+
     sentry_sdk.init(
         dsn=dsn,
         release=__version__,

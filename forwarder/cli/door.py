@@ -6,8 +6,6 @@ import traceback
 from typing import Any
 
 import click
-import redis.exceptions
-import sqlalchemy.exc
 from structlog import get_logger
 
 from forwarder.errors import ForwarderError, TelegramError, Unavailable
@@ -40,16 +38,14 @@ class Door(click.Group):
         except ForwarderError as error:
             _show_where(error)
             raise Refusal(sentence(error), error.exit_status) from error
-        except (redis.exceptions.RedisError, sqlalchemy.exc.ProgrammingError) as error:
-            if (told := _translated(error)) is None:
-                raise
-            _show_where(error)
-            raise Refusal(str(told), told.exit_status) from error
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
+            if (told := _translated(error)) is not None:
+                _show_where(error)
+                raise Refusal(str(told), told.exit_status) from error
             # Nothing a person did: a bug, recorded whole for whoever mends it.
             get_logger(__name__).exception("command failed", command=ctx.invoked_subcommand)
             raise Refusal(
@@ -71,12 +67,19 @@ def sentence(error: ForwarderError) -> str:
 
 
 def _translated(error: Exception) -> ForwarderError | None:
+    # Only what has gone wrong needs these libraries here.
+    import redis.exceptions
+    import sqlalchemy.exc
+
     if isinstance(error, redis.exceptions.RedisError):
         return Unavailable(
             f"Redis does not answer ({redact_text(str(error))}). Start it, or correct REDIS_URL; "
             "nothing is lost, waiting posts go on when it is back."
         )
-    if "UndefinedTable" in type(getattr(error, "orig", None)).__name__:
+    if (
+        isinstance(error, sqlalchemy.exc.ProgrammingError)
+        and "UndefinedTable" in type(getattr(error, "orig", None)).__name__
+    ):
         return ForwarderError("The database has no tables of ours yet: run `manage.py db upgrade`.")
     return None
 

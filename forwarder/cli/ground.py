@@ -6,34 +6,17 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 import click
-from pydantic import SecretStr
 
 from forwarder import log, schema
 from forwarder.db import Database
 from forwarder.errors import ForwarderError
-from forwarder.servers import ServerUrls, embedded, service_urls
+from forwarder.servers import ServerUrls, embedded
 from forwarder.settings import Need, Settings, load_settings
 
 T = TypeVar("T")
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def process_settings(name: str, need: Need = Need.NOTHING) -> Settings:
-    """The settings of a process that runs for long, with its servers' addresses in them; sets up the log.
-
-    Raises SettingsError, also where neither the settings nor a running ``manage.py run`` name the servers.
-    """
-    settings = load_settings(need)
-    start_log(settings, name)
-    database_url, redis_url = service_urls(settings)
-    return settings.model_copy(
-        update={"database_url": SecretStr(database_url), "redis_url": SecretStr(redis_url)}
-    )
 
 
 def tool_settings(need: Need = Need.NOTHING) -> Settings:
@@ -48,16 +31,6 @@ def tool_settings(need: Need = Need.NOTHING) -> Settings:
         stream=sys.stderr,
     )
     return settings
-
-
-def start_log(settings: Settings, name: str) -> None:
-    """The log of a process: readable in a terminal, else JSON; secrets as stars; errors to Sentry if set."""
-    log.register_secrets(settings.secrets())
-    log.configure(
-        level=settings.log_level, debug=settings.debug_mode, log_file=settings.log_file, process=name
-    )
-    if settings.sentry_dsn is not None:
-        log.start_sentry(settings.sentry_dsn.get_secret_value(), process=name)
 
 
 @contextmanager

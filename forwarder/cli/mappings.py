@@ -10,6 +10,7 @@ import click
 from forwarder.cli.channels import channel_service
 from forwarder.cli.ground import tool_settings, with_database
 from forwarder.cli.ids import ChatReference
+from forwarder.cli.late import answer_outage, set_
 from forwarder.cli.show import table
 from forwarder.cli.why import called
 from forwarder.db import Database
@@ -29,6 +30,10 @@ PAGE = 200
 @click.group()
 def mapping() -> None:
     """Mappings: one source to one destination each."""
+
+
+mapping.add_command(answer_outage)
+mapping.add_command(set_)
 
 
 @mapping.command(cls=ChatReference)

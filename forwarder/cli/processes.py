@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from forwarder.cli.ground import ROOT, process_settings
+from forwarder.cli.start import ROOT, process_settings
 from forwarder.errors import SettingsError
 from forwarder.settings import Need, Settings
 

@@ -4,52 +4,47 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from forwarder import __version__, log
-from forwarder.cli.audit import audit
-from forwarder.cli.backfill import backfill
-from forwarder.cli.channels import channel
-from forwarder.cli.database import db
-from forwarder.cli.demo import demo
 from forwarder.cli.door import Door
-from forwarder.cli.late import answer_outage, set_
-from forwarder.cli.login import login
-from forwarder.cli.mappings import mapping
-from forwarder.cli.processes import beat, bot, flower, ingest, worker
-from forwarder.cli.rules import rule
-from forwarder.cli.run import run
-from forwarder.cli.sandbox import sandbox
-from forwarder.cli.takeback import takeback
-from forwarder.cli.why import why
 
-COMMANDS = (
-    run,
-    demo,
-    login,
-    bot,
-    ingest,
-    worker,
-    beat,
-    flower,
-    sandbox,
-    db,
-    channel,
-    mapping,
-    rule,
-    why,
-    backfill,
-    audit,
-    takeback,
-)
+COMMANDS = {
+    "run": "run",
+    "demo": "demo",
+    "login": "login",
+    "bot": "processes",
+    "ingest": "processes",
+    "worker": "processes",
+    "beat": "processes",
+    "flower": "processes",
+    "sandbox": "sandbox",
+    "db": "database",
+    "channel": "channels",
+    "mapping": "mappings",
+    "rule": "rules",
+    "why": "why",
+    "backfill": "backfill",
+    "audit": "audit",
+    "takeback": "takeback",
+}
+"""Each command's module: a process that runs for months does not keep in memory what other commands need."""
 
 
 class InOrder(Door):
-    """Lists the commands in the order in which one needs them."""
+    """Lists the commands in the order in which one needs them, and imports the one that is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [command.name or "" for command in COMMANDS]
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = getattr(import_module(f"forwarder.cli.{module}"), cmd_name)
+        return command
 
 
 @click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,12 +57,6 @@ def cli() -> None:
     """
     # What goes wrong before a command has read its settings is logged without secrets, too.
     log.configure(level="WARNING", process="manage", stream=sys.stderr)
-
-
-for command in COMMANDS:
-    cli.add_command(command)
-for command in (answer_outage, set_):
-    mapping.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

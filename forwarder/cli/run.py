@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import click
 from structlog import get_logger
 
-from forwarder import schema
-from forwarder.cli.ground import start_log
-from forwarder.processes.roster import limits_of, processes
-from forwarder.servers import embedded
+from forwarder.cli.door import Refusal
+from forwarder.cli.start import start_log
+from forwarder.processes.roster import MANAGE, limits_of, processes
+from forwarder.servers import ServerUrls, embedded
 from forwarder.settings import Need, Settings, load_settings, public_url
 from forwarder.supervisor import Event, ProcessSpec, Supervisor, What
 
@@ -27,13 +30,23 @@ def run() -> int:
     with embedded(settings, throwaway=False) as urls:
         for note in urls.notes:
             click.echo(note)
-        schema.upgrade(urls.database_url)
+        _bring_up_to_date(urls)
         specs = processes(settings, urls.environment())
         _announce(settings, specs)
         status = Supervisor(specs, on_event=tell).run()
     if status == 0:
         click.echo("Everything has stopped in order.")
     return status
+
+
+def _bring_up_to_date(urls: ServerUrls) -> None:
+    """The tables, by a process of its own: what it takes would stay in this one's memory for months."""
+    command = [sys.executable, str(MANAGE), "db", "upgrade"]
+    done = subprocess.run(
+        command, env=os.environ | urls.environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Refusal(done.stderr.strip(), done.returncode)
 
 
 def tell(event: Event) -> None:

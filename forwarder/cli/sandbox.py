@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from forwarder.cli.ground import ROOT
+from forwarder.cli.start import ROOT
 
 
 @click.command(
