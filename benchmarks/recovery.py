@@ -46,8 +46,18 @@ async def run(wishes: Wishes) -> Figures:
                 took = await trial(place)
                 figures.add(what, took, "s")
                 announce("recovery", number, what, f"{took:.1f} s")
-                await as_posted(place, OURS, LANES)
+                await settled(place)
     return figures
+
+
+async def settled(place: Town) -> None:
+    """Until every post of every source has its copy: the next trial begins with nothing under way."""
+    side = place.side(OURS)
+
+    async def all_there() -> bool:
+        return await _count(place, side.destinations) >= await _count(place, side.sources)
+
+    await _until(all_there)
 
 
 async def user_worker_killed(place: Town) -> float:

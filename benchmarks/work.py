@@ -108,6 +108,8 @@ def judged(
 ) -> Done:
     """The world's rows as a result. ``posts`` copies were to be made."""
     posted = {(chat, number): at for _, _, chat, number, at in originals}
+    # What an earlier work has left under way is not of this one.
+    copies = [row for row in copies if (row[0], row[1]) in posted]
     times = Counter((chat, number, there) for chat, number, there, _, _ in copies)
     lanes: dict[tuple[int, int], list[int]] = {}
     for chat, number, there, _, _ in copies:
