@@ -66,6 +66,8 @@ class Upkeep:
             ("fingerprints", "until < clock_timestamp()"),
             ("flood_waits", "until < clock_timestamp() - interval '30 days'"),
             ("account_requests", "asked_at < clock_timestamp() - interval '1 day'"),
+            # By then every window has long recovered.
+            ("pace_lessons", "learned_at < clock_timestamp() - interval '30 days'"),
             ("notices", "done_at < clock_timestamp() - interval '30 days'"),
         ):
             said.append(f"{await self._purge(what, condition)} {what}")

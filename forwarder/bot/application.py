@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -59,13 +60,18 @@ class Door:
     and never the loop that fetches updates.
     """
 
-    def __init__(self, application: AnyApplication) -> None:
-        self._application = application
+    def __init__(
+        self, application: AnyApplication, expect: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """``expect`` is told of each update before it is handled: an answer is about to be given."""
+        self._application, self._expect = application, expect
         self._lines: dict[int, asyncio.Queue[Update]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
     async def feed(self, update: Update) -> None:
         """Put an update into its person's line."""
+        if self._expect is not None:
+            await self._expect()
         key = update.effective_user.id if update.effective_user else 0
         line = self._lines.setdefault(key, asyncio.Queue(BACKLOG))
         try:

@@ -149,7 +149,7 @@ class Aftermath:
     ) -> None:
         seconds = called.result.wait or decision.seconds
         try:
-            refusal = await self._refusal(lane, job, name, seconds)
+            refusal = await self._refusal(lane, job, name, decision, seconds)
         except (RedisError, OSError):
             refusal = None
         whole = await outbox.note_wait(
@@ -174,7 +174,9 @@ class Aftermath:
             log.warning("wait_not_shared", error=str(error))
         log.info("telegram_asked_to_wait", name=name, seconds=round(seconds, 1), whole_account=whole)
 
-    async def _refusal(self, lane: LaneHeld, job: Job, name: str, seconds: float) -> Refusal | None:
+    async def _refusal(
+        self, lane: LaneHeld, job: Job, name: str, decision: Decision, seconds: float
+    ) -> Refusal | None:
         """What the wait teaches of the pace; None where it is none of the pace, but of a transfer's speed."""
         if name.upper().startswith("FLOOD_PREMIUM"):
             return None
@@ -185,6 +187,7 @@ class Aftermath:
             job.kind,
             seconds,
             messages=max(1, len(job.message_ids)),
+            slow_mode=decision.scope is Scope.CHAT,
         )
 
 

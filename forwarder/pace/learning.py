@@ -78,6 +78,13 @@ def chat_alone(chat: Guess | None, account: Guess | None, asked: float) -> bool:
     return account is None or chat.left > 1.5 * account.left
 
 
+def slow_mode(window: Seen, asked: float, now: float) -> Lesson:
+    """A chat's own slow mode, learned whole: the gap that it asks for is what was left of it and what had passed."""
+    every = window.seconds / window.limit
+    share = min(window.lesson.share_at(now), every / max(every, (window.gap or 0.0) + asked))
+    return Lesson(share, now, LONGEST_HOLD)
+
+
 def lesson_of(window: Seen, found: Guess, now: float) -> Lesson:
     """What is learned of a window that was blamed."""
     before = window.lesson

@@ -7,8 +7,10 @@ that a slow answer never holds up a post.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
+from redis.exceptions import RedisError
 
 from forwarder.account_desk import AccountDesk
 from forwarder.backfill import BackfillService
@@ -82,7 +84,7 @@ async def poll(house: House, hold: Hold, stop: asyncio.Event) -> None:
     intake = Intake(house.db, house.ingest, account_id, AccountKind.BOT, house.queue.ring)
     services = services_of(house, bot)
     application = build_application(bot, services)
-    door = Door(application)
+    door = Door(application, keep_pace(house, account_id))
     poller = BotPoller(bot, intake.store, door.feed, intake.quarantine)
     notices = NoticeService(house.db, house.settings.admin_ids)
     teller = Teller(bot, notices, lambda: house.db.listen(NOTICES))
@@ -118,6 +120,19 @@ def missed_posts(house: House, account_id: int, intake: Intake) -> MissedPosts |
     if not house.settings.has_user:
         return None
     return MissedPosts(house.db, AccountDesk(house.db), account_id, intake.store)
+
+
+def keep_pace(house: House, account_id: int) -> Callable[[], Awaitable[None]]:
+    """What keeps a share of the bot's pace for an answer that is about to be given."""
+
+    async def keep() -> None:
+        try:
+            await house.pace.people(account_id)
+        except (RedisError, OSError) as error:
+            # Then the answer takes its chances among the posts.
+            log.warning("pace_not_kept_for_answers", error=type(error).__name__)
+
+    return keep
 
 
 async def publish(house: House, bot: Bot) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from forwarder.pace.learning import HOLD, LONGEST_HOLD, Lesson, Seen, chat_alone, guess, lesson_of
+from forwarder.pace.learning import HOLD, LONGEST_HOLD, Lesson, Seen, chat_alone, guess, lesson_of, slow_mode
 from forwarder.pace.limits import BOT_LIMITS, PRESETS, Preset, Window, tempo_of
 
 FULL = Lesson(1.0, 0.0)
@@ -100,3 +100,9 @@ def test_careful_is_slower_than_normal_everywhere_and_off_has_no_windows() -> No
 def test_user_accounts_have_a_daily_ceiling() -> None:
     for preset in (Preset.NORMAL, Preset.CAREFUL):
         assert max(window.seconds for window in PRESETS[preset].user.account) == 86_400
+
+
+def test_a_slow_mode_is_learned_whole_from_its_first_wait() -> None:
+    lesson = slow_mode(second(gap=2.0), 58, now=10.0)
+    assert 1.0 / lesson.share == pytest.approx(60)
+    assert slow_mode(second(gap=None), 1, now=10.0).share == 1.0

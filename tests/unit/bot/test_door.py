@@ -81,3 +81,17 @@ async def test_closing_does_not_wait_for_ever() -> None:
     await door.feed(update_of(1, 1))
     await door.close(seconds=0.05)
     assert recorder.handled == []
+
+
+async def test_an_answer_is_expected_before_its_update_is_handled() -> None:
+    recorder = Recorder()
+    said: list[int] = []
+
+    async def expect() -> None:
+        said.append(len(recorder.handled))
+
+    door = Door(cast(AnyApplication, cast(Any, recorder)), expect)
+    await door.feed(update_of(1, 1))
+    await door.close()
+    assert said == [0]
+    assert recorder.handled == [(1, 1)]
