@@ -177,8 +177,8 @@ class Aftermath:
     async def _refusal(
         self, lane: LaneHeld, job: Job, name: str, decision: Decision, seconds: float
     ) -> Refusal | None:
-        """What the wait teaches of the pace; None where it is none of the pace, but of a transfer's speed."""
-        if name.upper().startswith("FLOOD_PREMIUM"):
+        """What the wait teaches of the pace; None for a slow mode, which is the chat's own, and a transfer's speed."""
+        if decision.scope is Scope.CHAT or name.upper().startswith("FLOOD_PREMIUM"):
             return None
         return await self._pace.refused(
             self._worker.kind,
@@ -187,7 +187,6 @@ class Aftermath:
             job.kind,
             seconds,
             messages=max(1, len(job.message_ids)),
-            slow_mode=decision.scope is Scope.CHAT,
         )
 
 

@@ -22,6 +22,12 @@ RECOVERY = 3600.0
 LEAST = 0.02
 """The lowest share of its setting that a window is brought to."""
 
+UNEXPLAINED = 0.12
+"""Where no window would have to be used so little, a wait has reasons of its own: Telegram in a mood, or another
+program on the same account. Then the pace is lowered a little, and not below LEAST_UNEXPLAINED."""
+
+LEAST_UNEXPLAINED, STEP_UNEXPLAINED, HOLD_UNEXPLAINED = 0.3, 0.7, 120.0
+
 LOWEST_STEP, STEP, SMALL_STEP = 0.5, 0.88, 0.95
 
 
@@ -78,16 +84,12 @@ def chat_alone(chat: Guess | None, account: Guess | None, asked: float) -> bool:
     return account is None or chat.left > 1.5 * account.left
 
 
-def slow_mode(window: Seen, asked: float, now: float) -> Lesson:
-    """A chat's own slow mode, learned whole: the gap that it asks for is what was left of it and what had passed."""
-    every = window.seconds / window.limit
-    share = min(window.lesson.share_at(now), every / max(every, (window.gap or 0.0) + asked))
-    return Lesson(share, now, LONGEST_HOLD)
-
-
 def lesson_of(window: Seen, found: Guess, now: float) -> Lesson:
     """What is learned of a window that was blamed."""
     before = window.lesson
+    if found.left < UNEXPLAINED:
+        share = min(before.share_at(now), max(LEAST_UNEXPLAINED, before.share_at(now) * STEP_UNEXPLAINED))
+        return Lesson(share, now, max(0.0, before.since + before.hold - now, HOLD_UNEXPLAINED))
     share = max(LEAST, found.share, before.share_at(now) * LOWEST_STEP)
     recovering = before.share < 1.0 and now - before.since > before.hold
     return Lesson(share, now, min(LONGEST_HOLD, before.hold * 2) if recovering else before.hold)

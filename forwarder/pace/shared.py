@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from forwarder.message import AccountKind, DeliveryKind
 from forwarder.pace import scripts
-from forwarder.pace.learning import Guess, Lesson, Seen, chat_alone, guess, lesson_of, slow_mode
+from forwarder.pace.learning import Guess, Lesson, Seen, chat_alone, guess, lesson_of
 from forwarder.pace.limits import BOT_LIMITS, USER_LIMITS, Limits, Window
 from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, family_of
 
@@ -36,17 +36,14 @@ class Refusal:
     fields: tuple[str, ...]
     chat: tuple[Seen, ...]
     account: tuple[Seen, ...]
-    slow_mode: bool = False
 
     @property
     def chat_alone(self) -> bool:
         """Whether the wait is this chat's for sure, even where another chat waits too."""
-        return self.slow_mode or chat_alone(self._guess(self.chat), self._guess(self.account), self.asked)
+        return chat_alone(self._guess(self.chat), self._guess(self.account), self.asked)
 
     def lesson(self, *, whole: bool) -> tuple[str, Lesson] | None:
         """The field of the window that was too fast, and what is learned of it."""
-        if self.slow_mode:
-            return (self.fields[0], slow_mode(self.chat[0], self.asked, self.now)) if self.chat else None
         windows = self.account if whole else (*self.chat, *self.account)
         found = self._guess(windows)
         if found is None:
@@ -182,10 +179,8 @@ class Pace:
         asked: float,
         *,
         messages: int = 1,
-        slow_mode: bool = False,
     ) -> Refusal:
-        """What a call with so many ``messages`` met that was refused with a wait of ``asked`` seconds, by a flood
-        limit or by the chat's own slow mode."""
+        """What a call with so many ``messages`` met that was refused with a wait of ``asked`` seconds."""
         family = family_of(delivery)
         chat, account = self._windows(kind, delivery)
         named = fields_of(chat_id, family, chat, account)
@@ -201,7 +196,6 @@ class Pace:
             tuple(field for field, _ in named),
             tuple(seen[: len(chat)]),
             tuple(seen[len(chat) :]),
-            slow_mode,
         )
 
     async def wait(

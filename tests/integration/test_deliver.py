@@ -16,6 +16,7 @@ from forwarder.errors import AccountNotReady, NobodyAnswers, OutcomeUnknown, Tel
 from forwarder.message import AccountKind, Deleted, Edited, Kind, Mode, SendOrder, SourceMessage
 from forwarder.outcome import Outcome
 from forwarder.pace import Limits, Window
+from forwarder.services.pace_memory import recall
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, post
 from tests.integration.carriers import (
     WIDE,
@@ -449,6 +450,23 @@ async def test_a_flood_wait_puts_the_row_off_and_is_no_attempt(
         "select *, extract(epoch from until - clock_timestamp()) as rest from flood_waits"
     )
     assert (wait["chat_id"], float(wait["rest"])) == (DIGEST, pytest.approx(seconds, abs=2))
+
+
+@pytest.mark.parametrize(
+    ("name", "lessons"), [("FLOOD_WAIT", 1), ("SLOWMODE_WAIT", 0), ("FLOOD_PREMIUM_WAIT", 0)]
+)
+async def test_a_flood_wait_teaches_what_postgresql_remembers(
+    core: House, street: Street, name: str, lessons: int
+) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1))
+    sender = street.sender(USER)
+    sender.before.append(TelegramError(name, code=420, seconds=5))
+    await street.carrier(sender).carry(mapping)
+    learned = await core.run("select account_id, field, share from pace_lessons")
+    assert [row["account_id"] for row in learned] == [core.user] * lessons
+    assert all(row["share"] < 1 for row in learned)
+    assert [lesson.field for lesson in (await recall(core.db)).learned] == [row["field"] for row in learned]
 
 
 async def test_a_wait_is_shared_with_all_lanes_into_that_chat(core: House, street: Street) -> None:

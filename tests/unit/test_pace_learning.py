@@ -2,7 +2,7 @@
 
 import pytest
 
-from forwarder.pace.learning import HOLD, LONGEST_HOLD, Lesson, Seen, chat_alone, guess, lesson_of, slow_mode
+from forwarder.pace.learning import HOLD, LONGEST_HOLD, Lesson, Seen, chat_alone, guess, lesson_of
 from forwarder.pace.limits import BOT_LIMITS, PRESETS, Preset, Window, tempo_of
 
 FULL = Lesson(1.0, 0.0)
@@ -37,7 +37,7 @@ def test_the_window_that_has_to_be_lowered_least_is_blamed(
 
 
 def test_no_wait_more_than_halves_a_window() -> None:
-    window = Seen(30, 1.0, FULL, 1, 0.5)
+    window = Seen(30, 1.0, FULL, 6, 0.1)
     found = guess([window], 1, now=100.0)
     assert found is not None
     assert lesson_of(window, found, 100.0) == Lesson(0.5, 100.0, HOLD)
@@ -102,7 +102,12 @@ def test_user_accounts_have_a_daily_ceiling() -> None:
         assert max(window.seconds for window in PRESETS[preset].user.account) == 86_400
 
 
-def test_a_slow_mode_is_learned_whole_from_its_first_wait() -> None:
-    lesson = slow_mode(second(gap=2.0), 58, now=10.0)
-    assert 1.0 / lesson.share == pytest.approx(60)
-    assert slow_mode(second(gap=None), 1, now=10.0).share == 1.0
+def test_waits_that_no_window_explains_lower_the_pace_a_little_and_never_to_a_crawl() -> None:
+    lesson = FULL
+    for now in range(0, 100, 10):
+        window = Seen(30, 1.0, lesson, 1, 0.5)
+        found = guess([window], 20, float(now))
+        assert found is not None
+        lesson = lesson_of(window, found, float(now))
+    assert lesson.share == pytest.approx(0.3)
+    assert lesson.hold < HOLD
