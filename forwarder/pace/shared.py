@@ -154,7 +154,8 @@ class Pace:
         )
         self._offset = self._offset_after(asked, float(now))
         if int(taken) == EMPTIED:
-            await self.remember()
+            if await self.remember():
+                return await self._take(kind, account_id, chat_id, delivery, sizes, held, late, bulk)
             return Run(LOADING_TAKES, Place.NONE, 1)
         return Run(float(seconds), Place(int(taken)), int(count))
 
