@@ -11,7 +11,7 @@ from forwarder.comparing.report import Audit, sum_up
 from forwarder.comparing.rows import Records, Terms, fates_of, records_of, terms_of
 from forwarder.db import Database
 from forwarder.errors import InvalidRequest
-from forwarder.message import Kind, Mode, SourceMessage
+from forwarder.message import GENERAL_TOPIC, Kind, Mode, SourceMessage
 from forwarder.seam import Chats
 
 MOST_IDS = 200_000
@@ -70,7 +70,9 @@ def within(records: Records, first: int) -> dict[int, int]:
 def is_wanted(terms: Terms, post: Post) -> bool:
     if all(part.kind is Kind.SERVICE for part in post):
         return False
-    return terms.source_topic == 0 or any(part.topic_id == terms.source_topic for part in post)
+    return terms.source_topic == 0 or any(
+        max(part.topic_id, GENERAL_TOPIC) == terms.source_topic for part in post
+    )
 
 
 def is_placed(terms: Terms, message: SourceMessage) -> bool:
