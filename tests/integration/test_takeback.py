@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
 
+import pytest
+from click.testing import CliRunner
+
+from forwarder.cli.root import cli
 from forwarder.errors import InvalidRequest, NotFound
 from forwarder.message import AccountKind, DeleteOrder
 from forwarder.services.takeback import TakebackService
@@ -142,3 +146,26 @@ async def test_a_wrong_mapping_or_time_is_refused(
     with pytest.raises(InvalidRequest) as refusal:
         await TakebackService(core.db).of_minutes(number if mapping is None else mapping, minutes)
     assert refusal.value.code == code
+
+
+async def test_the_command_shows_asks_and_does(
+    core: House, street: Street, module_database_url: str, redis_db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [mapping] = await carried(core, street, DIGEST)
+    for name, value in (("DATABASE_URL", module_database_url), ("REDIS_URL", redis_db), ("ENV_FILE", "")):
+        monkeypatch.setenv(name, value)
+
+    async def run(*arguments: str) -> tuple[int, str]:
+        result = await asyncio.to_thread(CliRunner().invoke, cli, ["takeback", *arguments])
+        return result.exit_code, result.output
+
+    status, shown = await run("--post", link(2), "--dry-run")
+    assert (status, shown.splitlines()[1].split("\t")[2:5]) == (0, ["1", "2", "0"])
+    status, refused = await run("--post", link(2))
+    assert (status, "Delete 2 copies: say --yes" in refused) == (2, True)
+    assert await core.deliveries(mapping, "delete") == []
+    status, done = await run(str(mapping), "--minutes", "5", "--yes")
+    assert (status, "3 posts are being taken back." in done) == (0, True)
+    assert len(await core.deliveries(mapping, "delete")) == 3
+    status, nothing = await run("--post", link(2), "--yes")
+    assert (status, "nothing to take back" in nothing) == (1, True)
