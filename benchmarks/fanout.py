@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.contest import announce
 from benchmarks.measure import Figures, Wishes
-from benchmarks.town import OURS, Plan, town
+from benchmarks.town import OURS, PACED, Plan, town
 from benchmarks.work import Stopwatch, post
 from forwarder.pace import BOT_LIMITS
 
@@ -14,7 +14,7 @@ DESTINATIONS = 1000
 async def run(wishes: Wishes) -> Figures:
     figures = Figures({}, to_reach={"to the bound": "at most 1.05"})
     many = wishes.part(DESTINATIONS, 60)
-    async with town(Plan(many, by_bot=many, limits=True, fan_out=True, given={})) as place:
+    async with town(Plan(many, by_bot=many, limits=True, fan_out=True, given=PACED)) as place:
         for number in range(wishes.runs):
             side = place.side(OURS)
             watch = await Stopwatch.begin(place, side, many)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from benchmarks.contest import announce
 from benchmarks.measure import Figures, Wishes
-from benchmarks.town import FREE, OURS, Plan, Side, Town, town
+from benchmarks.town import FREE, OURS, PACED, Plan, Side, Town, town
 from benchmarks.work import Stopwatch, post
 from forwarder.demo import stage
 
@@ -35,7 +35,7 @@ async def run(wishes: Wishes) -> Figures:
     figures = Figures({}, to_reach=TO_REACH)
     seconds = wishes.seconds or SECONDS
     for scale, name in ((1.0, "steady"), (LOWER, "lower")):
-        async with town(Plan(CHATS, by_bot=CHATS, limits=True, given={})) as place:
+        async with town(Plan(CHATS, by_bot=CHATS, limits=True, given=PACED)) as place:
             await place.telegram.control.call("limits", scale=scale)
             paced = await backlog(place, seconds, PER_SECOND * scale)
             (add_steady if name == "steady" else add_lower)(figures, paced)

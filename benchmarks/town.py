@@ -33,6 +33,8 @@ OURS = "forwarder"
 PEERS = ("plain", "ordered", "queues")
 FREE = {"PACE_SCALE": "1000"}
 """Our own pace, out of the way."""
+PACED = {"PACE_SCALE": "1"}
+"""Our own pace, as it is against Telegram itself."""
 START_SECONDS = 60.0
 ALL = Rights(may_read=True, may_post=True, may_edit=True, may_delete=True)
 
