@@ -16,6 +16,9 @@ from forwarder.errors import SettingsError
 from forwarder.settings import Need, Settings
 
 USER_WORKER = "user"
+DOORS = 20
+"""Threads of a worker. They are doors to one loop and wait nearly all of their time; how many sends there are at a time
+is MAX_CONCURRENT_FORWARDS, and a call that takes long must not keep other lanes' bells waiting at the door."""
 WORKER_KIND = "FORWARDER_WORKER_KIND"
 """Tells ``tasks`` which kind of worker it runs in: one for the user takes its queues with its session."""
 
@@ -49,14 +52,15 @@ def worker(user: bool, concurrency: int | None, name: str | None) -> NoReturn:
     process = "user-worker" if user else "worker"
     settings = process_settings(process, Need.USER if user else Need.BOT)
     kind = USER_WORKER if user else "bot"
+    given = {"MAX_CONCURRENT_FORWARDS": str(concurrency)} if concurrency else {}
     celery(
         settings,
         process,
-        *("worker", "-P", "threads", "-c", str(concurrency or settings.max_concurrent_forwards)),
+        *("worker", "-P", "threads", "-c", str(DOORS)),
         *("-Q", "upkeep" if user else "bot.live,bot.bulk,upkeep"),
         *("-E", "--without-gossip", "--without-mingle"),
         *("-n", f"{name or f'{kind}-{os.getpid()}'}@%h", "-l", settings.log_level),
-        env={WORKER_KIND: kind},
+        env={WORKER_KIND: kind, **given},
     )
 
 
