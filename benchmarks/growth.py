@@ -40,7 +40,7 @@ _FINISHED = text(
     """
     with m as (select id, source_id, row_number() over (order by id) - 1 as nth from mappings),
          p as (insert into posts (channel_id, position, state)
-               select m.source_id, -n, 'ready' from generate_series(:first, :last) n
+               select m.source_id, -n, 'ready' from generate_series(cast(:first as int), cast(:last as int)) n
                  join m on m.nth = n % (select count(*) from m)
                returning id, channel_id, position)
     insert into deliveries (mapping_id, post_id, kind, class, position, state, route, mode, sent_ids, done_at)
