@@ -7,7 +7,7 @@ import time
 
 import structlog
 
-from forwarder.calls import ONE_BY_ONE, Called, Caller
+from forwarder.calls import ONE_BY_ONE, Called, Caller, one
 from forwarder.db import Database
 from forwarder.deliver.aftermath import LANE_ENDS, Aftermath
 from forwarder.deliver.desk import Desk, Record, Recorded
@@ -18,8 +18,8 @@ from forwarder.deliver.slots import Slots
 from forwarder.deliver.unsure import LookUp
 from forwarder.errors import ForwarderError, Unavailable
 from forwarder.hooks import Hooks
-from forwarder.message import AccountKind, DeliveryKind
-from forwarder.outbox import LIVE, MOST_MESSAGES, Due, LaneHeld, Nothing, Run, Worker
+from forwarder.message import AccountKind, DeliveryKind, State
+from forwarder.outbox import LIVE, MOST_MESSAGES, Due, LaneHeld, Nothing, Result, Run, Worker
 from forwarder.outcome import LONGEST_RETRY, Outcome, note
 from forwarder.pace import Pace
 from forwarder.retry import Verdict
@@ -32,6 +32,9 @@ SLICE = 2.0
 
 RECORD_FOR = 15.0
 """Seconds to go on trying to record a result while PostgreSQL restarts: only this process knows it."""
+
+BAD_DATA = "bad_data"
+"""The reason of a delivery whose row cannot be carried out."""
 
 STOPPING = "stopping; left for the next worker"
 
@@ -188,10 +191,7 @@ class Carrier:
     async def _one(self, lane: LaneHeld, run: Run, outcome: Outcome, ends: float) -> Run | Nothing | None:
         """Carry out one run, record it, and answer the next one; None when the lane was let go with work left."""
         lease = self._leases.of(lane)
-        if run.head.kind is DeliveryKind.POST:
-            answer = await self._posts.carry(lane, run)
-        else:
-            answer = await self._fixes.carry(lane, run.head)
+        answer = await self._carry_out(lane, run)
         if answer is None:
             return (await self._desk.record(Record(lane, (), lease.count))).following
         done, called = answer
@@ -213,6 +213,18 @@ class Carrier:
             # A paused mapping or a stopped account has nothing to ring for; a chat that moved goes on elsewhere.
             return Nothing(None)
         return recorded.following
+
+    async def _carry_out(self, lane: LaneHeld, run: Run) -> tuple[Run, Called] | None:
+        """A delivery whose row makes us stumble fails by itself, so that it holds up nobody."""
+        try:
+            if run.head.kind is DeliveryKind.POST:
+                return await self._posts.carry(lane, run)
+            return await self._fixes.carry(lane, run.head)
+        except ForwarderError:
+            raise
+        except Exception:
+            log.exception("delivery_not_carried_out")
+            return run.first(1), one(Result(State.FAILED, BAD_DATA, attempt=True))
 
     async def _record_surely(
         self, lane: LaneHeld, run: Run, called: Called, ends: float, lease: Lease

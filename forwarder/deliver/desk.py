@@ -73,7 +73,7 @@ class Desk:
             outbox.take(asked, self._worker), *self._look(asked, counts)
         )
         lanes = outbox.taken(rows)
-        runs = await self._runs(list(lanes.values()), looked, self._db.in_one_trip)
+        runs = await self._runs(list(lanes.values()), looked)
         return [Taken(lanes[i], until, runs[i]) if i in lanes else None for i in asked]
 
     async def _start(self, starts: Sequence[Start]) -> list[tuple[Job, ...] | None]:
@@ -88,7 +88,7 @@ class Desk:
             async with self._db.begin() as session:
                 return await self.record_in(session, records)
         ours, *answers = await self._db.in_one_trip(*self._asks(records))
-        return await self._recorded(records, ours, answers, [], self._db.in_one_trip)
+        return await self._recorded(records, ours, answers)
 
     async def record_in(self, session: AsyncSession, records: Sequence[Record]) -> list[Recorded]:
         """Record in the caller's transaction, with what follows for others from posts that end without success."""
@@ -96,8 +96,7 @@ class Desk:
         held = {row.mapping_id for row in ours}
         ended = [i for r in records if r.lane.mapping_id in held for i in outbox.ends_posts(r.done)]
         dues = await outbox.ended_without_success(session, ended) if ended else []
-        # Nobody else can touch these lanes before this transaction ends, not even we by another connection.
-        return await self._recorded(records, ours, answers, dues, partial(in_session, session))
+        return await self._recorded(records, ours, answers, dues, session)
 
     def _asks(self, records: Sequence[Record]) -> list[Ask]:
         """Lock the lanes, write the results, let lanes go, and look at what is next in the others."""
@@ -115,12 +114,12 @@ class Desk:
         records: Sequence[Record],
         ours: Sequence[Any],
         answers: Sequence[Sequence[Any]],
-        dues: list[Due],
-        trip: Trip,
+        dues: Sequence[Due] = (),
+        session: AsyncSession | None = None,
     ) -> list[Recorded]:
         held = {row.mapping_id for row in ours}
         going_on = [record.lane for record in records if record.count and record.lane.mapping_id in held]
-        runs = await self._runs(going_on, answers[-2:], trip) if going_on else {}
+        runs = await self._runs(going_on, answers[-2:], session) if going_on else {}
         # Whoever rings for the others must ring once: the first of the records takes that over.
         return [
             Recorded(tuple(dues) if index == 0 else (), runs.get(record.lane.mapping_id))
@@ -134,15 +133,17 @@ class Desk:
         return [outbox.open_jobs(lanes, counts, self._worker), outbox.release_idle(lanes, self._worker)]
 
     async def _runs(
-        self, lanes: Sequence[LaneHeld], looked: Sequence[Sequence[Any]], trip: Trip
+        self, lanes: Sequence[LaneHeld], looked: Sequence[Sequence[Any]], session: AsyncSession | None = None
     ) -> dict[int, Run | Nothing]:
-        """What the answers to :meth:`_look` mean for these lanes."""
+        """What the answers to :meth:`_look` mean for these lanes. While ``session`` holds them, nobody else can touch
+        them, not even we by another connection."""
+        trip: Trip = self._db.in_one_trip if session is None else partial(in_session, session)
         rows, let_go = looked
         jobs, bad = outbox.jobs_of(rows)
         if bad:
+            await self._end_unreadable(bad, session)
             again = self._look([lane.mapping_id for lane in lanes], [self._first_look] * len(lanes))
-            _, *looked = await trip(outbox.unreadable(bad), *again)
-            return await self._runs(lanes, looked, trip)
+            return await self._runs(lanes, await trip(*again), session)
         runs = {
             lane.mapping_id: outbox.first_run(jobs[lane.mapping_id], lane, self._worker.kind)
             for lane in lanes
@@ -157,3 +158,12 @@ class Desk:
         if kept := [lane for lane in idle if lane.mapping_id not in gone]:
             await trip(outbox.release(kept, self._worker))
         return runs
+
+    async def _end_unreadable(self, deliveries: Sequence[int], session: AsyncSession | None) -> None:
+        """Rows that cannot be read fail by themselves; the relay rings for whoever inherits their place."""
+        if session is None:
+            async with self._db.begin() as own:
+                await self._end_unreadable(deliveries, own)
+            return
+        [ended] = await in_session(session, outbox.unreadable(deliveries))
+        await outbox.ended_without_success(session, [row.id for row in ended if row.kind == "post"])

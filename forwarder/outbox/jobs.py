@@ -77,7 +77,8 @@ SAME_CALL = text(
 
 UNREADABLE = text(
     """
-    update deliveries set state = 'failed', reason = 'unreadable', done_at = clock_timestamp() where id = any(:ids)
+    update deliveries set state = 'failed', reason = 'bad_data', done_at = clock_timestamp() where id = any(:ids)
+    returning id, kind
     """
 )
 

@@ -10,10 +10,10 @@ import pytest
 
 from forwarder.db import Ask
 from forwarder.errors import OutcomeUnknown, TelegramError
-from forwarder.message import AccountKind, Deleted, SendOrder
+from forwarder.message import AccountKind, Deleted, Edited, SendOrder
 from forwarder.pace import Window
 from forwarder.services.mapping_work import hold, let_go
-from tests.builders import DIGEST, NEWS, House, album, photo, post
+from tests.builders import DIGEST, NEWS, OTHER, House, album, photo, post
 from tests.integration.carriers import WIDE, ScriptedFinder, Street, killed_in_the_middle
 
 BOT, USER = AccountKind.BOT, AccountKind.USER
@@ -203,4 +203,46 @@ async def test_a_row_that_cannot_be_read_fails_alone_and_holds_up_nobody(
     await street.carrier(sender, finder=ScriptedFinder(street.chat)).carry(mapping)
     assert await core.states(mapping) == [(1, "sent"), (2, "failed"), (3, "sent")]
     [row] = await core.run("select reason from deliveries where state = 'failed'")
-    assert row["reason"] == "unreadable"
+    assert row["reason"] == "bad_data"
+
+
+async def test_the_first_duplicate_of_a_row_that_cannot_be_read_takes_its_place(
+    core: House, street: Street
+) -> None:
+    first, second = await core.mapping(NEWS), await core.mapping(OTHER)
+    await core.hear(post(1, "the same words"))
+    await core.hear(post(1, "the same words", chat=OTHER))
+    assert await core.states(second) == [(1, "duplicate")]
+    await core.run("update deliveries set reserved = 77 where mapping_id = :m", m=first)
+    carrier = street.carrier(street.sender(USER))
+    await carrier.carry(first)
+    await carrier.carry(second)
+    assert await core.states(first) == [(1, "failed")]
+    assert await core.states(second) == [(1, "sent")]
+
+
+async def test_a_poisoned_edit_fails_alone_and_holds_up_nobody(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1), post(2))
+    sender = street.sender(USER)
+    carrier = street.carrier(sender)
+    await carrier.carry(mapping)
+    await core.hear(Edited(post(1, "x")), Edited(post(2, "y")))
+    await core.run("update messages set entities = '[{\"nonsense\": 1}]' where message_id = 1")
+    await core.hear(post(3))
+    await carrier.carry(mapping)
+    assert [edit.text for edit in sender.edits] == ["y"]
+    assert dict(await core.states(mapping, "edit")) == {1: "failed", 2: "sent"}
+    assert street.chat.posts(DIGEST) == [1, 2, 3]
+
+
+async def test_a_poisoned_call_fails_alone_and_holds_up_nobody(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1), post(2))
+    await core.set_state(mapping, "sending")
+    await core.run(
+        "update deliveries set route = 'user', message_ids = case when position = 1 then '{null}'::bigint[]"
+        " else '{2}' end, random_ids = '{5}'"
+    )
+    await street.carrier(street.sender(USER)).carry(mapping)
+    assert await core.states(mapping) == [(1, "failed"), (2, "sent")]

@@ -350,5 +350,7 @@ TEXTS: dict[str, str] = {
     "reason.webhook_set": "the bot has a webhook",
     "reason.updates_state_lost": "the place in the stream of updates was lost",
     "reason.already_so": "it is so already",
+    "reason.bad_data": "its row in our database is damaged; administrators find it in the log",
+    "reason.one_by_one": "Telegram refused the call that it shared with others: it goes by itself",
     "reason.unknown_error": "an error that Telegram does not explain",
 }

@@ -332,5 +332,7 @@ TEXTS: dict[str, str] = {
     "reason.webhook_set": "у бота включён webhook",
     "reason.updates_state_lost": "потеряно место в потоке обновлений",
     "reason.already_so": "так уже и есть",
+    "reason.bad_data": "запись о нём в нашей базе повреждена; подробности в журнале",
+    "reason.one_by_one": "Telegram не принял общий вызов: пост идёт отдельно",
     "reason.unknown_error": "ошибка, которую Telegram не объясняет",
 }
