@@ -126,7 +126,7 @@ def _changed(rules: Rules, post: SourcePost, context: Context) -> Outcome:
             setting = Setting(part.kind, context.copies)
             for label, change in rules.changes:
                 new = _by(label, change.apply, rich, setting)
-                if new != rich:
+                if new is not rich and new != rich:
                     by[label] = None
                 rich = new
         if part is main:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ ALIKE = str.maketrans(
      "\u200b": None, "\u200c": None, "\ufeff": None}
     | {chr(sign): None for sign in range(0x64B, 0x653)}
 )  # fmt: skip
+ODD = re.compile("[" + "".join(chr(letter) for letter in ALIKE if letter != ord("ё")) + "]")
 MOST_REMEMBERED = 50_000
 
 
@@ -28,15 +30,23 @@ class _Folds(dict[str, str]):
         folded = unicodedata.normalize("NFKC", folded).translate(ALIKE)
         if len(self) >= MOST_REMEMBERED:
             self.clear()
-        if len(folded) != 1:
-            UNEVEN.add(letter)
         self[letter] = folded
         return folded
 
 
 FOLDS = _Folds()
-UNEVEN: set[str] = set()
-"""Letters that are compared as none, or as more than one."""
+
+
+def _folded_evenly(text: str) -> str | None:
+    """The quick way for most texts: where every character is compared as one. None for others."""
+    folded = text.casefold()
+    if len(folded) != len(text) or ODD.search(text) or not unicodedata.is_normalized("NFKC", text):
+        return None
+    return folded.replace("ё", "е")
+
+
+def _folded_by_letter(text: str) -> str:
+    return "".join(map(FOLDS.__getitem__, letters(text)))
 
 
 class Folded:
@@ -45,15 +55,17 @@ class Folded:
     __slots__ = ("_ends", "_letters", "data")
 
     def __init__(self, original: str) -> None:
-        self._letters: Sequence[str] = letters(original)
-        self.data = "".join(map(FOLDS.__getitem__, self._letters)).encode()
+        even = _folded_evenly(original)
+        self._letters: Sequence[str] | None = letters(original) if even is None else None
+        folded = even if even is not None else _folded_by_letter(original)
+        self.data = folded.encode()
         self._ends: tuple[list[int], list[int]] | None = None
 
     def place(self, start: int, end: int) -> tuple[int, int]:
         """The characters of the original that a stretch of the folded text stands for."""
+        if self._letters is None:
+            return start, end
         if self._ends is None:
-            if isinstance(self._letters, str) and UNEVEN.isdisjoint(self._letters):
-                return start, end
             self._ends = (
                 list(accumulate(len(FOLDS[letter]) for letter in self._letters)),
                 list(accumulate(map(len, self._letters))),
@@ -83,7 +95,9 @@ def letters(text: str) -> Sequence[str]:
 
 
 def fold(text: str) -> str:
-    return "".join(map(FOLDS.__getitem__, letters(text)))
+    """A word as it is compared."""
+    even = _folded_evenly(text)
+    return even if even is not None else _folded_by_letter(text)
 
 
 NO_LETTER = r"[^\p{L}\p{M}\p{N}_]"
