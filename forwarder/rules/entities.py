@@ -124,8 +124,8 @@ def _moved(
         first, last = bisect_right(ends, start), bisect_left(starts, end)  # the edits that touch its inside
         if entity.type in BOUND_TO_TEXT and first < last:
             continue
-        new_start = _new_start(start, end, edits, news, bisect_right(starts, start) - 1)
-        new_end = _new_end(start, end, edits, news, bisect_left(ends, end))
+        new_start = _new_start(start, edits, news, bisect_right(starts, start) - 1)
+        new_end = _new_end(end, edits, news, bisect_left(ends, end))
         holes = [news[n] for n in range(first, last) if edits[n].split]
         for hole_start, hole_end in holes:
             if new_start < hole_start:
@@ -135,23 +135,21 @@ def _moved(
             yield _at(entity, new_start, new_end)
 
 
-def _new_start(
-    start: int, end: int, edits: Sequence[Edit], news: Sequence[tuple[int, int]], before: int
-) -> int:
+def _new_start(start: int, edits: Sequence[Edit], news: Sequence[tuple[int, int]], before: int) -> int:
     """``before`` is the last edit that begins at or before the formatting."""
     if before < 0:
         return start
     edit, (new_start, new_end) = edits[before], news[before]
     if start >= edit.end:
         return new_end + start - edit.end
-    return new_start if start == edit.start and end >= edit.end else new_end
+    return new_start if start == edit.start else new_end
 
 
-def _new_end(start: int, end: int, edits: Sequence[Edit], news: Sequence[tuple[int, int]], after: int) -> int:
+def _new_end(end: int, edits: Sequence[Edit], news: Sequence[tuple[int, int]], after: int) -> int:
     """``after`` is the first edit that ends at or behind the formatting."""
     if after < len(edits) and edits[after].start < end:
         edit, (new_start, new_end) = edits[after], news[after]
-        return new_end if end == edit.end and start <= edit.start else new_start
+        return new_end if end == edit.end else new_start
     if after == 0:
         return end
     return news[after - 1][1] + end - edits[after - 1].end
