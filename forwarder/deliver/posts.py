@@ -45,7 +45,8 @@ class Posts:
         """
         head = run.head
         if head.maybe_sent and not self._may_repeat(head):
-            return run, await self._look_up.find(lane, head)
+            # A call that several shared was another account's: each of its posts is looked for by itself.
+            return run.first(1), await self._look_up.find(lane, head)
         if lane.source_protected or any(part.protected for part in head.content):
             return run.first(1), one(Result(State.HELD, "paused"), PROTECTED)
         if head.maybe_sent and not all(job.message_ids for job in run.jobs):

@@ -83,6 +83,29 @@ async def test_a_repeated_call_outlives_a_pause(core: House, street: Street) -> 
     assert street.chat.posts(DIGEST) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("by", [BOT, USER])
+@pytest.mark.parametrize("executed", [True, False])
+async def test_another_account_looks_for_each_post_of_a_killed_call(
+    core: House, street: Street, by: AccountKind, executed: bool
+) -> None:
+    mapping = await core.mapping(route="auto")
+    await core.hear(post(1), post(2), post(3))
+    sender = street.sender(USER)
+    async with killed_in_the_middle(street, street.carrier(sender), sender, mapping, executed=executed):
+        pass
+    await street.called_long_ago()
+    await core.run("update lanes set route = :route", route=by.value)
+    if by is USER:
+        await core.run("insert into accounts (kind, telegram_id) values ('user', 801)")
+        [other] = await core.run("select id from accounts where telegram_id = 801")
+        core.user = other["id"]
+    second = street.sender(by)
+    await street.carrier(second, holder="w2", finder=ScriptedFinder(street.chat)).carry(mapping)
+    assert street.chat.posts(DIGEST) == [1, 2, 3]
+    assert {state for _, state in await core.states(mapping)} == {"sent"}
+    assert len(second.orders) == (0 if executed else 3)
+
+
 @pytest.mark.parametrize("name", ["MESSAGE_ID_INVALID", "SLOWMODE_MULTI_MSGS_DISABLED"])
 async def test_after_a_definite_refusal_the_posts_go_one_by_one_and_only_the_bad_one_fails(
     core: House, street: Street, name: str
