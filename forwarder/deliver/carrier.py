@@ -66,6 +66,7 @@ class Carrier:
         self._aftermath = Aftermath(db, self._desk, pace, hooks, worker)
         self._active: set[int] = set()
         self._idle = asyncio.Event()
+        self._idle.set()
         self._alarms: dict[int, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -84,9 +85,12 @@ class Carrier:
         for alarm in self._alarms.values():
             alarm.cancel()
         self._alarms.clear()
-        if self._active:
-            self._idle.clear()
-            await asyncio.wait([asyncio.ensure_future(self._idle.wait())], timeout=grace)
+        try:
+            async with asyncio.timeout(grace):
+                await self._idle.wait()
+                await asyncio.gather(*self._tasks)
+        except TimeoutError:
+            log.warning("stopped_in_the_middle", lanes=len(self._active))
 
     async def carry(self, mapping_id: int) -> Outcome:
         """Do what the lane has to do now. A bell for a lane that is already being carried here changes nothing:
@@ -96,6 +100,7 @@ class Carrier:
             outcome.note = STOPPING if self._stopping else "already under way"
             return outcome
         self._active.add(mapping_id)
+        self._idle.clear()
         try:
             with structlog.contextvars.bound_contextvars(lane=mapping_id):
                 await self._carry(mapping_id, outcome)
