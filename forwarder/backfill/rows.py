@@ -99,8 +99,10 @@ async def finish(session: AsyncSession, run_id: int) -> None:
 HOLD = text(
     """
     update deliveries set state = 'held', reason = 'backfill_paused'
-     where mapping_id = :mapping and class = 2 and done_at is null
-       and (state = 'queued' or (state = 'held' and reason = 'paused'))
+     where id = any(array(
+           select id from deliveries
+            where mapping_id = :mapping and class = 2 and done_at is null
+              and (state = 'queued' or (state = 'held' and reason = 'paused')) order by id for no key update))
     """
 )
 
@@ -118,8 +120,11 @@ LET_GO = text(
 WITHDRAW = text(
     """
     update deliveries set state = 'withdrawn', reason = 'backfill_stopped', done_at = clock_timestamp()
-     where mapping_id = :mapping and class = 2 and done_at is null and not unsettled
-       and (state = 'queued' or (state = 'held' and reason in ('paused', 'backfill_paused')))
+     where id = any(array(
+           select id from deliveries
+            where mapping_id = :mapping and class = 2 and done_at is null and not unsettled
+              and (state = 'queued' or (state = 'held' and reason in ('paused', 'backfill_paused')))
+            order by id for no key update))
     returning id
     """
 )

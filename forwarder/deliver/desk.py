@@ -77,7 +77,8 @@ class Desk:
         return [Taken(lanes[i], until, runs[i]) if i in lanes else None for i in asked]
 
     async def _start(self, starts: Sequence[Start]) -> list[tuple[Job, ...] | None]:
-        [rows] = await self._db.in_one_trip(outbox.start(starts, self._worker))
+        ids = [job.delivery_id for call in starts for job in call.jobs]
+        *_, rows = await self._db.in_one_trip(*outbox.in_order(ids), outbox.start(starts, self._worker))
         answers, torn = outbox.started(starts, rows)
         if torn:
             await self._db.in_one_trip(outbox.give_back(torn))

@@ -123,10 +123,14 @@ async def apply_deletion(session: AsyncSession, source: Source, message_ids: Seq
             text(
                 """
                 update deliveries d set state = 'withdrawn', reason = 'deleted_at_source', done_at = clock_timestamp()
-                 where d.post_id = :post and d.done_at is null
-                   and ((d.kind = 'post' and d.state in ('queued', 'held') and not d.unsettled)
-                        or (d.kind = 'edit' and d.state = 'queued'))
-                   and not exists (select 1 from messages m where m.post_id = d.post_id and m.deleted_at is null)
+                 where d.id = any(array(
+                       select q.id from deliveries q
+                        where q.post_id = :post and q.done_at is null
+                          and ((q.kind = 'post' and q.state in ('queued', 'held') and not q.unsettled)
+                               or (q.kind = 'edit' and q.state = 'queued'))
+                          and not exists (select 1 from messages m
+                                           where m.post_id = q.post_id and m.deleted_at is null)
+                        order by q.id for no key update))
                 returning case when d.kind = 'post' then d.id end
                 """
             ),

@@ -232,6 +232,15 @@ async def known_copies(session: AsyncSession, lane: LaneHeld, after_id: int) -> 
     return frozenset(ids)
 
 
+IN_ORDER = text("select id from deliveries where id = any(:ids) order by id for no key update")
+
+
+def in_order(deliveries: Sequence[int]) -> list[Ask]:
+    """Lock these rows before several are changed: who takes them in the order of their ids, as everybody does, never
+    waits in a circle."""
+    return [Ask(IN_ORDER, {"ids": list(deliveries)})] if len(deliveries) > 1 else []
+
+
 START = text(
     """
     update deliveries d

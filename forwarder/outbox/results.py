@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Ask
 from forwarder.message import AccountKind, DeliveryKind, State
-from forwarder.outbox.jobs import array
+from forwarder.outbox.jobs import array, in_order
 from forwarder.outbox.values import Done, Due, LaneHeld, Worker
 
 
@@ -67,7 +67,11 @@ def record(done: Sequence[Done], worker: Worker) -> list[Ask]:
     """
     sent = [d for d in done if d.result.state is State.SENT]
     other = [d for d in done if d.result.state is not State.SENT]
-    return [*([record_sent(sent, worker)] if sent else []), *([record_other(other, worker)] if other else [])]
+    return [
+        *in_order([d.job.delivery_id for d in done]),
+        *([record_sent(sent, worker)] if sent else []),
+        *([record_other(other, worker)] if other else []),
+    ]
 
 
 def ends_posts(done: Sequence[Done]) -> list[int]:

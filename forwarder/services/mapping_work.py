@@ -18,8 +18,13 @@ PAUSED = "paused"
 SKIPPED = "skipped"
 MAPPING_DISABLED = "mapping_disabled"
 
+# What a worker may be about to send is locked in the order that it takes too.
 HOLD = text(
-    "update deliveries set state = 'held', reason = 'paused' where mapping_id = :mapping and state = 'queued'"
+    """
+    update deliveries set state = 'held', reason = 'paused'
+     where id = any(array(select id from deliveries where mapping_id = :mapping and done_at is null
+                             and state = 'queued' order by id for no key update))
+    """
 )
 LET_GO = text(
     """
@@ -39,7 +44,8 @@ WITHDRAW = text(
     """
     update deliveries set state = 'withdrawn', reason = 'mapping_disabled', done_at = clock_timestamp(),
            revision = (select m.revision from mappings m where m.id = :mapping)
-     where mapping_id = :mapping and state in ('queued', 'held')
+     where id = any(array(select id from deliveries where mapping_id = :mapping and done_at is null
+                             and state in ('queued', 'held') order by id for no key update))
     returning id, kind
     """
 )

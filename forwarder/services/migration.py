@@ -17,7 +17,11 @@ from forwarder.services.channel_rows import start_mark
 
 # The supergroup's ids begin at 1: what waits from the old chat must not end up behind its posts.
 GO_FIRST = text(
-    "update deliveries set position = position - :before where mapping_id = :mapping and done_at is null"
+    """
+    update deliveries set position = position - :before
+     where id = any(array(select id from deliveries where mapping_id = :mapping and done_at is null
+                           order by id for no key update))
+    """
 )
 
 

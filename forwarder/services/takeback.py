@@ -173,7 +173,10 @@ async def affected(session: AsyncSession, which: str, **values: object) -> Takeb
 WITHDRAW = text(
     """
     update deliveries set state = 'withdrawn', reason = :reason, done_at = clock_timestamp()
-     where id = any(:ids) and kind = 'post' and state in ('queued', 'held') and not unsettled
+     where id = any(array(
+           select id from deliveries
+            where id = any(:ids) and kind = 'post' and state in ('queued', 'held') and not unsettled
+            order by id for no key update))
     returning id
     """
 )

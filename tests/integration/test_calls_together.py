@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from forwarder.db import Ask
 from forwarder.errors import OutcomeUnknown, TelegramError
 from forwarder.message import AccountKind, Deleted, Edited, SendOrder
 from forwarder.pace import Window
 from forwarder.services.mapping_work import hold, let_go
+from forwarder.services.mappings import MappingService
 from tests.builders import DIGEST, NEWS, OTHER, House, album, photo, post
 from tests.integration.carriers import WIDE, ScriptedFinder, Street, killed_in_the_middle
 
@@ -269,3 +271,26 @@ async def test_a_poisoned_call_fails_alone_and_holds_up_nobody(core: House, stre
     )
     await street.carrier(street.sender(USER)).carry(mapping)
     assert await core.states(mapping) == [(1, "failed"), (2, "sent")]
+
+
+async def test_a_pause_never_waits_in_a_circle_with_a_call_of_many_posts(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1), post(2), post(3))
+    for number in (3, 2, 1):
+        # Whoever takes the rows as they lie on the disk takes them backwards.
+        await core.run("update deliveries set revision = 1 where position = :number", number=number)
+    sender = street.sender(USER)
+
+    async def waiting(count: int) -> None:
+        while len(await core.run("select 1 from pg_stat_activity where wait_event_type = 'Lock'")) < count:
+            await asyncio.sleep(0.01)
+
+    async with asyncio.timeout(10):
+        async with core.db.begin() as session:
+            await session.execute(text("select 1 from deliveries where position = 2 for update"))
+            carrying = asyncio.create_task(street.carrier(sender).carry(mapping))
+            await waiting(1)
+            pausing = asyncio.create_task(MappingService(core.db).pause(mapping))
+            await waiting(2)
+        await asyncio.gather(carrying, pausing)
+    assert {state for _, state in await core.states(mapping)} == {"sent"}
