@@ -9,7 +9,7 @@ from sqlalchemy import text
 from forwarder.db import Database
 from forwarder.ingest import Ingest
 from forwarder.pace import Pace
-from forwarder.services import lag, retention
+from forwarder.services import lag, mapping_work, retention
 from forwarder.services.queue import QueueManager
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,8 @@ class Upkeep:
         self._retention_days = retention_days
 
     async def sweep(self) -> str:
-        """Close forgotten albums, withdraw what has waited too long, and bring waits back after Redis was emptied."""
+        """Close forgotten albums, withdraw what has waited too long or has lost its mapping, and bring waits back after
+        Redis was emptied."""
         restored = await self._pace.remember()
         async with self._db.begin() as session:
             chats = await session.scalars(
@@ -50,6 +51,7 @@ class Upkeep:
             received = await self._ingest.settle(session, list(chats))
         async with self._db.begin() as session:
             skipped, heirs = await lag.skip_old(session)
+            heirs += await mapping_work.withdraw_left(session)
         await self._queue.ring([*received.due, *heirs])
         told = ", told an emptied Redis the pace" if restored else ""
         return f"closed posts for {len(received.due)} lanes, skipped {skipped} old posts{told}"

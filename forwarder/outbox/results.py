@@ -191,12 +191,21 @@ def record_sent(done: Sequence[Done], worker: Worker) -> Ask:
     )
 
 
+ENDED_UNSENT = text(
+    "select id from deliveries where id = any(:ids) and done_at is not null and state <> 'sent'"
+)
+
+
 async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]) -> list[Due]:
     """Close what hung on post deliveries that ended unsent: their edits, and the place they held as first copies.
 
     The first duplicate of each takes its place, in the same transaction, and is queued (or held, where its
-    mapping is paused; a disabled mapping inherits nothing).
+    mapping is paused; a disabled mapping inherits nothing). Passed over is what did not end so after all: a success
+    of another holder may have come before.
     """
+    ended = list(await session.scalars(ENDED_UNSENT, {"ids": list(deliveries)})) if deliveries else []
+    if not ended:
+        return []
     await session.execute(
         text(
             """
@@ -206,7 +215,7 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
                and f.kind <> 'post' and f.done_at is null
             """
         ),
-        {"ids": list(deliveries)},
+        {"ids": ended},
     )
     heirs = (
         await session.execute(
@@ -224,7 +233,7 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
                 returning d.id, d.mapping_id, d.state, heir.first, d.class, l.route, m.important, m.source_id
                 """
             ),
-            {"ids": list(deliveries)},
+            {"ids": ended},
         )
     ).all()
     for heir in heirs:
@@ -240,9 +249,7 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
             ),
             {"heir": heir.id, "source": heir.source_id, "first": heir.first},
         )
-    await session.execute(
-        text("delete from fingerprints where delivery_id = any(:ids)"), {"ids": list(deliveries)}
-    )
+    await session.execute(text("delete from fingerprints where delivery_id = any(:ids)"), {"ids": ended})
     return [
         Due(h.mapping_id, h.id, AccountKind(h.route), h._mapping["class"], h.important)
         for h in heirs

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.outbox import ended_without_success
+from forwarder.outbox import Due, ended_without_success
 
 PAUSED = "paused"
 """The reason of a delivery that is held because its mapping is paused; ingest writes it too."""
@@ -47,6 +47,21 @@ WITHDRAW = text(
      where id = any(array(select id from deliveries where mapping_id = :mapping and done_at is null
                              and state in ('queued', 'held') order by id for no key update))
     returning id, kind
+    """
+)
+
+# What was being sent when its mapping was disabled, and did not end by it: a wait, a lost worker, an unknown outcome.
+WITHDRAW_LEFT = text(
+    """
+    update deliveries d set state = 'withdrawn', reason = 'mapping_disabled', done_at = clock_timestamp(),
+           unsettled = d.unsettled or d.state in ('sending', 'unsure'), revision = m.revision
+      from mappings m
+     where m.id = d.mapping_id and d.id = any(array(
+           select q.id from mappings o
+             join lanes l on l.mapping_id = o.id and (l.lease_until is null or l.lease_until < clock_timestamp())
+             join deliveries q on q.mapping_id = o.id and q.done_at is null
+            where o.state = 'disabled' order by q.id for no key update of q))
+    returning d.id, d.kind
     """
 )
 
@@ -90,6 +105,12 @@ async def withdraw(session: AsyncSession, mapping_id: int) -> list[int]:
     """Withdraw what is queued or held. Answer other lanes that have work now because of it."""
     gone = (await session.execute(WITHDRAW, {"mapping": mapping_id})).all()
     return sorted(await _settle(session, [row.id for row in gone if row.kind == "post"]))
+
+
+async def withdraw_left(session: AsyncSession) -> list[Due]:
+    """Withdraw what workers have left behind in disabled mappings. Answer other lanes that have work because of it."""
+    gone = (await session.execute(WITHDRAW_LEFT)).all()
+    return await ended_without_success(session, [row.id for row in gone if row.kind == "post"])
 
 
 async def _settle(session: AsyncSession, ended: Sequence[int]) -> set[int]:

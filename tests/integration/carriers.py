@@ -22,6 +22,7 @@ from forwarder.services.migration import move
 from forwarder.services.queue import Bell, QueueManager
 from tests.builders import House
 
+LOCKED = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 WIDE = Limits(account=(Window(10_000, 1.0),), chat=(Window(10_000, 1.0),), edits=(Window(10_000, 1.0),))
 
 
@@ -209,3 +210,10 @@ async def killed_in_the_middle(
 
 def words(outcomes: Sequence[Outcome]) -> list[str]:
     return [str(outcome) for outcome in outcomes]
+
+
+async def wait_for_lock(house: House, sessions: int = 1) -> None:
+    """Until so many other sessions of this database wait for a lock."""
+    async with asyncio.timeout(10):
+        while len(await house.run(LOCKED)) < sessions:  # noqa: ASYNC110 - the condition is in the database
+            await asyncio.sleep(0.02)

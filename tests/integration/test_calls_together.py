@@ -16,7 +16,7 @@ from forwarder.pace import Window
 from forwarder.services.mapping_work import hold, let_go
 from forwarder.services.mappings import MappingService
 from tests.builders import DIGEST, NEWS, OTHER, House, album, photo, post
-from tests.integration.carriers import WIDE, ScriptedFinder, Street, killed_in_the_middle
+from tests.integration.carriers import WIDE, ScriptedFinder, Street, killed_in_the_middle, wait_for_lock
 
 BOT, USER = AccountKind.BOT, AccountKind.USER
 LOST = OutcomeUnknown("DISCONNECTED")
@@ -281,16 +281,12 @@ async def test_a_pause_never_waits_in_a_circle_with_a_call_of_many_posts(core: H
         await core.run("update deliveries set revision = 1 where position = :number", number=number)
     sender = street.sender(USER)
 
-    async def waiting(count: int) -> None:
-        while len(await core.run("select 1 from pg_stat_activity where wait_event_type = 'Lock'")) < count:
-            await asyncio.sleep(0.01)
-
     async with asyncio.timeout(10):
         async with core.db.begin() as session:
             await session.execute(text("select 1 from deliveries where position = 2 for update"))
             carrying = asyncio.create_task(street.carrier(sender).carry(mapping))
-            await waiting(1)
+            await wait_for_lock(core)
             pausing = asyncio.create_task(MappingService(core.db).pause(mapping))
-            await waiting(2)
+            await wait_for_lock(core, 2)
         await asyncio.gather(carrying, pausing)
     assert {state for _, state in await core.states(mapping)} == {"sent"}

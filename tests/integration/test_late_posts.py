@@ -190,6 +190,28 @@ async def test_posts_that_waited_beyond_the_limit_are_withdrawn_by_the_sweep(
     assert await core.states(patient) == [(1, "queued"), (2, "queued"), (3, "queued")]
 
 
+@pytest.mark.parametrize("left", ["queued", "sending", "unsure"])
+async def test_what_a_worker_leaves_behind_in_a_disabled_mapping_is_withdrawn_by_the_sweep(
+    core: House, street: Street, left: str
+) -> None:
+    mapping, heir = await core.mapping(), await core.mapping(OTHER)
+    for chat in (NEWS, OTHER):
+        await core.hear(post(1, "hello", chat=chat))
+    await core.set_state(mapping, "sending")
+    await core.run("update lanes set holder = 'w1', lease_until = clock_timestamp() + interval '9 seconds'")
+    await MappingService(core.db).disable(mapping)
+    await core.set_state(mapping, left, reason="outcome_unknown")
+    upkeep = Upkeep(core.db, street.redis, core.ingest, street.queue, street.pace, 30)
+    await upkeep.sweep()
+    assert await core.states(mapping) == [(1, left)], "whoever holds the lane sees to it"
+    await street.lease_runs_out()
+    await upkeep.sweep()
+    assert await outcomes(core, mapping) == [(1, "withdrawn", "mapping_disabled")]
+    [row] = await core.deliveries(mapping)
+    assert row["unsettled"] == (left != "queued"), "that it may have arrived is not forgotten"
+    assert [lane for bell in street.bells for lane, _ in bell.lanes] == [heir]
+
+
 @pytest.mark.parametrize("change", ["state = 'sending', account_id = :user", "unsettled = true", "class = 2"])
 async def test_what_may_have_been_sent_or_is_old_by_nature_is_not_skipped(core: House, change: str) -> None:
     mapping = await core.mapping(skip_hours=6)

@@ -18,6 +18,7 @@ from forwarder.outbox import Done, Job, LaneHeld, Nothing, Result, Run, Start, W
 from forwarder.services.dedup import DeduplicationService
 from forwarder.services.mapping_work import hold, withdraw
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, photo, post
+from tests.integration.carriers import wait_for_lock
 
 BOT, USER = AccountKind.BOT, AccountKind.USER
 
@@ -375,13 +376,20 @@ async def test_an_edit_that_meets_a_failing_post_is_not_left_behind(core: House)
     assert open_rows == []
 
 
-async def wait_for_lock(core: House) -> None:
-    """Until another session of this database waits for a lock."""
-    async with asyncio.timeout(10):
-        while not await core.run(  # noqa: ASYNC110 - the condition is in the database
-            "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        ):
-            await asyncio.sleep(0.02)
+async def test_a_failure_that_comes_after_a_success_hands_no_place_on(core: House) -> None:
+    first, second = await core.mapping(), await core.mapping(OTHER)
+    for chat in (NEWS, OTHER):
+        await core.hear(post(1, "hello", chat=chat))
+    lane = await taken(core, first)
+    job = await start(core, await job_of(core, lane), lane)
+    assert job is not None
+    await let_lease_run_out(core)
+    other = core.worker(holder="w2")
+    now = await taken(core, first, other)
+    await record(core, job, lane, sent(job))
+    assert await record(core, job, now, Result(State.FAILED, "unknown_error"), other) == []
+    assert await core.states(first) == [(1, "sent")]
+    assert await core.states(second) == [(1, "duplicate")]
 
 
 async def test_unknown_outcomes_outlive_waits_and_pauses(core: House) -> None:
