@@ -1,0 +1,96 @@
+"""What Telethon loses on its way to us is found again by the marks, and what it cannot read holds up nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from forwarder.db import Database
+from forwarder.intake import Intake
+from forwarder.message import AccountKind
+from forwarder.outbox import Due
+from forwarder.reconcile import Reconciler
+from forwarder.telegram import listener as listener_room
+from forwarder.telegram.listener import Listener
+from forwarder.telegram.reader import MtprotoReader
+from tests.builders import House
+
+from .conftest import Town
+
+Wait = Callable[[Callable[[], bool]], Awaitable[None]]
+
+
+@pytest.fixture
+async def core(town: Town, database_url: str) -> AsyncIterator[House]:
+    database = Database(database_url)
+    yield await House(database).open()
+    await database.close()
+
+
+async def no_bell(_: Sequence[Due]) -> None:
+    """Nobody sends here."""
+
+
+@asynccontextmanager
+async def ingest(town: Town, core: House) -> AsyncIterator[None]:
+    """What ``manage.py ingest`` joins, without a process of its own."""
+    async with town.client("listener", town.user, listens=True) as client:
+        intake = Intake(core.db, core.ingest, core.user, AccountKind.USER, no_bell)
+        reconciler = Reconciler(core.db, MtprotoReader(client, core.user), core.user, intake.store)
+        intake.on_holes = reconciler.fill
+
+        async def was_away() -> None:
+            reconciler.was_away()
+
+        listener = Listener(client, intake.store, was_away, intake.quarantine)
+        tasks = [asyncio.create_task(life) for life in (intake.run(), reconciler.run(), listener.run())]
+        try:
+            yield
+        finally:
+            listener.stop()
+            await asyncio.wait(tasks[2:], timeout=10)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def arrived(core: House, mapping: int, ids: list[int]) -> None:
+    async with asyncio.timeout(30):
+        while await core.states(mapping) != [(number, "queued") for number in ids]:  # noqa: ASYNC110 - there is a deadline
+            await asyncio.sleep(0.05)
+
+
+async def test_posts_of_a_difference_that_is_too_long_are_found_in_order(town: Town, core: House) -> None:
+    first = town.post("heard")
+    mapping = await core.mapping(town.source, town.target, start_after=first - 1)
+    async with ingest(town, core):
+        await arrived(core, mapping, [first])
+    town.world.memory.boxes[town.source].log_size = 2
+    missed = [town.post(f"missed {number}") for number in range(8)]
+    async with ingest(town, core):
+        await arrived(core, mapping, [first, *missed])
+    assert town.guard.record.by_method["updates.getChannelDifference"] > 0
+
+
+async def test_an_update_that_cannot_be_read_is_kept_raw_and_its_post_is_read_again(
+    town: Town, core: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = town.post("first")
+    mapping = await core.mapping(town.source, town.target, start_after=first - 1)
+    news_of = listener_room.news_of
+
+    def unreadable(update: object) -> object:
+        if getattr(getattr(update, "message", None), "message", "") == "odd":
+            raise AttributeError("a shape we do not know")
+        return news_of(update)
+
+    monkeypatch.setattr(listener_room, "news_of", unreadable)
+    async with ingest(town, core):
+        await arrived(core, mapping, [first])
+        odd, last = town.post("odd"), town.post("last")
+        await arrived(core, mapping, [first, odd, last])
+    [kept] = await core.run("select raw from quarantine")
+    assert b"odd" in kept["raw"]
