@@ -101,7 +101,13 @@ class Town:
             await asyncio.to_thread(self.supervisor.stop)
 
     async def map(
-        self, source: int, destination: int, mode: Mode = Mode.COPY, route: Route = Route.AUTO
+        self,
+        source: int,
+        destination: int,
+        mode: Mode = Mode.COPY,
+        route: Route = Route.AUTO,
+        *,
+        topics: tuple[int, int] = (0, 0),
     ) -> int:
         """Add both channels and let posts travel from one to the other, as the control bot does."""
         bot = make_bot(self.environment["BOT_TOKEN"], self.sandbox.bot_api_url, connections=4)
@@ -111,7 +117,13 @@ class Town:
             one = await service.add(str(source), as_source=True)
             two = await service.add(str(destination), as_destination=True)
             mapping = await MappingService(self.db).create(
-                one.id, two.id, mode=mode, route=route, start_after=await service.start_id(one.id)
+                one.id,
+                two.id,
+                mode=mode,
+                route=route,
+                start_after=await service.start_id(one.id),
+                source_topic=topics[0],
+                destination_topic=topics[1],
             )
             return mapping.id
         finally:
