@@ -21,6 +21,7 @@ from forwarder.message import (
     Origin,
     Remembered,
     SourceMessage,
+    Unreadable,
     Wish,
 )
 
@@ -71,6 +72,7 @@ def fetched_json(fetched: Fetched) -> Json:
         "messages": [message_json(message) for message in fetched.messages],
         "empty": list(fetched.empty),
         "elsewhere": list(fetched.elsewhere),
+        "unreadable": [[one.message_id, one.raw.hex()] for one in fetched.unreadable],
     }
 
 
@@ -79,6 +81,7 @@ def fetched_from(answered: Json) -> Fetched:
         tuple(message_from(one) for one in answered["messages"]),
         tuple(answered["empty"]),
         tuple(answered["elsewhere"]),
+        tuple(Unreadable(number, bytes.fromhex(raw)) for number, raw in answered.get("unreadable", ())),
     )
 
 

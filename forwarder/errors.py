@@ -68,6 +68,13 @@ class RuleFailed(ForwarderError):
         self.rule = rule
 
 
+class NotUnderstood(ForwarderError):
+    """A message is there and cannot be read by this version; the others go on without it."""
+
+    def __init__(self, chat_id: int, message_id: int) -> None:
+        super().__init__(f"message {message_id} of chat {chat_id} is in a form that this version cannot read")
+
+
 class TelegramError(ForwarderError):
     """What Telegram answered instead of a result, or that it did not answer.
 

@@ -337,6 +337,14 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that is there and that nobody here understands; ``raw`` is what there is of it as it came."""
+
+    message_id: int
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """The answer to "what is under these ids": messages found, ids that hold none, and ids that another chat has.
 
@@ -346,6 +354,7 @@ class Fetched:
     messages: tuple[SourceMessage, ...] = ()
     empty: tuple[int, ...] = ()
     elsewhere: tuple[int, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +390,11 @@ class HistoryPage:
 def is_basic_group(chat_id: int) -> bool:
     """Whether a marked id is a basic group's, the only kind of chat that can become another one."""
     return -1_000_000_000_000 < chat_id < 0
+
+
+def is_channel(chat_id: int) -> bool:
+    """Whether a marked id is a channel's or supergroup's, where ids of messages count for the chat alone."""
+    return chat_id <= -1_000_000_000_000
 
 
 def without_nul(text: str) -> str:

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import text
 
 from forwarder.db import Database
-from forwarder.errors import NobodyAnswers, TelegramError, Unavailable
+from forwarder.errors import NobodyAnswers, NotUnderstood, TelegramError, Unavailable
 from forwarder.message import News
 from forwarder.seam import Chats
 
@@ -43,7 +43,7 @@ class Quiet:
 
 
 class MissedPosts:
-    """``store`` returns when news are committed."""
+    """``store`` returns when news are committed; ``quarantine`` keeps a message that cannot be read."""
 
     def __init__(
         self,
@@ -51,8 +51,10 @@ class MissedPosts:
         chats: Chats,
         account_id: int,
         store: Callable[[Sequence[News]], Awaitable[None]],
+        quarantine: Callable[[bytes, Exception], Awaitable[None]],
     ) -> None:
         self._db, self._chats, self._account_id, self._store = db, chats, account_id, store
+        self._quarantine = quarantine
 
     async def fetch(self) -> int:
         """Fetch what was missed; answer how many messages. Never raises: what cannot be read is said in the log."""
@@ -82,8 +84,11 @@ class MissedPosts:
             while top is None or after < top:
                 last = after + PAGE if top is None else min(after + PAGE, top)
                 fetched = await self._chats.fetch(source.chat_id, range(after + 1, last + 1))
-                if top is None and not fetched.messages:
+                if top is None and not fetched.messages and not fetched.unreadable:
                     break
+                for one in fetched.unreadable:
+                    error = NotUnderstood(source.chat_id, one.message_id)
+                    await self._quarantine(one.raw or str(error).encode(), error)
                 await self._store(fetched.messages)
                 found, after = found + len(fetched.messages), last
         except TelegramError as error:

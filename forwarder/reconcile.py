@@ -18,8 +18,8 @@ from sqlalchemy import text
 
 from forwarder.collect import Progress
 from forwarder.db import Database
-from forwarder.errors import TelegramError, Unavailable
-from forwarder.message import Deleted, Edited, Empty, News
+from forwarder.errors import NotUnderstood, TelegramError, Unavailable
+from forwarder.message import Deleted, Edited, Empty, Fetched, News, is_channel
 from forwarder.seam import Reader
 
 log = structlog.get_logger(__name__)
@@ -28,6 +28,9 @@ YOUNG = 10.0
 ASK_AGAIN = 2.0
 PAGE = 200
 """Ids in one ``channels.getMessages`` (the most that Telegram answers, core.telegram.org/api/updates)."""
+
+PAGE_OF_MANY_CHATS = 10_000
+"""The same outside channels, where most ids of a long span are other chats'."""
 
 EVERY = 60.0
 
@@ -49,7 +52,11 @@ most edits and deletions come within minutes of their post."""
 
 
 class Reconciler:
-    """For the sources that one user account listens to. ``store`` returns when news are committed."""
+    """For the sources that one user account listens to. ``store`` returns when news are committed.
+
+    ``quarantine`` keeps a message that cannot be read. ``on_caught_up``, once set, is awaited when all sources
+    were compared after a start or a reconnect.
+    """
 
     def __init__(
         self,
@@ -57,8 +64,11 @@ class Reconciler:
         reader: Reader,
         account_id: int,
         store: Callable[[Sequence[News]], Awaitable[None]],
+        quarantine: Callable[[bytes, Exception], Awaitable[None]],
     ) -> None:
         self._db, self._reader, self._account_id, self._store = db, reader, account_id, store
+        self._quarantine = quarantine
+        self.on_caught_up: Callable[[], Awaitable[None]] | None = None
         self._asked: dict[int, dict[int, float]] = defaultdict(dict)
         self._wake = asyncio.Event()
         self._holes: dict[int, set[int]] = defaultdict(set)
@@ -104,6 +114,8 @@ class Reconciler:
                     late = await self.compare()
                     if not self._unheard:
                         self._poll(late)
+                    elif self.on_caught_up is not None:
+                        await self.on_caught_up()
                     await self.read_again(READ_AGAIN_HOURS if self._unheard else STILL_FRESH_HOURS)
                     self._unheard = False
                 elif self._unpushed:
@@ -223,8 +235,9 @@ class Reconciler:
         refused: TelegramError | None = None
         for chat_id, ids in wanted.items():
             try:
-                for start in range(0, len(ids), PAGE):
-                    count = await self._fetch(chat_id, ids[start : start + PAGE])
+                page = PAGE if is_channel(chat_id) else PAGE_OF_MANY_CHATS
+                for start in range(0, len(ids), page):
+                    count = await self._fetch(chat_id, ids[start : start + page])
                     fetched[chat_id] = fetched.get(chat_id, 0) + count
             except TelegramError as error:
                 if error.seconds is not None:
@@ -242,6 +255,7 @@ class Reconciler:
         proven = [i for i in fetched.empty if now - asked.setdefault(i, now) >= YOUNG]
         young = set(fetched.empty) - set(proven)
         proven += fetched.elsewhere
+        proven += await self._keep_unreadable(chat_id, fetched)
         if young:
             self._holes[chat_id] |= young
         for i in (*proven, *(m.message_id for m in fetched.messages)):
@@ -252,6 +266,14 @@ class Reconciler:
         if news:
             await self._store(news)
         return len(ids) - len(young)
+
+    async def _keep_unreadable(self, chat_id: int, fetched: Fetched) -> list[int]:
+        """Kept raw they count as known: each would be a hole that holds its source for ever."""
+        for one in fetched.unreadable:
+            error = NotUnderstood(chat_id, one.message_id)
+            log.error("message_quarantined", chat=chat_id, message=one.message_id)
+            await self._quarantine(one.raw or str(error).encode(), error)
+        return [one.message_id for one in fetched.unreadable]
 
 
 def known(progress: Progress, message_id: int) -> bool:

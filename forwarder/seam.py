@@ -60,7 +60,10 @@ class Reader(Protocol):
         ...
 
     async def fetch(self, chat_id: int, message_ids: Sequence[int]) -> Fetched:
-        """What is under these ids; an id without a message is answered as empty. Any number of ids."""
+        """What is under these ids; an id without a message is answered as empty. Any number of ids.
+
+        A message that cannot be read does not keep the others from being answered.
+        """
         ...
 
 

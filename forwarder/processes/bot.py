@@ -119,7 +119,7 @@ def missed_posts(house: House, account_id: int, intake: Intake) -> MissedPosts |
     """None without API_ID: then nobody can read what Telegram has not kept for the bot."""
     if not house.settings.has_user:
         return None
-    return MissedPosts(house.db, AccountDesk(house.db), account_id, intake.store)
+    return MissedPosts(house.db, AccountDesk(house.db), account_id, intake.store, intake.quarantine)
 
 
 def keep_pace(house: House, account_id: int) -> Callable[[], Awaitable[None]]:

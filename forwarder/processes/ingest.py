@@ -73,7 +73,7 @@ async def hear(house: House, client: Client, hold: Hold, stop: asyncio.Event) ->
     intake = Intake(house.db, house.ingest, account_id, AccountKind.USER, house.queue.ring)
     note = ChannelService(house.db, None, None).note_protection
     reader = MtprotoReader(client, account_id, on_protection=note)
-    reconciler = Reconciler(house.db, reader, account_id, intake.store)
+    reconciler = Reconciler(house.db, reader, account_id, intake.store, intake.quarantine)
     intake.on_holes = reconciler.fill
 
     async def after_reconnect() -> None:

@@ -17,7 +17,7 @@ from .gate import GO, Call, Order
 from .world.errors import TelegramError
 
 Moment = Literal["before", "after", "push"]
-Action = Literal["error", "drop", "cut", "delay", "double", "swap", "http"]
+Action = Literal["error", "drop", "cut", "delay", "double", "swap", "http", "odd"]
 Predicate = Callable[[Call], bool]
 
 # The codes that go with a name when a rule does not say one. Source: https://core.telegram.org/api/errors
@@ -95,6 +95,8 @@ class FaultRule:
             raise BadRule(f'"{self.action}" is for pushes; set the moment to "push".')
         if self.action in ("error", "http") and self.moment == "push":
             raise BadRule(f'"{self.action}" is for calls; set the moment to "before" or "after".')
+        if self.action == "odd" and self.moment != "after":
+            raise BadRule('"odd" concerns the answer; set the moment to "after".')
         if not 0 <= self.probability <= 1:
             raise BadRule("A probability lies between 0 and 1.")
 
@@ -123,6 +125,7 @@ class FaultRule:
             cut=self.action == "cut",
             double=self.action == "double",
             swap=self.action == "swap",
+            odd=self.action == "odd",
         )
 
 

@@ -36,7 +36,8 @@ class Order:
     """What a door must do with a call or a push besides the usual. Delays in seconds.
 
     Of a call, before execution: ``error`` refuses it, ``cut`` closes the connection, ``drop`` never executes
-    and never answers, ``delay`` waits first. After execution the same words concern the answer.
+    and never answers, ``delay`` waits first. After execution the same words concern the answer; ``odd``
+    makes it one of a newer layer, which an MTProto client cannot decode.
     Of a push: ``drop`` loses it, ``double`` sends it twice, ``delay`` holds it back, ``swap`` lets the next
     one overtake it. ``http_status`` is for the Bot API door alone.
     """
@@ -47,6 +48,7 @@ class Order:
     delay: float = 0.0
     double: bool = False
     swap: bool = False
+    odd: bool = False
     http_status: int | None = None
 
 

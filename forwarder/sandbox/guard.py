@@ -86,4 +86,6 @@ def _deed(order: Order) -> str:
         return f"HTTP {order.http_status}"
     if order.error is not None:
         return f"answered {order.error.name}"
+    if order.odd:
+        return "answered in a newer layer"
     return f"delayed {order.delay:g} s"

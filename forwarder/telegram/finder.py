@@ -13,8 +13,8 @@ from forwarder.message import AccountKind, FindOrder, Heard, Mode, Origin, Sourc
 from forwarder.retry import Verdict, decide
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers, input_channel
-from forwarder.telegram.reader import fetch_raw
 from forwarder.telegram.telethon_values import place_in_chat, to_source
+from forwarder.telegram.under_ids import fetch_raw
 
 WINDOW = 100
 EMPTY_WINDOWS = 3

@@ -7,17 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from telethon import utils
-from telethon.tl import functions, types
+from telethon.tl import types
 
-from forwarder.errors import InvalidRequest, OutcomeUnknown
+from forwarder.errors import InvalidRequest
 from forwarder.message import Heard, HistoryPage, SourceMessage, Span, Wish
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers
-from forwarder.telegram.reader import IDS_A_CALL, fetch_raw
 from forwarder.telegram.telethon_values import to_source
-
-PAGE = 100
-"""Messages that one call for a chat's history answers at most."""
+from forwarder.telegram.under_ids import HISTORY_PAGE, IDS_A_CALL, fetch_raw, history_page
 
 ALBUM_REACH = 20
 """Ids within which all parts of an album lie."""
@@ -53,7 +50,9 @@ class UserHistory:
         return await whole(self, chat_id, first, last, ceiling, min(total, count))
 
     async def page(self, chat_id: int, after: int) -> HistoryPage:
-        answer = await self._history(chat_id, offset_id=after + 1, add_offset=-PAGE, limit=PAGE)
+        answer = await self._history(
+            chat_id, offset_id=after + 1, add_offset=-HISTORY_PAGE, limit=HISTORY_PAGE
+        )
         found = sorted(
             (message for message in answer.messages if message.id > after), key=lambda message: message.id
         )
@@ -68,25 +67,9 @@ class UserHistory:
         answer = await self._history(chat_id, offset_date=moment, limit=1)
         return answer.messages[0].id if answer.messages else 0
 
-    async def _history(
-        self,
-        chat_id: int,
-        *,
-        limit: int,
-        offset_id: int = 0,
-        offset_date: datetime | None = None,
-        add_offset: int = 0,
-    ) -> Any:
-        """https://core.telegram.org/api/offsets: newest first, beginning below ``offset_id``."""
+    async def _history(self, chat_id: int, *, limit: int, **offsets: Any) -> Any:
         peer = await self._peers.input_peer(chat_id)
-        answer = await self._client.ask(
-            functions.messages.GetHistoryRequest(
-                peer, offset_id, offset_date, add_offset, limit, max_id=0, min_id=0, hash=0
-            )
-        )
-        if isinstance(answer, types.messages.MessagesNotModified):
-            raise OutcomeUnknown("ANSWER_NOT_UNDERSTOOD")
-        return answer
+        return await history_page(self._client, peer, limit=limit, **offsets)
 
 
 class BotHistory:

@@ -8,16 +8,15 @@ from typing import Any
 from telethon import utils
 from telethon.tl import functions, types
 
-from forwarder.errors import OutcomeUnknown, TelegramError
-from forwarder.message import AccountKind, Fetched, Heard, SourceMessage
+from forwarder.errors import TelegramError
+from forwarder.message import AccountKind, Fetched, Heard
 from forwarder.retry import Verdict, decide
 from forwarder.telegram.client import Client
-from forwarder.telegram.peers import Peers, get_messages_request
+from forwarder.telegram.peers import Peers, input_channel
 from forwarder.telegram.protection import OnProtection, flags_of, nobody_asks
-from forwarder.telegram.telethon_values import to_source
+from forwarder.telegram.under_ids import IDS_A_CALL, UnderIds
 
 PEERS_A_CALL = 100
-IDS_A_CALL = 200
 
 
 class MtprotoReader:
@@ -72,34 +71,21 @@ class MtprotoReader:
         return {utils.get_peer_id(dialog.peer): dialog.top_message for dialog in answer.dialogs}
 
     async def fetch(self, chat_id: int, message_ids: Sequence[int]) -> Fetched:
-        """Messages in the order of their ids, and the ids that hold none, or one of another chat."""
+        """Messages in the order of their ids; ids that hold none, one of another chat, or one that cannot be read.
+
+        Outside channels most ids of a long span are other chats': but for the newest, where what is missing may
+        still become visible, the chat's history is read instead.
+        """
         wanted = sorted(set(message_ids))
-        found: dict[int, SourceMessage] = {}
-        elsewhere: set[int] = set()
         peer = await self._peers.input_peer(chat_id)
-        for start in range(0, len(wanted), IDS_A_CALL):
-            for message in await fetch_any(self._client, peer, wanted[start : start + IDS_A_CALL]):
-                if utils.get_peer_id(message.peer_id) == chat_id:
-                    found[message.id] = to_source(message, self._heard)
-                else:
-                    elsewhere.add(message.id)
-        empty = tuple(number for number in wanted if number not in found and number not in elsewhere)
-        messages = tuple(found[message_id] for message_id in sorted(found))
-        return Fetched(messages, empty, tuple(sorted(elsewhere)))
-
-
-async def fetch_raw(client: Client, peer: Any, chat_id: int, message_ids: list[int]) -> list[Any]:
-    """Telethon's messages under at most 200 ids. Ids of another chat of the account are not ours to see."""
-    found = await fetch_any(client, peer, message_ids)
-    return [message for message in found if utils.get_peer_id(message.peer_id) == chat_id]
-
-
-async def fetch_any(client: Client, peer: Any, message_ids: list[int]) -> list[Any]:
-    """Telethon's messages under at most 200 ids, of whatever chat of the account outside channels."""
-    answer = await client.ask(get_messages_request(peer, message_ids))
-    if isinstance(answer, types.messages.MessagesNotModified):
-        raise OutcomeUnknown("ANSWER_NOT_UNDERSTOOD")
-    return [message for message in answer.messages if not isinstance(message, types.MessageEmpty)]
+        under = UnderIds(self._client, peer, chat_id, self._heard)
+        older, newest = wanted[:-IDS_A_CALL], wanted[-IDS_A_CALL:]
+        if older and input_channel(peer) is None and not await self._peers.is_bot():
+            await under.by_history(older)
+        else:
+            newest = wanted
+        await under.by_ids(newest)
+        return under.fetched(wanted)
 
 
 def raise_unless_unreachable(error: TelegramError) -> None:

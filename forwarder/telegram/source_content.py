@@ -16,9 +16,9 @@ from telethon.tl import functions, types
 from forwarder.message import Look, Medium, Mode, SendOrder, look_of
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers
-from forwarder.telegram.reader import fetch_raw
 from forwarder.telegram.telethon_entities import from_telethon, to_telethon
 from forwarder.telegram.telethon_facts import facts_of
+from forwarder.telegram.under_ids import fetch_raw
 
 LONGEST_CAPTION = 1024
 """UTF-16 units that an account without Premium may write under a medium."""

@@ -29,6 +29,7 @@ from forwarder.message import (
     SourceMessage,
     Span,
     Topic,
+    Unreadable,
     Wish,
 )
 from forwarder.models import AccountRequest
@@ -61,6 +62,7 @@ FETCHED = Fetched(
     ),
     empty=(7,),
     elsewhere=(8,),
+    unreadable=(Unreadable(9, b"\x00\xff"),),
 )  # fmt: skip
 
 TOPICS = {-1001: (Topic(1, "General"), Topic(7, "Новости", closed=True))}

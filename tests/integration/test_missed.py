@@ -9,7 +9,7 @@ import pytest
 
 from forwarder import missed
 from forwarder.errors import NobodyAnswers, TelegramError
-from forwarder.message import AccountKind, DeleteOrder, Fetched, News, SourceMessage
+from forwarder.message import AccountKind, DeleteOrder, Fetched, News, SourceMessage, Unreadable
 from forwarder.missed import MissedPosts
 from tests.builders import NEWS, OTHER, House, post
 
@@ -25,6 +25,8 @@ class Shelf:
     closed: dict[int, TelegramError] = field(default_factory=dict)
     nobody: int = 0
     asked: list[int] = field(default_factory=list)
+    odd: set[int] = field(default_factory=set)
+    kept: list[tuple[bytes, str]] = field(default_factory=list)
 
     def put(self, *messages: SourceMessage) -> None:
         for message in messages:
@@ -41,7 +43,13 @@ class Shelf:
         self.asked.append(chat_id)
         if chat_id in self.closed:
             raise self.closed[chat_id]
-        return Fetched(tuple(m for m in self.messages.get(chat_id, ()) if m.message_id in message_ids))
+        return Fetched(
+            tuple(m for m in self.messages.get(chat_id, ()) if m.message_id in message_ids),
+            unreadable=tuple(Unreadable(i, b"raw") for i in message_ids if i in self.odd),
+        )
+
+    async def quarantine(self, raw: bytes, error: Exception) -> None:
+        self.kept.append((raw, str(error)))
 
     async def delete(self, order: DeleteOrder) -> None:
         raise AssertionError(f"nothing is to be deleted: {order}")
@@ -58,7 +66,7 @@ def missed_posts(core: House, shelf: Shelf) -> MissedPosts:
     async def store(news: Sequence[News]) -> None:
         await core.hear(*news, by=BOT)
 
-    return MissedPosts(core.db, shelf, core.bot, store)
+    return MissedPosts(core.db, shelf, core.bot, store, shelf.quarantine)
 
 
 @pytest.mark.parametrize("may_ask_tops", [True, False], ids=["by a user", "by the bot's second login"])
@@ -117,3 +125,13 @@ async def test_who_reads_may_come_a_little_later_than_the_bot(
     shelf = Shelf(nobody=2)
     shelf.put(post(1))
     assert await missed_posts(core, shelf).fetch() == found
+
+
+async def test_a_message_that_cannot_be_read_does_not_keep_those_behind_it_back(core: House) -> None:
+    mapping = await quiet(core)
+    shelf = Shelf()
+    shelf.put(post(1), post(3))
+    shelf.odd = {2}
+    assert await missed_posts(core, shelf).fetch() == 2
+    assert await core.states(mapping) == [(1, "queued"), (3, "queued")]
+    assert [raw for raw, _ in shelf.kept] == [b"raw"]

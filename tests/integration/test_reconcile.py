@@ -10,7 +10,7 @@ import pytest
 
 from forwarder import reconcile
 from forwarder.errors import OutcomeUnknown, TelegramError
-from forwarder.message import AccountKind, Deleted, Edited, Fetched, News, SourceMessage
+from forwarder.message import AccountKind, Deleted, Edited, Fetched, News, SourceMessage, Unreadable
 from forwarder.reconcile import Reconciler
 from tests.builders import NEWS, OTHER, House, post
 
@@ -26,6 +26,7 @@ class Shelf:
     looked: int = 0
     chats_looked_at: tuple[int, ...] = ()
     refused: dict[int, TelegramError] = field(default_factory=dict)
+    unreadable: dict[int, bytes] = field(default_factory=dict)
 
     def put(self, *messages: SourceMessage) -> None:
         self.messages |= {message.message_id: message for message in messages}
@@ -40,9 +41,10 @@ class Shelf:
         if chat_id in self.refused:
             raise self.refused[chat_id]
         found = tuple(replace(self.messages[i], chat_id=chat_id) for i in message_ids if i in self.messages)
-        missing = [i for i in message_ids if i not in self.messages]
+        odd = tuple(Unreadable(i, self.unreadable[i]) for i in message_ids if i in self.unreadable)
+        missing = [i for i in message_ids if i not in self.messages and i not in self.unreadable]
         elsewhere = tuple(i for i in missing if i in self.elsewhere)
-        return Fetched(found, tuple(i for i in missing if i not in self.elsewhere), elsewhere)
+        return Fetched(found, tuple(i for i in missing if i not in self.elsewhere), elsewhere, odd)
 
 
 @dataclass
@@ -52,17 +54,21 @@ class Listening:
     core: House
     shelf: Shelf
     news: list[News] = field(default_factory=list)
+    kept: list[tuple[bytes, str]] = field(default_factory=list)
 
     async def store(self, news: Sequence[News]) -> None:
         await self.core.hear(*news)
         self.news += news
+
+    async def quarantine(self, raw: bytes, error: Exception) -> None:
+        self.kept.append((raw, str(error)))
 
     @property
     def posts(self) -> list[SourceMessage]:
         return [item for item in self.news if isinstance(item, SourceMessage)]
 
     def reconciler(self) -> Reconciler:
-        return Reconciler(self.core.db, self.shelf, self.core.user, self.store)
+        return Reconciler(self.core.db, self.shelf, self.core.user, self.store, self.quarantine)
 
 
 async def listening(core: House, start_after: int = 0) -> tuple[Listening, int]:
@@ -267,3 +273,27 @@ async def test_a_source_that_cannot_be_read_keeps_the_others_waiting_only_for_a_
 async def poll(condition: Callable[[], bool]) -> None:
     while not condition():  # noqa: ASYNC110 - the caller has a deadline
         await asyncio.sleep(0.01)
+
+
+async def test_a_message_that_cannot_be_read_is_kept_raw_once_and_holds_up_nobody(core: House) -> None:
+    here, mapping = await listening(core)
+    here.shelf.put(post(1), post(4))
+    here.shelf.unreadable = {2: b"\x01\x02", 3: b""}
+    reconciler = here.reconciler()
+    await reconciler.compare()
+    await reconciler.compare()
+    assert await core.states(mapping) == [(1, "queued"), (4, "queued")]
+    assert [raw for raw, _ in here.kept] == [
+        b"\x01\x02",
+        f"message 3 of chat {NEWS} is in a form".encode() + (b" that this version cannot read"),
+    ]
+
+
+async def test_a_long_span_of_a_basic_group_is_asked_for_in_few_questions(core: House) -> None:
+    group = -77
+    await core.mapping(group, start_after=0)
+    here = Listening(core, Shelf(core.user))
+    here.shelf.put(post(15_000, chat=group))
+    here.shelf.elsewhere = set(range(1, 15_000))
+    await here.reconciler().compare()
+    assert [len(ids) for ids in here.shelf.asked] == [10_000, 5_000]

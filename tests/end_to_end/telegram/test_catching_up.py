@@ -39,8 +39,10 @@ async def ingest(town: Town, core: House) -> AsyncIterator[None]:
     """What ``manage.py ingest`` joins, without a process of its own."""
     async with town.client("listener", town.user, listens=True) as client:
         intake = Intake(core.db, core.ingest, core.user, AccountKind.USER, no_bell)
-        reconciler = Reconciler(core.db, MtprotoReader(client, core.user), core.user, intake.store)
-        intake.on_holes = reconciler.fill
+        reader = MtprotoReader(client, core.user)
+        reconciler = Reconciler(core.db, reader, core.user, intake.store, intake.quarantine)
+        intake.on_holes, intake.look = reconciler.fill, reconciler.compare
+        reconciler.on_caught_up = intake.close_albums
 
         async def was_away() -> None:
             reconciler.was_away()

@@ -12,8 +12,8 @@ from forwarder.sandbox.world import Content, Edit
 from forwarder.telegram.bot_sender import BotSender
 from forwarder.telegram.finder import MtprotoFinder
 from forwarder.telegram.peers import Peers
-from forwarder.telegram.reader import fetch_raw
 from forwarder.telegram.telethon_values import to_source
+from forwarder.telegram.under_ids import fetch_raw
 
 from .conftest import Town
 

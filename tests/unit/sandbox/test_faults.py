@@ -92,6 +92,7 @@ def test_rules_travel_as_json() -> None:
         ({"action": "drop", "colour": "red"}, "colour"),
         ({"action": "double"}, 'moment to "push"'),
         ({"action": "http"}, "status"),
+        ({"action": "odd"}, 'moment to "after"'),
         ({"moment": "before"}, "needs an action"),
         ({"action": "cut", "probability": 2}, "between 0 and 1"),
     ],

@@ -193,7 +193,10 @@ def _count(name: str, request: Any) -> int:
 
 
 class _Params(Mapping[str, object]):
-    """Plain values of a request, for fault rules that look at them; most calls are looked at by none."""
+    """Plain values of a request, for fault rules that look at them; most calls are looked at by none.
+
+    Messages asked for by their ids are these ids.
+    """
 
     __slots__ = ("_request",)
 
@@ -201,19 +204,21 @@ class _Params(Mapping[str, object]):
         self._request = request
 
     def __getitem__(self, name: str) -> object:
-        value = vars(self._request)[name]
-        if not _is_plain(value):
+        value = _plain(vars(self._request)[name])
+        if value is None:
             raise KeyError(name)
         return value
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, value in vars(self._request).items() if _is_plain(value))
+        return (name for name, value in vars(self._request).items() if _plain(value) is not None)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
 
-def _is_plain(value: Any) -> bool:
+def _plain(value: Any) -> object | None:
+    """The value for others to look at; None where it is nothing plain."""
     if isinstance(value, list):
-        return all(isinstance(one, int) for one in value)
-    return isinstance(value, str | int | bool)
+        numbers = [one.id if isinstance(one, types.InputMessageID) else one for one in value]
+        return numbers if all(isinstance(one, int) for one in numbers) else None
+    return value if isinstance(value, str | int | bool) else None
