@@ -16,6 +16,9 @@ ALBUM_PARTS = 10
 ALBUM_SILENCE = 2.0
 """Seconds after its last part when an album counts as complete; parts usually come within one."""
 
+LOOK_AGAIN = 0.5
+"""Seconds, at least, until an album that is held only because its silence proves nothing is looked at again."""
+
 Span = tuple[int, int]
 """Ids from the first up to but not including the second."""
 
@@ -69,11 +72,14 @@ class Collecting:
     silent_for: float
 
 
-def ready(posts: Sequence[Collecting], gate: int) -> tuple[list[int], float | None]:
+def ready(
+    posts: Sequence[Collecting], gate: int, *, silence_counts: bool = True
+) -> tuple[list[int], float | None]:
     """The ids of the posts to deliver now, in source order, and in how many seconds to look again.
 
     ``posts`` are one source's, in source order; ``gate`` is its mark. The first post that is not ready
-    holds those behind it. The time is None when only a message can change anything.
+    holds those behind it. The time is None when only a message can change anything. Where nobody has looked
+    whether something was missed, silence does not count: the next part may be what was missed.
     """
     complete: list[int] = []
     for index, post in enumerate(posts):
@@ -84,7 +90,7 @@ def ready(posts: Sequence[Collecting], gate: int) -> tuple[list[int], float | No
         open_album = (
             post.album and bool(post.ids) and len(post.ids) < ALBUM_PARTS and not followed and last >= gate
         )
-        if open_album and post.silent_for < ALBUM_SILENCE:
-            return complete, ALBUM_SILENCE - post.silent_for
+        if open_album and (post.silent_for < ALBUM_SILENCE or not silence_counts):
+            return complete, max(ALBUM_SILENCE - post.silent_for, LOOK_AGAIN)
         complete.append(post.post_id)
     return complete, None

@@ -7,14 +7,14 @@ item that cannot be stored is put into quarantine and holds up nobody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import sqlalchemy
 import structlog
 from sqlalchemy import text
 
 from forwarder.db import Database
-from forwarder.errors import Unavailable
+from forwarder.errors import TelegramError, Unavailable
 from forwarder.ingest import Ingest, Received, chat_of
 from forwarder.message import AccountKind, Empty, News, SourceMessage
 from forwarder.models import NoticeKind
@@ -25,10 +25,16 @@ log = structlog.get_logger(__name__)
 
 MOST_TOGETHER = 500
 LONGEST_PAUSE = 5.0
+BETWEEN_LOOKS = 0.5
+"""Seconds in which albums that have fallen silent gather, so that many share one look at their sources."""
 
 
 class Intake:
-    """``ring`` is told of due lanes after each commit; ``on_holes(chat, ids)``, once set, of missing ids."""
+    """``ring`` is told of due lanes after each commit; ``on_holes(chat, ids)``, once set, of missing ids.
+
+    ``look``, once set, is awaited before an album is closed by silence: it stores what the chats named have and
+    we have not. Silence may be a connection that is down.
+    """
 
     def __init__(
         self,
@@ -40,10 +46,12 @@ class Intake:
     ) -> None:
         self._db, self._ingest, self._ring = db, ingest, ring
         self.on_holes: Callable[[int, Sequence[int]], None] | None = None
+        self.look: Callable[[Sequence[int]], Awaitable[object]] | None = None
         self._account_id, self._kind = account_id, kind
         self._waiting: asyncio.Queue[tuple[Sequence[News], asyncio.Future[None] | None]] = asyncio.Queue()
         self._albums: dict[int, asyncio.TimerHandle] = {}
-        self._settling: set[asyncio.Task[None]] = set()
+        self._silent: set[int] = set()
+        self._settling: asyncio.Task[None] | None = None
         self._due: list[Due] = []
         self._ringing: asyncio.Task[None] | None = None
 
@@ -78,6 +86,8 @@ class Intake:
             log.warning("intake_not_drained", waiting=self._waiting.qsize())
         for timer in self._albums.values():
             timer.cancel()
+        if self._settling is not None:
+            self._settling.cancel()
         if self._ringing is not None:
             await asyncio.wait([self._ringing], timeout=seconds)
 
@@ -153,26 +163,54 @@ class Intake:
             self._ringing = None
 
     def _look_again(self, chat_id: int, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
         if (old := self._albums.pop(chat_id, None)) is not None:
             old.cancel()
 
         def settle() -> None:
             self._albums.pop(chat_id, None)
-            task = loop.create_task(self._settle(chat_id))
-            self._settling.add(task)
-            task.add_done_callback(self._settling.discard)
+            self._settle({chat_id})
 
-        self._albums[chat_id] = loop.call_later(seconds + 0.02, settle)
+        self._albums[chat_id] = asyncio.get_running_loop().call_later(seconds + 0.02, settle)
 
-    async def _settle(self, chat_id: int) -> None:
+    async def close_albums(self) -> None:
+        """Settle all that is still open in this account's sources: who collected it may have died over it."""
+        async with self._db.begin() as session:
+            chats = await session.scalars(
+                text(
+                    "select distinct c.telegram_id from posts p join channels c on c.id = p.channel_id"
+                    " where p.state = 'collecting' and c.listener_id = :account"
+                ),
+                {"account": self._account_id},
+            )
+            self._settle(chats)
+
+    def _settle(self, chat_ids: Iterable[int]) -> None:
+        self._silent.update(chat_ids)
+        if self._silent and self._settling is None:
+            self._settling = asyncio.create_task(self._settle_all())
+
+    async def _settle_all(self) -> None:
+        """One look for all that fell silent together."""
         try:
+            while self._silent:
+                chats, self._silent = sorted(self._silent), set()
+                await self._settle_once(chats)
+                await asyncio.sleep(BETWEEN_LOOKS)
+        finally:
+            self._settling = None
+
+    async def _settle_once(self, chat_ids: Sequence[int]) -> None:
+        try:
+            if self.look is not None:
+                await self.look(chat_ids)
             async with self._db.begin() as session:
-                received = await self._ingest.settle(session, [chat_id])
-        except Unavailable:
-            # The sweep closes the album when PostgreSQL is back.
-            return
-        self._after(received)
+                received = await self._ingest.settle(session, chat_ids, self._account_id)
+        except (TelegramError, Unavailable) as error:
+            log.warning("albums_stay_open", chats=len(chat_ids), reason=str(error))
+            for chat_id in chat_ids:
+                self._look_again(chat_id, LONGEST_PAUSE)
+        else:
+            self._after(received)
 
 
 def shown(error: Exception) -> str:

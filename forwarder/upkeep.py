@@ -17,6 +17,10 @@ log = structlog.get_logger(__name__)
 OLD_ALBUM = 3.0
 """Seconds of silence after which an album that its listener has not closed is closed by the sweep."""
 
+OLD_ALBUM_OF_A_USER = 60.0
+"""The same where a user account listens: it closes albums itself when it has looked for what it missed while it was
+away, and a part that was missed would become a post of its own."""
+
 BATCH = 5000
 
 
@@ -41,12 +45,15 @@ class Upkeep:
             chats = await session.scalars(
                 text(
                     """
-                    select distinct c.telegram_id from posts p join channels c on c.id = p.channel_id
+                    select distinct c.telegram_id
+                      from posts p join channels c on c.id = p.channel_id
+                      left join accounts a on a.id = c.listener_id
                      where p.state = 'collecting'
-                       and p.last_part_at < clock_timestamp() - make_interval(secs => :age)
+                       and p.last_part_at < clock_timestamp() - make_interval(
+                           secs => case when a.kind = 'user' then :of_a_user else :age end)
                     """
                 ),
-                {"age": OLD_ALBUM},
+                {"age": OLD_ALBUM, "of_a_user": OLD_ALBUM_OF_A_USER},
             )
             received = await self._ingest.settle(session, list(chats))
         async with self._db.begin() as session:

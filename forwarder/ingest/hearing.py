@@ -118,13 +118,24 @@ class Ingest:
         ]
         return (await self.receive(session, account_id, AccountKind.BOT, own)).due
 
-    async def settle(self, session: AsyncSession, chat_ids: Iterable[int]) -> Received:
-        """Deliver the posts of these sources that have become complete by silence."""
-        sources = await lock_sources(session, set(chat_ids))
+    async def settle(
+        self, session: AsyncSession, chat_ids: Iterable[int], account_id: int | None = None
+    ) -> Received:
+        """Deliver the posts of these sources that have become complete by silence.
+
+        An account settles only the sources that it answers for, and none where it knows of a hole; without one,
+        silence is believed.
+        """
+        found = await lock_sources(session, set(chat_ids), account_id)
+        sources = [
+            source
+            for source in found.values()
+            if account_id is None or source.gate_account in (None, account_id)
+        ]
         if not sources:
             return Received()
-        known = await standings(session, sources.values(), {})
-        return await self._write(session, [plan(source, known[source.id]) for source in sources.values()])
+        known = await standings(session, sources, {}, account_id)
+        return await self._write(session, [plan(source, known[source.id]) for source in sources])
 
     async def _write(
         self,

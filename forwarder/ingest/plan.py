@@ -58,7 +58,10 @@ class Listening:
 
 
 def plan(source: Source, standing: Standing, by: Listening | None = None, news: Sequence[News] = ()) -> Plan:
-    """Without news: what silence has completed meanwhile."""
+    """Without news: what silence has completed meanwhile.
+
+    News close no album by silence, and a hole above the mark forbids it: the album's next part may be missing.
+    """
     planned = Plan(source, posts_of(standing))
     marks = dict(standing.marks)
     if by is not None:
@@ -75,7 +78,8 @@ def plan(source: Source, standing: Standing, by: Listening | None = None, news: 
     elif planned.posts:
         # The listener's own mark decides, or where it has none the highest of any account.
         gate = marks.get(source.gate_account or 0, max(marks.values(), default=0))
-        finish(planned, gate)
+        holed = standing.progress is not None and bool(standing.progress.known)
+        finish(planned, gate, silence_counts=by is None and not holed)
     return planned
 
 
@@ -126,13 +130,13 @@ def take_in(planned: Plan, standing: Standing, news: Sequence[News], mark: int) 
     planned.posts.sort(key=lambda post: post.position)
 
 
-def finish(planned: Plan, gate: int) -> None:
+def finish(planned: Plan, gate: int, *, silence_counts: bool) -> None:
     """Mark the posts that are complete now."""
     posts = [
         Collecting(number, tuple(post.ids), post.album_id is not None, post.silent_for)
         for number, post in enumerate(planned.posts)
     ]
-    complete, planned.look_again = ready(posts, gate)
+    complete, planned.look_again = ready(posts, gate, silence_counts=silence_counts)
     for number in complete:
         planned.posts[number].done = True
 

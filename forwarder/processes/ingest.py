@@ -74,7 +74,8 @@ async def hear(house: House, client: Client, hold: Hold, stop: asyncio.Event) ->
     note = ChannelService(house.db, None, None).note_protection
     reader = MtprotoReader(client, account_id, on_protection=note)
     reconciler = Reconciler(house.db, reader, account_id, intake.store, intake.quarantine)
-    intake.on_holes = reconciler.fill
+    intake.on_holes, intake.look = reconciler.fill, reconciler.compare
+    reconciler.on_caught_up = intake.close_albums
 
     async def after_reconnect() -> None:
         reconciler.was_away()

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from redis.asyncio import Redis
 
 from forwarder.ingest import Ingest
 from forwarder.ingest.rows import stored_parts
-from forwarder.message import Heard, Kind, SourceMessage
+from forwarder.message import AccountKind, Heard, Kind, SourceMessage
 from forwarder.services.dedup import DeduplicationService
+from forwarder.upkeep import Upkeep
 from tests.builders import House, album, post
+from tests.integration.carriers import Street
+
+BOT, USER = AccountKind.BOT, AccountKind.USER
 
 KINDS = (Kind.PHOTO, Kind.VIDEO)
 
@@ -73,3 +78,18 @@ async def test_two_albums_side_by_side_stay_two(core: House) -> None:
     await core.hear(first[0], second[0], post(5))
     assert await core.states(mapping) == [(1, "queued"), (3, "queued"), (5, "queued")]
     assert (await stored(core))[:2] == [told(first), told(second)]
+
+
+@pytest.mark.parametrize(
+    ("listener", "silence", "closed"),
+    [(BOT, 4, True), (USER, 4, False), (USER, 50, False), (USER, 70, True)],
+)
+async def test_the_sweep_leaves_an_open_album_to_the_user_account_that_may_come_back(
+    core: House, street: Street, redis_db: str, listener: AccountKind, silence: int, closed: bool
+) -> None:
+    mapping = await core.mapping(listener=listener)
+    await core.hear(*album("a", 1, 2), by=listener)
+    await core.run("update posts set last_part_at = clock_timestamp() - make_interval(secs => :s)", s=silence)
+    async with Redis.from_url(redis_db) as redis:
+        await Upkeep(core.db, redis, core.ingest, street.queue, street.pace, 30).sweep()
+    assert await core.states(mapping) == ([(1, "queued")] if closed else [])

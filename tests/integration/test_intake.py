@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from forwarder.errors import Unavailable
+from forwarder import intake as intake_room
+from forwarder.errors import TelegramError, Unavailable
 from forwarder.intake import Intake
 from forwarder.message import AccountKind, Entity
 from forwarder.outbox import Due
 from forwarder.services import notices
-from tests.builders import NEWS, House, post
+from tests.builders import NEWS, House, album, post
 
 
 class Listener:
@@ -26,6 +27,11 @@ class Listener:
 
     async def ring(self, dues: Sequence[Due]) -> None:
         self.rung.extend(due.mapping_id for due in dues)
+
+    async def rings(self, times: int) -> None:
+        async with asyncio.timeout(15):
+            while len(self.rung) < times:  # noqa: ASYNC110 - there is a deadline
+                await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -129,3 +135,70 @@ async def test_news_are_stored_while_the_bells_of_the_last_are_being_rung(core: 
     await intake.drain(5)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_silence_closes_an_album_only_after_a_look_for_a_part_that_was_missed(
+    core: House, listener: Listener
+) -> None:
+    mapping = await core.mapping()
+    first, second, missed = album("a", 1, 2, 3)
+    looked: list[list[int]] = []
+
+    async def look(chats: Sequence[int]) -> None:
+        looked.append(list(chats))
+        await listener.intake.store([missed])
+
+    listener.intake.look = look
+    await listener.intake.store([first, second])
+    await listener.rings(1)
+    assert looked[0] == [NEWS]
+    assert await core.states(mapping) == [(1, "queued")]
+    assert [row["message_id"] for row in await core.run("select message_id from messages order by 1")] == [
+        1,
+        2,
+        3,
+    ]
+
+
+async def test_an_album_stays_open_while_nobody_can_look(
+    core: House, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_room, "LONGEST_PAUSE", 0.1)
+    mapping = await core.mapping()
+    refusals = [TelegramError("CONNECT_FAILED")] * 2
+
+    async def look(chats: Sequence[int]) -> None:
+        if refusals:
+            assert await core.states(mapping) == []
+            raise refusals.pop()
+
+    listener.intake.look = look
+    await listener.intake.store(album("a", 1, 2))
+    await listener.rings(1)
+    assert refusals == []
+    assert await core.states(mapping) == [(1, "queued")]
+
+
+async def test_a_missing_id_behind_an_album_keeps_it_open_until_it_is_known(
+    core: House, listener: Listener
+) -> None:
+    mapping = await core.mapping()
+    first, second, late = album("a", 1, 2, 3)
+    await listener.intake.store([first, second, post(4)])
+    await listener.intake.close_albums()
+    await core.run("update posts set last_part_at = clock_timestamp() - interval '20 seconds'")
+    await listener.intake.store([post(5)])
+    assert await core.states(mapping) == []
+    await listener.intake.store([late])
+    assert await core.states(mapping) == [(1, "queued"), (4, "queued"), (5, "queued")]
+
+
+async def test_an_album_whose_listener_died_is_closed_by_the_next_one(
+    core: House, listener: Listener
+) -> None:
+    mapping = await core.mapping()
+    await core.hear(*album("a", 1, 2))
+    await core.run("update posts set last_part_at = clock_timestamp() - interval '20 seconds'")
+    await listener.intake.close_albums()
+    await listener.rings(1)
+    assert await core.states(mapping) == [(1, "queued")]
