@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from forwarder import collect
 from forwarder.db import Database
 from forwarder.intake import Intake
 from forwarder.message import AccountKind
 from forwarder.outbox import Due
 from forwarder.reconcile import Reconciler
+from forwarder.sandbox.faults import FaultRule
 from forwarder.telegram import listener as listener_room
 from forwarder.telegram.listener import Listener
 from forwarder.telegram.reader import MtprotoReader
@@ -54,6 +56,7 @@ async def ingest(town: Town, core: House) -> AsyncIterator[None]:
         finally:
             listener.stop()
             await asyncio.wait(tasks[2:], timeout=10)
+            await intake.drain(5)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -96,3 +99,71 @@ async def test_an_update_that_cannot_be_read_is_kept_raw_and_its_post_is_read_ag
         await arrived(core, mapping, [first, odd, last])
     [kept] = await core.run("select raw from quarantine")
     assert b"odd" in kept["raw"]
+
+
+async def parts(core: House) -> list[list[int]]:
+    """The ids of each post's messages, in source order."""
+    rows = await core.run(
+        "select array_agg(m.message_id order by m.message_id) as ids"
+        " from posts p join messages m on m.post_id = p.id group by p.position order by p.position"
+    )
+    return [row["ids"] for row in rows]
+
+
+def lost_push(town: Town, skip: int, times: int = 1) -> FaultRule:
+    return FaultRule(
+        "drop", "push", account=town.user, chat=town.source, method="new_message", skip=skip, times=times
+    )
+
+
+async def test_an_album_whose_last_part_was_not_pushed_is_one_post(town: Town, core: House) -> None:
+    first = town.post("first")
+    mapping = await core.mapping(town.source, town.target, start_after=first - 1)
+    async with ingest(town, core):
+        await arrived(core, mapping, [first])
+        town.fault(lost_push(town, skip=2))
+        album = town.album(["a", "b", "c"])
+        await arrived(core, mapping, [first, album[0]])
+    assert await parts(core) == [[first], album]
+
+
+async def test_an_album_whose_listener_died_over_it_is_one_post(
+    town: Town, core: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = town.post("first")
+    mapping = await core.mapping(town.source, town.target, start_after=first - 1)
+    monkeypatch.setattr(collect, "ALBUM_SILENCE", 60.0)
+    async with ingest(town, core):
+        await arrived(core, mapping, [first])
+        town.fault(lost_push(town, skip=1, times=2))
+        album = town.album(["a", "b", "c"])
+        async with asyncio.timeout(10):
+            while await parts(core) != [[first], album[:1]]:  # noqa: ASYNC110 - there is a deadline
+                await asyncio.sleep(0.02)
+    monkeypatch.undo()
+    await core.run("update posts set last_part_at = clock_timestamp() - interval '50 seconds'")
+    async with ingest(town, core):
+        await arrived(core, mapping, [first, album[0]])
+    assert await parts(core) == [[first], album]
+
+
+async def test_a_post_that_no_answer_can_show_is_kept_raw_and_holds_up_nobody(
+    town: Town, core: House
+) -> None:
+    first = town.post("first")
+    mapping = await core.mapping(town.source, town.target, start_after=first - 1)
+    async with ingest(town, core):
+        await arrived(core, mapping, [first])
+        town.fault(lost_push(town, skip=0))
+        town.fault(FaultRule("odd", "after", method="updates.getChannelDifference", times=None))
+        town.fault(
+            FaultRule(
+                "odd", "after", method="channels.getMessages", times=None,
+                predicate=lambda call: first + 1 in call.params["id"],  # type: ignore[operator]
+            )
+        )  # fmt: skip
+        odd, last = town.post("odd"), town.post("last")
+        await arrived(core, mapping, [first, last])
+    [kept] = await core.run("select raw, error from quarantine")
+    assert b"odd" in kept["raw"]
+    assert f"message {odd} of chat {town.source}" in kept["error"]
