@@ -39,6 +39,8 @@ _SHAPES: Final = (
     (re.compile(r"(https?://)[0-9a-z]{16,}@", re.IGNORECASE), rf"\1{STARS}@"),
     # PostgreSQL shows the row that it refuses, and with it a message's text: DETAIL: Failing row contains (...).
     (re.compile(r"DETAIL:.*", re.DOTALL), f"DETAIL: {STARS}"),
+    # Telethon shows what it could not decode, and with it messages' texts.
+    (re.compile(r"Remaining bytes: .*", re.DOTALL), f"Remaining bytes: {STARS}"),
     # api_hash=..., phone: "+79...", as libraries print their arguments.
     (
         re.compile(

@@ -10,6 +10,7 @@ import pytest
 import sentry_sdk
 import structlog
 from cryptography.fernet import Fernet
+from telethon.errors import TypeNotFoundError
 
 from forwarder import log, redact
 from forwarder.errors import SettingsError
@@ -202,3 +203,8 @@ def test_sentry_reports_are_redacted_and_carry_no_local_variables(monkeypatch: p
 def test_a_row_that_postgresql_refuses_does_not_reach_the_log() -> None:
     said = redact.redact_text('null value in "kind"\nDETAIL:  Failing row contains (1, our\nsecret plans).')
     assert said == 'null value in "kind"\nDETAIL: ***'
+
+
+def test_what_telethon_could_not_decode_does_not_reach_the_log() -> None:
+    said = redact.redact_text(str(TypeNotFoundError(0x0DD0DD0D, b"\x01our secret plans")))
+    assert said.endswith("Remaining bytes: ***")
