@@ -297,3 +297,29 @@ async def test_a_long_span_of_a_basic_group_is_asked_for_in_few_questions(core: 
     here.shelf.elsewhere = set(range(1, 15_000))
     await here.reconciler().compare()
     assert [len(ids) for ids in here.shelf.asked] == [10_000, 5_000]
+
+
+async def test_after_a_start_and_each_reconnect_it_is_said_that_all_was_compared(core: House) -> None:
+    here, _ = await listening(core)
+    here.shelf.put(post(1))
+    caught_up: list[int] = []
+
+    async def on_caught_up() -> None:
+        caught_up.append(len(here.posts))
+
+    reconciler = here.reconciler()
+    reconciler.on_caught_up = on_caught_up
+    reconciler.was_away()
+    running = asyncio.create_task(reconciler.run())
+    try:
+        async with asyncio.timeout(10):
+            await poll(lambda: caught_up == [1])
+            here.shelf.put(post(2))
+            reconciler.look_at_all()
+            await poll(lambda: len(here.posts) == 2)
+            reconciler.was_away()
+            await poll(lambda: len(caught_up) == 2)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert caught_up == [1, 2], "what was missed is stored by then"
