@@ -111,13 +111,7 @@ class Reconciler:
                 if self._all:
                     self._all = False
                     looked = time.monotonic()
-                    late = await self.compare()
-                    if not self._unheard:
-                        self._poll(late)
-                    elif self.on_caught_up is not None:
-                        await self.on_caught_up()
-                    await self.read_again(READ_AGAIN_HOURS if self._unheard else STILL_FRESH_HOURS)
-                    self._unheard = False
+                    await self._look()
                 elif self._unpushed:
                     self._poll(await self.compare(self._polled()))
                 await self._fill_holes()
@@ -128,6 +122,21 @@ class Reconciler:
                     error.seconds or ASK_AGAIN if isinstance(error, TelegramError) else ASK_AGAIN
                 )
                 self._wake.set()
+
+    async def _look(self) -> None:
+        """Compare all sources, and read their newest messages again; further back where nobody has listened."""
+        unheard, self._unheard = self._unheard, False
+        try:
+            late = await self.compare()
+            if not unheard:
+                self._poll(late)
+            elif self.on_caught_up is not None:
+                await self.on_caught_up()
+            await self.read_again(READ_AGAIN_HOURS if unheard else STILL_FRESH_HOURS)
+        except (TelegramError, Unavailable):
+            # One more interruption may have been noticed meanwhile.
+            self._unheard = self._unheard or unheard
+            raise
 
     def _poll(self, late: Iterable[int]) -> None:
         """Look at these sources, which had posts that nobody had pushed, more often for a while."""
