@@ -41,7 +41,6 @@ from forwarder.telegram.bot_sender import Bot, make_bot
 from forwarder.telegram.client import Client, MtprotoServer, make_client
 from forwarder.telegram.sessions import EncryptedSession, SessionFile
 
-
 SWITCH_SECONDS = 0.0005
 
 
