@@ -42,6 +42,8 @@ class Fixes:
             # Read after the row was set sending: whatever changes from now on is applied again.
             copies = await outbox.copies_of(session, lane, job, run.head.parts)
             parts = await outbox.parts_of(session, job.post_id)
+        if copies:
+            await self._slots.turn(len(copies))
         if not self._leases.lasts(lane):
             return None
         if job.kind is DeliveryKind.EDIT:

@@ -68,6 +68,7 @@ class Posts:
         if started is None:
             return None
         now = Run(started)
+        await self._slots.turn(len(order.message_ids))
         if run.single:
             called = await self._guarded(now, self._send_single(lane, now.head, order))
         else:

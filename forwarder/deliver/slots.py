@@ -1,4 +1,7 @@
-"""When a call may be made: the pace first, then one of the worker's places. Nobody sleeps in such a place."""
+"""When a call may be made: the pace first, then one of the worker's places.
+
+Nobody sleeps in such a place but for the beat of the account, which all others would have to keep as well.
+"""
 
 from __future__ import annotations
 
@@ -65,6 +68,11 @@ class Slots:
             messages = sum(sizes[: grant.count])
             grant = await self._reserve(lane, run.head, messages, grant.count, Place.ALL, late)
         yield grant
+
+    async def turn(self, messages: int) -> None:
+        """Just before the call: wait where the calls before it were late, so that they do not bunch."""
+        if (left := self._pace.turn(self._worker.account_id, messages)) > 0:
+            await asyncio.sleep(left)
 
     async def _waiting(self, lane: LaneHeld, head: Job) -> PutOff | None:
         """Whether Telegram has asked somebody to wait while this one slept until its slot."""

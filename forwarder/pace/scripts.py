@@ -72,7 +72,7 @@ end
 # its lesson for each window; then the messages up to and with each post; last the time that this process expects,
 # 0 where it has not asked yet.
 # Answers the slot in seconds from now, what was taken (see Place; -1: nothing, for Redis was emptied), how many
-# posts go, and the time.
+# posts go, the time, and the account's shortest window as it is now (0 where nobody looked at the windows).
 # The account's place is taken only when the chat's slot is near: taken far ahead it would hold up every other
 # chat behind it. More posts never have an earlier slot, so the longest run is found by halving.
 RESERVE = """
@@ -88,7 +88,10 @@ local windows = chats + accounts
 local sizes = 8 + 3 * windows
 local posts = #ARGV - sizes - 1
 local function up_to(post) return tonumber(ARGV[sizes + post]) end
-local function answer(slot, taken, count) return {written(slot - now), taken, count, written(now)} end
+local most, length = 0, 0
+local function answer(slot, taken, count)
+  return {written(slot - now), taken, count, written(now), most, written(length)}
+end
 if ARGV[8] == '1' and redis.call('EXISTS', KEYS[4]) == 0 then return answer(now, -1, 0) end
 
 local free = now
@@ -118,6 +121,7 @@ for i = 1, windows do
   -- Not all at once at the head of the window: a limit that is lower than we think refuses few calls then.
   gap[i] = i > chats and lengths[i] < 5 and 0.5 * lengths[i] / limits[i] or 0
 end
+if accounts > 0 and lengths[chats + 1] < 5 then most, length = limits[chats + 1], lengths[chats + 1] end
 local function slot_of(first, last, slot, messages, alone, room)
   for i = first, last do
     if messages > room[i] and not alone then return math.huge end

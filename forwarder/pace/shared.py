@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -11,6 +12,7 @@ from redis.asyncio import Redis
 
 from forwarder.message import AccountKind, DeliveryKind
 from forwarder.pace import scripts
+from forwarder.pace.beat import Beat
 from forwarder.pace.learning import Guess, Lesson, Seen, chat_alone, guess, lesson_of
 from forwarder.pace.limits import BOT_LIMITS, USER_LIMITS, Limits, Window
 from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, family_of
@@ -87,6 +89,7 @@ class Pace:
         self._sent = register(scripts.SENT)
         self._monotonic = monotonic
         self._offset: float | None = None
+        self._beats: defaultdict[int, Beat] = defaultdict(Beat)
 
     async def reserve(
         self,
@@ -149,15 +152,20 @@ class Pace:
             arguments += [window.limit, window.length, field]
         asked = self._monotonic()
         expected = 0.0 if self._offset is None else asked + self._offset
-        seconds, taken, count, now = await self._reserve(
+        seconds, taken, count, now, limit, length = await self._reserve(
             keys=keys, args=[*arguments, *accumulate(sizes), expected]
         )
         self._offset = self._offset_after(asked, float(now))
+        self._beats[account_id].tell(int(limit), float(length))
         if int(taken) == EMPTIED:
             if await self.remember():
                 return await self._take(kind, account_id, chat_id, delivery, sizes, held, late, bulk)
             return Run(LOADING_TAKES, Place.NONE, 1)
         return Run(float(seconds), Place(int(taken)), int(count))
+
+    def turn(self, account_id: int, messages: int) -> float:
+        """Seconds until a call of this process, which has its slot, may really be made."""
+        return self._beats[account_id].turn(self._monotonic(), messages)
 
     def _offset_after(self, asked: float, now: float) -> float:
         """Steady time less our own, given that it was ``now`` at some moment since ``asked``."""

@@ -1,0 +1,41 @@
+"""The last look before a call: what this process has really called, by its own clock. Pure.
+
+Redis spaces slots, but calls go a little after theirs: a row is woken, what a call carries is stored. Calls that
+such delays have pushed together would be more than Telegram takes in the window, though their slots were not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+SPARE = 0.015
+"""Seconds by which a window is shorter here than its slots are spaced for: what was late catches up."""
+
+
+class Beat:
+    """The shortest window of an account: at most ``limit`` messages in ``length`` seconds, as it was last told."""
+
+    def __init__(self) -> None:
+        self._limit, self._length = 0, 0.0
+        self._calls: deque[float] = deque()
+
+    def tell(self, limit: int, length: float) -> None:
+        """What the window is now; a ``limit`` of 0 says nothing new."""
+        if limit > 0:
+            self._limit, self._length = limit, max(0.0, length - SPARE)
+
+    def turn(self, now: float, messages: int) -> float:
+        """Take the next moment for a call, and answer the seconds until then.
+
+        ``now`` is of a clock that only rises. More messages than the window holds go when it is empty.
+        """
+        if not self._limit:
+            return 0.0
+        at = max(now, self._calls[-1]) if self._calls else now
+        back = self._limit - min(messages, self._limit) + 1
+        if len(self._calls) >= back:
+            at = max(at, self._calls[-back] + self._length)
+        self._calls.extend([at] * messages)
+        while len(self._calls) > self._limit:
+            self._calls.popleft()
+        return at - now
