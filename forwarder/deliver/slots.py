@@ -42,7 +42,7 @@ class Slots:
 
     def __init__(self, pace: Pace, worker: Worker, places: int) -> None:
         self._pace, self._worker = pace, worker
-        self._places = asyncio.Semaphore(places)
+        self._places, self._turn = asyncio.Semaphore(places), asyncio.Lock()
 
     @asynccontextmanager
     async def slot(self, lane: LaneHeld, run: Run, sizes: tuple[int, ...]) -> AsyncIterator[int | PutOff]:
@@ -71,8 +71,11 @@ class Slots:
 
     async def turn(self, messages: int) -> None:
         """Just before the call: wait where the calls before it were late, so that they do not bunch."""
-        if (left := self._pace.turn(self._worker.account_id, messages)) > 0:
-            await asyncio.sleep(left)
+        beat = self._pace.beat(self._worker.account_id)
+        async with self._turn:
+            if (left := beat.left(time.monotonic(), messages)) > 0:
+                await asyncio.sleep(left)
+            beat.went(time.monotonic(), messages)
 
     async def _waiting(self, lane: LaneHeld, head: Job) -> PutOff | None:
         """Whether Telegram has asked somebody to wait while this one slept until its slot."""

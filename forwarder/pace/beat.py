@@ -24,18 +24,15 @@ class Beat:
         if limit > 0:
             self._limit, self._length = limit, max(0.0, length - SPARE)
 
-    def turn(self, now: float, messages: int) -> float:
-        """Take the next moment for a call, and answer the seconds until then.
-
-        ``now`` is of a clock that only rises. More messages than the window holds go when it is empty.
-        """
-        if not self._limit:
-            return 0.0
-        at = max(now, self._calls[-1]) if self._calls else now
+    def left(self, now: float, messages: int) -> float:
+        """Seconds until a call may go; 0 for at once. More messages than the window holds go when it is empty."""
         back = self._limit - min(messages, self._limit) + 1
-        if len(self._calls) >= back:
-            at = max(at, self._calls[-back] + self._length)
-        self._calls.extend([at] * messages)
+        if not self._limit or len(self._calls) < back:
+            return 0.0
+        return max(0.0, self._calls[-back] + self._length - now)
+
+    def went(self, now: float, messages: int) -> None:
+        """A call went; ``now`` is of a clock that only rises."""
+        self._calls.extend([now] * messages)
         while len(self._calls) > self._limit:
             self._calls.popleft()
-        return at - now

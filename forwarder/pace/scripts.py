@@ -23,7 +23,6 @@ TIME = "redis.call('TIME')"
 
 FIRST_KEYS = 7
 
-# Logs and waits outlive their use by a day, for the clock by which Redis forgets may jump forward.
 EARLY, LATE = 1.0, 3.0
 """Seconds by which Redis's clock may be before or after what a process expects. A call that was held up runs late."""
 
@@ -35,6 +34,10 @@ BULK_PORTION = 0.8
 
 BULK_GRANTED = 0.05
 """The share of the account's pace that bulk has even where live posts would fill it all."""
+
+LATE_SLOT = 10.0
+"""Seconds for which a slot whose time is past still counts, where each process's own beat keeps its calls apart: when
+a post goes to a thousand chats, their rows cannot all be woken in time, and slots in the past are lost to everybody."""
 
 PEOPLE_PORTION = 0.9
 """The share of the bot's windows that posts fill while people are being answered."""
@@ -99,11 +102,33 @@ for _, ends in ipairs(redis.call('HMGET', KEYS[2], '', ARGV[7])) do
   if ends then free = math.max(free, tonumber(ends)) end
 end
 if windows == 0 then return answer(free, 2, posts) end
+-- Whether somebody has taken a later slot of the chat than one whose time is long past.
+local function overtaken()
+  if late > horizon then
+    for i = 1, chats do if entry(i, 0) > now - late + horizon then return true end end
+  end
+  return false
+end
+local function move_chats(slot)
+  for i = 1, chats do
+    if redis.call('EXISTS', KEYS[LOGS + i]) == 1 and entry(i, 0) < slot then
+      redis.call('LSET', KEYS[LOGS + i], 0, written(slot))
+    end
+  end
+end
 if held == 2 then
   -- A wait of the account makes void what was given out before it, at the pace that was too fast. A row's time is
   -- a little after its slot.
   local void = tonumber(redis.call('HGET', KEYS[3], 'void') or '0')
-  if late <= horizon and now - late > void + horizon then return answer(free, free > now and 0 or 2, posts) end
+  local patience = {late_slot}
+  for i = chats + 1, windows do
+    local length = tonumber(ARGV[7 + 3 * i])
+    if length >= 5 and length < 1000 then patience = horizon end
+  end
+  if late <= patience and now - late > void + horizon and not overtaken() then
+    if late > horizon and free <= now then move_chats(now) end
+    return answer(free, free > now and 0 or 2, posts)
+  end
   held = 0
 end
 
@@ -186,23 +211,12 @@ if bulk then
   return answer(slot, 1, 1)
 end
 
-local take_chat = held ~= 1
-if not take_chat and late > horizon then
-  for i = 1, chats do if entry(i, 0) > now - late + horizon then take_chat = true end end
-end
+local take_chat = held ~= 1 or overtaken()
 local slot = free
 if take_chat then slot = slot_of(1, chats, slot, messages, true, limits) end
 local near = slot - now <= horizon
 if near then slot = slot_of(chats + 1, windows, slot, messages, true, limits) end
-if take_chat then
-  take(1, chats, slot, messages)
-else
-  for i = 1, chats do
-    if redis.call('EXISTS', KEYS[LOGS + i]) == 1 and entry(i, 0) < slot then
-      redis.call('LSET', KEYS[LOGS + i], 0, written(slot))
-    end
-  end
-end
+if take_chat then take(1, chats, slot, messages) else move_chats(slot) end
 if near then take(chats + 1, windows, slot, messages) end
 return answer(slot, near and 2 or 1, run)
 """
@@ -306,6 +320,7 @@ def script(body: str, time: str = TIME) -> str:
         ("bulk_portion", BULK_PORTION),
         ("bulk_granted", BULK_GRANTED),
         ("people_portion", PEOPLE_PORTION),
+        ("late_slot", LATE_SLOT),
     ):
         whole = whole.replace("{" + name + "}", str(value))
     return whole

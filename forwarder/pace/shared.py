@@ -163,9 +163,9 @@ class Pace:
             return Run(LOADING_TAKES, Place.NONE, 1)
         return Run(float(seconds), Place(int(taken)), int(count))
 
-    def turn(self, account_id: int, messages: int) -> float:
-        """Seconds until a call of this process, which has its slot, may really be made."""
-        return self._beats[account_id].turn(self._monotonic(), messages)
+    def beat(self, account_id: int) -> Beat:
+        """The beat of this process's calls for an account, in the time of ``monotonic``."""
+        return self._beats[account_id]
 
     def _offset_after(self, asked: float, now: float) -> float:
         """Steady time less our own, given that it was ``now`` at some moment since ``asked``."""
