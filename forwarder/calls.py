@@ -48,11 +48,15 @@ Announce = Callable[[SendOrder], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """The results of a call, one for each job in it, and the decision behind them where Telegram refused."""
+    """The results of a call, one for each job in it, and the decision behind them where Telegram refused.
+
+    ``took``: seconds from the call to its answer, where its place in the pace's windows matters.
+    """
 
     results: tuple[Result, ...]
     decision: Decision | None = None
     error: TelegramError | None = None
+    took: float = 0.0
 
     @property
     def result(self) -> Result:

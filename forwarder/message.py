@@ -308,7 +308,9 @@ class FindOrder:
 
 @dataclass(frozen=True, slots=True)
 class ChatCard:
-    """What an account can tell about a chat. ``top_id`` is the id of its newest message, 0 if unknown."""
+    """What an account can tell about a chat. ``top_id`` is the id of its newest message, 0 if unknown;
+    ``slowed``: a slow mode of ``slow_mode`` seconds between messages holds for this account.
+    """
 
     chat_id: int
     kind: ChatKind
@@ -325,6 +327,7 @@ class ChatCard:
     may_post: bool = False
     may_edit: bool = False
     may_delete: bool = False
+    slowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

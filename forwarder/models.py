@@ -228,6 +228,8 @@ class ChannelAccess(Base):
     may_post: Mapped[bool]
     may_edit: Mapped[bool] = mapped_column(default=False, server_default=sql_text("false"))
     may_delete: Mapped[bool] = mapped_column(default=False, server_default=sql_text("false"))
+    slowed: Mapped[bool] = mapped_column(default=False, server_default=sql_text("false"))
+    """Whether the chat's slow mode holds for this account: it does not for administrators."""
     checked_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 

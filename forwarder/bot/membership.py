@@ -36,7 +36,8 @@ def rights_of(member: ChatMember, chat_type: str, *, reads_groups: bool) -> Righ
             may_post=member.is_member and member.can_send_messages,
             may_edit=member.is_member,
             may_delete=False,
+            slowed=True,
         )
     if isinstance(member, ChatMemberMember) and not in_channel:
-        return Rights(may_read=reads_groups, may_post=True, may_edit=True, may_delete=False)
+        return Rights(may_read=reads_groups, may_post=True, may_edit=True, may_delete=False, slowed=True)
     return Rights()

@@ -149,7 +149,7 @@ class Aftermath:
     ) -> None:
         seconds = called.result.wait or decision.seconds
         try:
-            refusal = await self._refusal(lane, job, name, decision, seconds)
+            refusal = await self._refusal(lane, job, name, decision, seconds, called.took)
         except (RedisError, OSError):
             refusal = None
         whole = await outbox.note_wait(
@@ -175,7 +175,7 @@ class Aftermath:
         log.info("telegram_asked_to_wait", name=name, seconds=round(seconds, 1), whole_account=whole)
 
     async def _refusal(
-        self, lane: LaneHeld, job: Job, name: str, decision: Decision, seconds: float
+        self, lane: LaneHeld, job: Job, name: str, decision: Decision, seconds: float, took: float
     ) -> Refusal | None:
         """What the wait teaches of the pace; None for a slow mode, which is the chat's own, and a transfer's speed."""
         if decision.scope is Scope.CHAT or name.upper().startswith("FLOOD_PREMIUM"):
@@ -187,6 +187,7 @@ class Aftermath:
             job.kind,
             seconds,
             messages=max(1, len(job.message_ids)),
+            took=took,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable
 from dataclasses import replace
 
@@ -69,11 +70,15 @@ class Posts:
             return None
         now = Run(started)
         await self._slots.turn(len(order.message_ids))
+        began = time.monotonic()
         if run.single:
             called = await self._guarded(now, self._send_single(lane, now.head, order))
         else:
             called = await self._guarded(now, self._caller.send_run(now, order))
-        return (now, settled(called, repeated=head.maybe_sent)) if called is not None else None
+        if called is None:
+            return None
+        called = replace(called, took=time.monotonic() - began)
+        return now, settled(called, repeated=head.maybe_sent)
 
     async def _send_single(self, lane: LaneHeld, job: Job, order: SendOrder) -> Called | None:
         async def announce(further: SendOrder) -> bool:

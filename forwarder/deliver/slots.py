@@ -98,6 +98,7 @@ class Slots:
                 sizes,
                 held=head.place if turn else Place.NONE,
                 bulk=head.klass == BULK,
+                slow_mode=lane.slow_mode,
             )
         return grant_of(head, reserved.seconds, reserved.taken, reserved.count)
 
@@ -114,6 +115,7 @@ class Slots:
                 held=held,
                 late=late,
                 bulk=head.klass == BULK,
+                slow_mode=lane.slow_mode,
             )
         return grant_of(head, slot.seconds, slot.taken, count)
 

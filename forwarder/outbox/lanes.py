@@ -30,7 +30,9 @@ TAKE_LANES = text(
     returning l.mapping_id, l.fence, s.id as source_id, s.telegram_id as source, s.protected as source_protected,
               d.id as destination_id, d.telegram_id as destination, m.destination_topic,
               d.is_source as destination_is_source, m.mode, m.copy_fallback, m.route = 'auto' as auto_route,
-              m.silent, m.when_unsure, m.revision
+              m.silent, m.when_unsure, m.revision,
+              coalesce((select d.slow_mode from channel_access x
+                         where x.channel_id = d.id and x.account_id = :account and x.slowed), 0) as slow_mode
     """
 )
 
@@ -79,6 +81,7 @@ def held(row: Any) -> LaneHeld:
         silent=row.silent,
         when_unsure=WhenUnsure(row.when_unsure),
         revision=row.revision,
+        slow_mode=row.slow_mode,
     )
 
 

@@ -26,7 +26,10 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class LaneHeld:
-    """A lane under our lease, with what its mapping asks for. Chat ids are marked Telegram ids."""
+    """A lane under our lease, with what its mapping asks for. Chat ids are marked Telegram ids.
+
+    ``slow_mode``: seconds between two messages of this account in the destination, 0 where that does not hold.
+    """
 
     mapping_id: int
     fence: int
@@ -43,6 +46,7 @@ class LaneHeld:
     silent: bool
     when_unsure: WhenUnsure
     revision: int
+    slow_mode: int = 0
 
 
 @dataclass(frozen=True, slots=True)

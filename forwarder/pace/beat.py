@@ -12,6 +12,10 @@ SPARE = 0.015
 """Seconds by which a window is shorter here than its slots are spaced for: what was late catches up."""
 
 
+KEPT = 4
+"""Windows whose calls are remembered, to judge a refusal by."""
+
+
 class Beat:
     """The shortest window of an account: at most ``limit`` messages in ``length`` seconds, as it was last told."""
 
@@ -34,5 +38,9 @@ class Beat:
     def went(self, now: float, messages: int) -> None:
         """A call went; ``now`` is of a clock that only rises."""
         self._calls.extend([now] * messages)
-        while len(self._calls) > self._limit:
+        while len(self._calls) > KEPT * self._limit:
             self._calls.popleft()
+
+    def full(self, begin: float, messages: int) -> bool:
+        """Whether this process's calls since then, without a refused one of ``messages``, fill the window."""
+        return 0 < self._limit <= sum(at > begin for at in self._calls) - messages

@@ -28,6 +28,11 @@ program on the same account. Then the pace is lowered a little, and not below LE
 
 LEAST_UNEXPLAINED, STEP_UNEXPLAINED, HOLD_UNEXPLAINED = 0.3, 0.7, 120.0
 
+UNDER_WAY = 2.0
+"""Seconds after a lesson in which refusals of calls that were made before it still come in."""
+
+HOLD_BUNCHED = 60.0
+
 LOWEST_STEP, STEP, SMALL_STEP = 0.5, 0.88, 0.95
 
 
@@ -46,13 +51,15 @@ class Lesson:
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A window when a wait was met. ``used``: messages in it before the refused call; ``gap``: seconds between that
-    call and the message before, None where there was none."""
+    call and the message before, None where there was none; ``bunched``: calls that were long under way may have
+    arrived together, and fill the window."""
 
     limit: int
     seconds: float
     lesson: Lesson
     used: int
     gap: float | None
+    bunched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ def guess(windows: Sequence[Seen], asked: float, now: float) -> Guess | None:
     guesses = []
     for place, window in enumerate(windows):
         before = window.lesson.share_at(now)
-        share = _lowered(window, asked, before)
+        share = _lowered(window, asked, before, now)
         guesses.append(Guess(place, share, share / before))
     return max(guesses, key=lambda g: (g.left, -windows[g.place].seconds), default=None)
 
@@ -90,12 +97,14 @@ def lesson_of(window: Seen, found: Guess, now: float) -> Lesson:
     if found.left < UNEXPLAINED:
         share = min(before.share_at(now), max(LEAST_UNEXPLAINED, before.share_at(now) * STEP_UNEXPLAINED))
         return Lesson(share, now, max(0.0, before.since + before.hold - now, HOLD_UNEXPLAINED))
+    if window.bunched:
+        return Lesson(max(LEAST, found.share), now, HOLD_BUNCHED)
     share = max(LEAST, found.share, before.share_at(now) * LOWEST_STEP)
     recovering = before.share < 1.0 and now - before.since > before.hold
     return Lesson(share, now, min(LONGEST_HOLD, before.hold * 2) if recovering else before.hold)
 
 
-def _lowered(window: Seen, asked: float, share: float) -> float:
+def _lowered(window: Seen, asked: float, share: float, now: float) -> float:
     """The share at which this window would not have met the wait."""
     # Telegram rounds up to whole seconds.
     least = max(0.0, asked - 1.0)
@@ -107,6 +116,8 @@ def _lowered(window: Seen, asked: float, share: float) -> float:
         return min(share * STEP, window.seconds / window.limit / gap)
     measured = window.used / window.limit
     if measured > share - 1e-9:
-        # As much as we thought was allowed: the network made it more, or another window is meant.
-        measured = share * SMALL_STEP
+        # As much as we thought was allowed: the network made it more, or another window is meant. Calls that were
+        # under way when that was learned teach nothing more.
+        known = window.lesson.share < 1.0 and now - window.lesson.since < UNDER_WAY
+        measured = share if known else share * SMALL_STEP
     return measured if least <= window.seconds else min(measured, share * window.seconds / least)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from redis.asyncio import Redis
@@ -102,13 +102,15 @@ class Pace:
         held: Place = Place.NONE,
         late: float = 0.0,
         bulk: bool = False,
+        slow_mode: int = 0,
     ) -> Slot:
         """Take the next slot for ``messages`` messages in this chat, or complete one that was ``held``.
 
         A held one that is completed more than HORIZON after its time (``late`` seconds) might meet a later slot
         of another lane in the same window: it counts only if nobody reserved after it, else a new one is taken.
+        ``slow_mode``: seconds between two messages of this account in this chat, which holds for posts.
         """
-        run = await self._take(kind, account_id, chat_id, delivery, [messages], held, late, bulk)
+        run = await self._take(kind, account_id, chat_id, delivery, [messages], held, late, bulk, slow_mode)
         return Slot(run.seconds, run.taken)
 
     async def reserve_run(
@@ -121,6 +123,7 @@ class Pace:
         held: Place = Place.NONE,
         late: float = 0.0,
         bulk: bool = False,
+        slow_mode: int = 0,
     ) -> Run:
         """Take the next slot for the longest run of these posts that may go in one call.
 
@@ -130,7 +133,9 @@ class Pace:
         """
         if held is not Place.NONE and not (bulk and held is Place.CHAT):
             sizes = sizes[:1]
-        return await self._take(kind, account_id, chat_id, DeliveryKind.POST, sizes, held, late, bulk)
+        return await self._take(
+            kind, account_id, chat_id, DeliveryKind.POST, sizes, held, late, bulk, slow_mode
+        )
 
     async def _take(
         self,
@@ -142,9 +147,12 @@ class Pace:
         held: Place,
         late: float,
         bulk: bool,
+        slow_mode: int,
     ) -> Run:
         family = family_of(delivery)
         chat, account = self._windows(kind, delivery)
+        if slow_mode and delivery is DeliveryKind.POST:
+            chat = (*chat, Window(1, slow_mode))
         keys = keys_of(account_id, chat_id, family, len(chat), len(account))
         arguments: list[float | str] = [len(chat), len(account), HORIZON, int(held), late, int(bulk)]
         arguments += [f"{chat_id}:{family}", int(self._recall is not None)]
@@ -159,7 +167,9 @@ class Pace:
         self._beats[account_id].tell(int(limit), float(length))
         if int(taken) == EMPTIED:
             if await self.remember():
-                return await self._take(kind, account_id, chat_id, delivery, sizes, held, late, bulk)
+                return await self._take(
+                    kind, account_id, chat_id, delivery, sizes, held, late, bulk, slow_mode
+                )
             return Run(LOADING_TAKES, Place.NONE, 1)
         return Run(float(seconds), Place(int(taken)), int(count))
 
@@ -188,8 +198,10 @@ class Pace:
         asked: float,
         *,
         messages: int = 1,
+        took: float = 0.0,
     ) -> Refusal:
-        """What a call with so many ``messages`` met that was refused with a wait of ``asked`` seconds."""
+        """What a call with so many ``messages`` met that was refused with a wait of ``asked`` seconds, ``took``
+        seconds after it was made. Calls before it may have been as long under way, and have arrived with it."""
         family = family_of(delivery)
         chat, account = self._windows(kind, delivery)
         named = fields_of(chat_id, family, chat, account)
@@ -198,7 +210,12 @@ class Pace:
             arguments += [window.seconds, field]
         keys = keys_of(account_id, chat_id, family, len(chat), len(account))
         now, *told = await self._refused(keys=keys, args=arguments)
+        begin = self._monotonic() - 2 * took
         seen = [seen_window(w, told[3 * i : 3 * i + 3], float(now)) for i, (_, w) in enumerate(named)]
+        beat = self._beats[account_id]
+        for place, window in enumerate(account, len(chat)):
+            if window.seconds < 5 and beat.full(begin - window.seconds, messages):
+                seen[place] = replace(seen[place], used=window.limit, bunched=True)
         return Refusal(
             float(now),
             asked,

@@ -73,7 +73,10 @@ async def _used(session: AsyncSession, ids: Sequence[int], column: str) -> dict[
 
 def _access(row: ChannelAccess, kind: AccountKind) -> Access:
     return Access(
-        row.account_id, kind, Rights(row.may_read, row.may_post, row.may_edit, row.may_delete), row.checked_at
+        row.account_id,
+        kind,
+        Rights(row.may_read, row.may_post, row.may_edit, row.may_delete, row.slowed),
+        row.checked_at,
     )
 
 
@@ -168,6 +171,7 @@ async def store_access(
             may_post=allowed.may_post,
             may_edit=allowed.may_edit,
             may_delete=allowed.may_delete,
+            slowed=allowed.slowed,
             checked_at=NOW,
         )
         await session.execute(
@@ -177,7 +181,7 @@ async def store_access(
                     "access_hash": func.coalesce(stmt.excluded.access_hash, ChannelAccess.access_hash),
                     **{
                         name: stmt.excluded[name]
-                        for name in ("may_read", "may_post", "may_edit", "may_delete")
+                        for name in ("may_read", "may_post", "may_edit", "may_delete", "slowed")
                     },
                     "checked_at": NOW,
                 },

@@ -82,6 +82,7 @@ async def _successor(session: AsyncSession, old: Channel, new_chat_id: int) -> C
                 may_post=access.may_post,
                 may_edit=access.may_edit,
                 may_delete=access.may_delete,
+                slowed=access.slowed,
             )
             .on_conflict_do_nothing()
         )

@@ -51,7 +51,7 @@ class Findings:
         """The rights of every account that gave an answer; a refusal means none."""
         found = {kind: Rights() for kind in self.refused}
         for kind, card in self.cards.items():
-            found[kind] = Rights(card.may_read, card.may_post, card.may_edit, card.may_delete)
+            found[kind] = Rights(card.may_read, card.may_post, card.may_edit, card.may_delete, card.slowed)
         return found
 
 

@@ -33,12 +33,13 @@ def page_bounds(total: int, page: int, size: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What one account may do in one chat."""
+    """What one account may do in one chat; ``slowed`` where the chat's slow mode holds for it."""
 
     may_read: bool = False
     may_post: bool = False
     may_edit: bool = False
     may_delete: bool = False
+    slowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ def card_of(chat: telegram.ChatFullInfo, kind: ChatKind, member: telegram.ChatMe
         may_post=may_post,
         may_edit=may_post or bool(getattr(member, "can_edit_messages", False)),
         may_delete=may_post or bool(getattr(member, "can_delete_messages", False)),
+        slowed=not is_admin,
     )
 
 

@@ -124,6 +124,7 @@ def channel_card(chat: Any, full: Any, top_id: int) -> ChatCard:
         # One's own posts may always be edited and deleted; these rights are about what others posted.
         may_edit=may_post or bool(chat.creator or (admin and admin.edit_messages)),
         may_delete=may_post or bool(chat.creator or (admin and admin.delete_messages)),
+        slowed=not (chat.creator or admin),
     )
 
 

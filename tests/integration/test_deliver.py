@@ -522,6 +522,27 @@ async def test_the_pace_puts_a_row_off_and_its_slot_stays_valid(core: House, str
     await carrier.stop()
 
 
+async def test_a_slow_mode_is_foreseen_where_it_holds_for_the_account(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    await core.run("update channels set slow_mode = 30 where telegram_id = :chat", chat=DIGEST)
+    await core.run("update channel_access set slowed = true")
+    await core.hear(post(1), post(2))
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    assert [order.message_ids for order in sender.orders] == [(1,)]
+    row = (await core.deliveries(mapping))[1]
+    assert (row["state"], row["reserved"]) == ("queued", 1)
+
+
+async def test_a_slow_mode_holds_no_administrator(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    await core.run("update channels set slow_mode = 30 where telegram_id = :chat", chat=DIGEST)
+    await core.hear(post(1), post(2))
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    assert [number for order in sender.orders for number in order.message_ids] == [1, 2]
+
+
 # --- refusals
 
 

@@ -292,3 +292,42 @@ async def test_a_clock_that_jumps_changes_neither_waits_nor_windows(redis: Redis
     for pace in paces:
         assert await pace.waiting(ACCOUNT, OTHER) == pytest.approx(35, abs=0.1)
     assert (await paces[1].reserve(BOT, ACCOUNT, CHAT, POST)).seconds == pytest.approx(55, abs=1)
+
+
+async def test_a_slot_that_is_long_past_counts_where_each_process_keeps_its_calls_apart(redis: Redis) -> None:
+    pace = pace_of(redis, account=[Window(2, 1.0)])
+    for chat in range(10):
+        await pace.reserve(BOT, ACCOUNT, chat, POST)
+    late = await pace.reserve(BOT, ACCOUNT, OTHER, POST, held=Place.ALL, late=5.0)
+    assert late.seconds <= 0
+    assert (await pace.reserve(BOT, ACCOUNT, OTHER, POST, held=Place.ALL, late=20.0)).seconds > 1
+
+
+async def test_a_slot_that_is_long_past_is_lost_where_a_window_of_a_minute_counts(redis: Redis) -> None:
+    pace = pace_of(redis, account=[Window(100, 1.0), Window(2, 60.0)])
+    for chat in range(4):
+        await pace.reserve(BOT, ACCOUNT, chat, POST)
+    assert (await pace.reserve(BOT, ACCOUNT, OTHER, POST, held=Place.ALL, late=5.0)).seconds > 1
+
+
+async def test_a_slot_that_is_long_past_is_lost_where_its_chat_has_gone_on(redis: Redis) -> None:
+    pace = pace_of(redis, chat=[Window(1, 3.0)])
+    await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    assert (await pace.reserve(BOT, ACCOUNT, CHAT, POST, held=Place.ALL, late=5.0)).seconds > 1
+    assert (await pace.reserve(BOT, ACCOUNT, OTHER, POST, held=Place.ALL, late=5.0)).seconds <= 0
+
+
+async def test_the_account_is_told_its_shortest_window_for_its_beat(redis: Redis) -> None:
+    pace = pace_of(redis, account=[Window(2, 1.0)])
+    await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    beat = pace.beat(ACCOUNT)
+    beat.went(0.0, 2)
+    assert 0.9 < beat.left(0.0, 1) < 1.1
+
+
+async def test_a_slow_mode_is_a_window_of_its_chat_for_posts(redis: Redis) -> None:
+    pace = pace_of(redis)
+    await pace.reserve(BOT, ACCOUNT, CHAT, POST, slow_mode=30)
+    assert (await pace.reserve(BOT, ACCOUNT, CHAT, POST, slow_mode=30)).seconds > 29
+    assert (await pace.reserve(BOT, ACCOUNT, CHAT, DeliveryKind.EDIT, slow_mode=30)).seconds <= 0
+    assert (await pace.reserve(BOT, ACCOUNT, OTHER, POST, slow_mode=30)).seconds < HORIZON

@@ -71,3 +71,12 @@ def test_a_lowered_window_counts_from_then_on() -> None:
 def test_without_a_window_nothing_waits() -> None:
     free = Beat()
     assert [gone(free, 0.0) for _ in range(100)] == [0.0] * 100
+
+
+def test_it_knows_whether_calls_since_a_time_fill_the_window() -> None:
+    steady = beat()
+    for n in range(31):
+        steady.went(n * 0.01, 1)
+    assert steady.full(-0.01, 1)
+    assert not steady.full(0.0, 1)
+    assert not Beat().full(-1.0, 1)

@@ -1,8 +1,19 @@
 """What a wait teaches: which window was too fast, and how much of it is left."""
 
+from dataclasses import replace
+
 import pytest
 
-from forwarder.pace.learning import HOLD, LONGEST_HOLD, Lesson, Seen, chat_alone, guess, lesson_of
+from forwarder.pace.learning import (
+    HOLD,
+    HOLD_BUNCHED,
+    LONGEST_HOLD,
+    Lesson,
+    Seen,
+    chat_alone,
+    guess,
+    lesson_of,
+)
 from forwarder.pace.limits import BOT_LIMITS, PRESETS, Preset, Window, tempo_of
 
 FULL = Lesson(1.0, 0.0)
@@ -111,3 +122,21 @@ def test_waits_that_no_window_explains_lower_the_pace_a_little_and_never_to_a_cr
         lesson = lesson_of(window, found, float(now))
     assert lesson.share == pytest.approx(0.3)
     assert lesson.hold < HOLD
+
+
+def test_calls_that_may_have_arrived_together_lower_the_pace_once_and_only_for_a_while() -> None:
+    bunched = Seen(30, 1.0, FULL, 30, 0.02, bunched=True)
+    found = guess([bunched], 1, now=5.0)
+    assert found is not None
+    lesson = lesson_of(bunched, found, 5.0)
+    assert (lesson.share, lesson.hold) == (0.95, HOLD_BUNCHED)
+    again = guess([replace(bunched, lesson=lesson)], 1, now=6.0)
+    assert again is not None
+    assert again.share == lesson.share
+
+
+def test_a_measured_limit_counts_at_once_even_while_others_were_under_way() -> None:
+    known = Seen(30, 1.0, Lesson(0.95, 5.0), 15, 0.02)
+    found = guess([known], 1, now=5.5)
+    assert found is not None
+    assert found.share == 0.5
