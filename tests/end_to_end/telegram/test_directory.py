@@ -60,6 +60,10 @@ async def test_protection_slow_mode_and_the_linked_group_are_told(town: Town) ->
         talk = await UserDirectory(client).look_up("@news_talk")
     assert (source.protected, source.linked_chat_id) == (True, group)
     assert (talk.kind, talk.slow_mode, talk.may_post) == (ChatKind.SUPERGROUP, 30, True)
+    assert talk.slowed
+    town.world.promote(town.owner, group, town.user, frozenset({"delete_messages"}))
+    async with town.client("sender", town.user) as client:
+        assert not (await UserDirectory(client).look_up("@news_talk")).slowed
 
 
 async def test_a_public_channel_may_be_read_without_being_in_it(town: Town) -> None:

@@ -62,8 +62,8 @@ ROBOT = User(7, "Robot", is_bot=True)
     ("member", "chat", "reads", "rights"),
     [
         (ChatMemberOwner(ROBOT, is_anonymous=False), "channel", False, Rights(True, True, True, True)),
-        (ChatMemberMember(ROBOT), "supergroup", False, Rights(False, True, True, False)),
-        (ChatMemberMember(ROBOT), "supergroup", True, Rights(True, True, True, False)),
+        (ChatMemberMember(ROBOT), "supergroup", False, Rights(False, True, True, False, slowed=True)),
+        (ChatMemberMember(ROBOT), "supergroup", True, Rights(True, True, True, False, slowed=True)),
         (ChatMemberLeft(ROBOT), "channel", True, Rights()),
         (ChatMemberBanned(ROBOT, until_date=None), "supergroup", True, Rights()),  # type: ignore[arg-type]
     ],
