@@ -72,7 +72,9 @@ class NotUnderstood(ForwarderError):
     """A message is there and cannot be read by this version; the others go on without it."""
 
     def __init__(self, chat_id: int, message_id: int) -> None:
-        super().__init__(f"message {message_id} of chat {chat_id} is in a form that this version cannot read")
+        super().__init__(
+            f"Message {message_id} of chat {chat_id} is in a form that this version cannot read. Update the program."
+        )
 
 
 class TelegramError(ForwarderError):

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import TypeVar
 
-from forwarder.errors import NotFound, OutcomeUnknown, TelegramError
+from forwarder.errors import InvalidRequest, NotFound, NotUnderstood, OutcomeUnknown, TelegramError
 from forwarder.message import AccountKind, Fetched, SourceMessage
 from forwarder.retry import Verdict, decide
 from forwarder.seam import Chats
@@ -106,6 +106,10 @@ class Pages:
 
     async def _ids(self, chat_id: int, ids: Sequence[int]) -> Fetched:
         fetched = await self._patiently(lambda: self._chats.fetch(chat_id, ids))
+        if fetched.unreadable:
+            # Taken for absent, a copy would be sent again.
+            number = fetched.unreadable[0].message_id
+            raise InvalidRequest("not_understood", str(NotUnderstood(chat_id, number)), number=number)
         await self._sleep(PAUSE)
         return fetched
 

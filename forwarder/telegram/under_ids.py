@@ -63,7 +63,7 @@ class UnderIds:
                 await self.by_ids([number for number in wanted if number < below])
                 return
             for message in page.messages:
-                if message.id in unseen:
+                if message.id in unseen and not isinstance(message, types.MessageEmpty):
                     self._take(message)
             below = min((message.id for message in page.messages), default=0)
             if below <= wanted[0]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from forwarder.message import DeleteOrder, Fetched, Heard, SourceMessage
+from forwarder.message import DeleteOrder, Fetched, Heard, SourceMessage, Unreadable
 from tests import builders
 from tests.integration.carriers import Street
 
@@ -28,6 +28,7 @@ class Chats:
     there: dict[int, SourceMessage] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
     errors: list[Exception] = field(default_factory=list)
+    odd: set[int] = field(default_factory=set)
     silent_about_tops: bool = False
     pages: int = 0
 
@@ -66,6 +67,7 @@ class Chats:
         return Fetched(
             tuple(found[number] for number in message_ids if number in found),
             tuple(number for number in message_ids if number not in found),
+            unreadable=tuple(Unreadable(number, b"") for number in message_ids if number in self.odd),
         )
 
     async def delete(self, order: DeleteOrder) -> None:

@@ -188,6 +188,15 @@ async def test_a_wait_is_sat_out_and_a_closed_chat_is_a_sentence(
         await audited(core, chats, mapping)
 
 
+async def test_a_message_that_cannot_be_read_is_never_taken_for_one_that_is_missing(
+    core: House, street: Street, chats: Chats
+) -> None:
+    mapping = await five_sent(core, street, chats)
+    chats.odd = {max(chats.there)}
+    with pytest.raises(InvalidRequest, match="cannot read"):
+        await audited(core, chats, mapping)
+
+
 async def test_a_mapping_that_is_unknown_or_disabled_is_refused(
     core: House, street: Street, chats: Chats
 ) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from forwarder import reconcile
-from forwarder.errors import OutcomeUnknown, TelegramError
+from forwarder.errors import NotUnderstood, OutcomeUnknown, TelegramError
 from forwarder.message import AccountKind, Deleted, Edited, Fetched, News, SourceMessage, Unreadable
 from forwarder.reconcile import Reconciler
 from tests.builders import NEWS, OTHER, House, post
@@ -285,7 +285,7 @@ async def test_a_message_that_cannot_be_read_is_kept_raw_once_and_holds_up_nobod
     assert await core.states(mapping) == [(1, "queued"), (4, "queued")]
     assert [raw for raw, _ in here.kept] == [
         b"\x01\x02",
-        f"message 3 of chat {NEWS} is in a form".encode() + (b" that this version cannot read"),
+        str(NotUnderstood(NEWS, 3)).encode(),
     ]
 
 

@@ -8,6 +8,8 @@ TEXTS: dict[str, str] = {
     "error.post_not_kept": "{reference} is not known here: it was never heard, or so long ago that only its copies are "
     "left. Delete these by hand.",
     "error.nothing_to_take_back": "There is nothing to take back: no copies were made, or they are gone.",
+    "error.not_understood": "Message {number} is in a form that this version cannot read, so nothing can be compared. "
+    "Update the program.",
     "error.unreadable": "None of our accounts can read this chat. Make the bot an administrator there, or join with "
     "the user account.",
     "error.audit_too_long": "That is {ids} message ids, and one comparison reads at most {most}. Choose a later time.",

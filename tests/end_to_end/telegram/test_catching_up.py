@@ -167,4 +167,4 @@ async def test_a_post_that_no_answer_can_show_is_kept_raw_and_holds_up_nobody(
         await arrived(core, mapping, [first, last])
     [kept] = await core.run("select raw, error from quarantine")
     assert b"odd" in kept["raw"]
-    assert f"message {odd} of chat {town.source}" in kept["error"]
+    assert f"Message {odd} of chat {town.source}" in kept["error"]
