@@ -31,6 +31,9 @@ from forwarder.seam import Sender
 CAPTIONED = frozenset({Kind.PHOTO, Kind.VIDEO, Kind.ANIMATION, Kind.VOICE, Kind.AUDIO, Kind.DOCUMENT})
 """Kinds whose caption can be edited; a text is edited itself, the rest has nothing to edit."""
 
+NOT_REACHED = frozenset({"CONNECT_FAILED", "DEPUTY_AWAY"})
+"""Errors by which nobody has failed: the delivery waits until who is away is back."""
+
 MOVING_TRIES = 3
 """Tries, over some 10 seconds, before a basic group out of reach counts as lost."""
 
@@ -223,8 +226,7 @@ def result_of(job: Job, decision: Decision, error: TelegramError, rng: random.Ra
         case Verdict.WAIT:
             return Result(State.QUEUED, decision.reason, wait=decision.seconds + rng.uniform(0.1, 0.6))
         case Verdict.RETRY:
-            # Telegram out of reach is nobody's failed attempt: the post waits until it is back.
-            reached = error.name != "CONNECT_FAILED"
+            reached = error.name not in NOT_REACHED
             if reached and job.attempts + 1 >= MAX_ATTEMPTS:
                 return Result(State.FAILED, decision.reason, attempt=True)
             unknown = job.kind is DeliveryKind.POST and isinstance(error, OutcomeUnknown)

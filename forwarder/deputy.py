@@ -12,6 +12,9 @@ from forwarder.seam import Chats, Sender
 AWAY = "DEPUTY_AWAY"
 """The deputy does not answer now, or has to wait: the deletion is tried again."""
 
+AWAY_SECONDS = 30.0
+"""Seconds until a deputy is asked again who did not answer: what he deletes is two days old."""
+
 
 @dataclass(frozen=True, slots=True)
 class WithDeputy:
@@ -48,10 +51,10 @@ class WithDeputy:
         try:
             await self.deputy.delete(order)
         except AccountNotReady as error:
-            raise OutcomeUnknown(AWAY) from error
+            raise OutcomeUnknown(AWAY, seconds=AWAY_SECONDS) from error
         except TelegramError as error:
             decision = decide(error, api=AccountKind.USER, order="delete")
             if decision.verdict in (Verdict.WAIT, Verdict.RETRY):
-                raise OutcomeUnknown(AWAY, seconds=decision.seconds or None) from error
+                raise OutcomeUnknown(AWAY, seconds=decision.seconds or AWAY_SECONDS) from error
             if decision.verdict is not Verdict.DONE:
                 raise refusal from error

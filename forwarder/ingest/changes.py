@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.ingest.rows import entities_json, facts_json
 from forwarder.ingest.sources import Source
 from forwarder.message import AccountKind, DeliveryKind, Heard, SourceMessage
-from forwarder.outbox import FIX, Due, ended_without_success
+from forwarder.outbox import FIX, FIX_AGAIN, Due, ended_without_success
 
 # The names that the two APIs have for one medium cannot be compared; a text may have got a medium. (The source's
 # row is locked, so nobody changes the message between the two looks at it.)
@@ -141,6 +141,27 @@ async def apply_deletion(session: AsyncSession, source: Source, message_ids: Seq
     return due
 
 
+QUEUE_FIX = text(
+    f"""
+    insert into deliveries as d (mapping_id, post_id, kind, class, position, parts, state, reason)
+    select p.mapping_id, p.post_id, :kind, :class, p.position, cast(:parts as bigint[]),
+           case when m.state = 'paused' then 'held' else 'queued' end,
+           case when m.state = 'paused' then 'paused' end
+      from deliveries p join mappings m on m.id = p.mapping_id and m.state <> 'disabled'
+     where p.post_id = :post and p.kind = 'post'
+       and (p.state in ('sending', 'unsure', 'sent')
+            or (p.state in ('queued', 'held') and p.unsettled))
+       and case when :kind = 'edit' then m.edit_sync else m.delete_sync end
+     order by p.id for share of p
+    on conflict (mapping_id, post_id, kind) do update
+       set parts = array(select distinct unnest(d.parts || excluded.parts) order by 1), {FIX_AGAIN}
+    returning d.id, d.mapping_id, d.state,
+              (select l.route from lanes l where l.mapping_id = d.mapping_id) as route,
+              (select m.important from mappings m where m.id = d.mapping_id) as important
+    """  # noqa: S608 - what is put in is a literal
+)
+
+
 async def queue_fix(
     session: AsyncSession, post_id: int, kind: DeliveryKind, message_ids: Sequence[int]
 ) -> list[Due]:
@@ -152,29 +173,7 @@ async def queue_fix(
     being recorded wait, or be seen: no edit is left behind a post that has just failed.
     """
     rows = await session.execute(
-        text(
-            """
-            insert into deliveries as d (mapping_id, post_id, kind, class, position, parts, state, reason)
-            select p.mapping_id, p.post_id, :kind, :class, p.position, cast(:parts as bigint[]),
-                   case when m.state = 'paused' then 'held' else 'queued' end,
-                   case when m.state = 'paused' then 'paused' end
-              from deliveries p join mappings m on m.id = p.mapping_id and m.state <> 'disabled'
-             where p.post_id = :post and p.kind = 'post'
-               and (p.state in ('sending', 'unsure', 'sent')
-                    or (p.state in ('queued', 'held') and p.unsettled))
-               and case when :kind = 'edit' then m.edit_sync else m.delete_sync end
-             order by p.id for share of p
-            on conflict (mapping_id, post_id, kind) do update
-               set parts = array(select distinct unnest(d.parts || excluded.parts) order by 1),
-                   again = d.state = 'sending', done_at = null, not_before = null, attempts = 0,
-                   reason = case when d.state = 'sending' then null else excluded.reason end,
-                   state = case when d.state = 'sending' then 'sending' else excluded.state end
-            returning d.id, d.mapping_id, d.state,
-                      (select l.route from lanes l where l.mapping_id = d.mapping_id) as route,
-                      (select m.important from mappings m where m.id = d.mapping_id) as important
-            """
-        ),
-        {"post": post_id, "kind": kind.value, "class": FIX, "parts": sorted(message_ids)},
+        QUEUE_FIX, {"post": post_id, "kind": kind.value, "class": FIX, "parts": sorted(message_ids)}
     )
     return [
         Due(r.mapping_id, r.id, AccountKind(r.route), FIX, r.important) for r in rows if r.state == "queued"

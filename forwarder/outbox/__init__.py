@@ -40,6 +40,7 @@ from forwarder.outbox.runs import MOST_MESSAGES, first_run, may_answer, mode_for
 from forwarder.outbox.values import (
     BULK,
     FIX,
+    FIX_AGAIN,
     LEASE_SECONDS,
     LIVE,
     CopyOf,
@@ -60,6 +61,7 @@ __all__ = [
     "BULK",
     "DUE_LANES",
     "FIX",
+    "FIX_AGAIN",
     "LEASE_SECONDS",
     "LIVE",
     "MOST_MESSAGES",

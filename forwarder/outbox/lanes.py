@@ -86,13 +86,14 @@ def held(row: Any) -> LaneHeld:
 
 
 async def switch_route(session: AsyncSession, lane: LaneHeld, kind: AccountKind) -> Due | None:
-    """Give the lane to the other account, if one that is active may read its source and post there."""
+    """Give the lane to the other account, if one that is active may read its source and post there; it may be there
+    already, where the answer to an earlier try was lost."""
     row = (
         await session.execute(
             text(
                 """
                 update lanes l set route = :route
-                 where l.mapping_id = :lane and l.route <> :route and exists (
+                 where l.mapping_id = :lane and exists (
                     select 1 from accounts a
                       join channel_access s on s.account_id = a.id and s.channel_id = :source and s.may_read
                       join channel_access d on d.account_id = a.id and d.channel_id = :destination and d.may_post

@@ -168,6 +168,17 @@ class Result:
     unsettled: bool | None = None
 
 
+FIX_AGAIN = """
+    again = d.state = 'sending', done_at = null, attempts = 0,
+    not_before = case when d.done_at is null then d.not_before end,
+    reserved = case when d.done_at is null then d.reserved else 0 end,
+    reason = case when d.state = 'sending' then null else excluded.reason end,
+    state = case when d.state = 'sending' then 'sending' else excluded.state end
+"""
+"""What becomes of an edit or deletion ``d`` when another comes for its post: one that is being applied is applied
+again, one that waits goes on waiting, or quick edits would overtake the pace."""
+
+
 def random_id(
     mapping_id: int, source: int, message_id: int, kind: DeliveryKind, epoch: int, run: int = 0
 ) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.db import Database
 from forwarder.errors import InvalidRequest, NotFound
 from forwarder.models import MappingState
-from forwarder.outbox import FIX, ended_without_success
+from forwarder.outbox import FIX, FIX_AGAIN, ended_without_success
 from forwarder.services import audit, mapping_rows
 from forwarder.services.values import ChannelName
 from forwarder.services.why import find_post
@@ -183,7 +183,7 @@ WITHDRAW = text(
 
 # Like the deletions that follow the source's, but whatever the mapping's setting says: a person wants it.
 QUEUE_DELETIONS = text(
-    """
+    f"""
     insert into deliveries as d (mapping_id, post_id, kind, class, position, parts, state, reason)
     select p.mapping_id, p.post_id, 'delete', :class, p.position,
            array(select x.message_id from messages x where x.post_id = p.post_id order by 1),
@@ -194,9 +194,7 @@ QUEUE_DELETIONS = text(
        and (p.state in ('sending', 'unsure', 'sent') or (p.state in ('queued', 'held') and p.unsettled))
      order by p.id for share of p
     on conflict (mapping_id, post_id, kind) do update
-       set parts = excluded.parts, again = d.state = 'sending', done_at = null, not_before = null, attempts = 0,
-           reason = case when d.state = 'sending' then null else excluded.reason end,
-           state = case when d.state = 'sending' then 'sending' else excluded.state end
+       set parts = excluded.parts, {FIX_AGAIN}
     returning d.mapping_id
-    """
+    """  # noqa: S608 - what is put in is a literal
 )

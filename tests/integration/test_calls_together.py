@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
@@ -290,3 +291,21 @@ async def test_a_pause_never_waits_in_a_circle_with_a_call_of_many_posts(core: H
             await wait_for_lock(core, 2)
         await asyncio.gather(carrying, pausing)
     assert {state for _, state in await core.states(mapping)} == {"sent"}
+
+
+async def test_quick_edits_do_not_overtake_the_pace(core: House, street: Street) -> None:
+    narrow = Street(core, street.redis, limits=replace(WIDE, edits=(Window(1, 60.0),)))
+    mapping = await core.mapping()
+    await core.hear(post(1))
+    sender = narrow.sender(USER)
+    carrier = narrow.carrier(sender)
+    for words in ("once", "twice", "three times", "four times"):
+        await carrier.carry(mapping)
+        await core.hear(Edited(post(1, words, edit_date=datetime.now(UTC))))
+    await carrier.carry(mapping)
+    assert [order.text for order in sender.edits] == ["once"]
+    [row] = await core.run(
+        "select not_before > clock_timestamp() as waits from deliveries where kind = 'edit'"
+    )
+    assert row["waits"]
+    await carrier.stop()

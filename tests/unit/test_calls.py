@@ -253,6 +253,14 @@ async def test_attempts_are_used_up_by_what_was_tried_and_not_by_an_outage() -> 
     assert not called.result.attempt
 
 
+def test_a_deletion_waits_for_its_deputy_however_long_he_is_away() -> None:
+    worn = replace(JOB, kind=DeliveryKind.DELETE, attempts=MAX_ATTEMPTS - 1)
+    error = OutcomeUnknown("DEPUTY_AWAY", seconds=30)
+    made = result_of(worn, decide(error, api=BOT, order="delete"), error, random.Random(1))
+    assert (made.state, made.attempt) == (State.QUEUED, False)
+    assert (made.wait or 0) >= 30
+
+
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_every_verdict_has_a_result_that_the_database_accepts(verdict: Verdict) -> None:
     error = TelegramError("X", seconds=5)
