@@ -256,7 +256,10 @@ class ChannelList(Base):
 
 class ListChannel(Base):
     __tablename__ = "list_channels"
-    __table_args__ = (CheckConstraint("side in ('source', 'destination')", name="side_known"),)
+    __table_args__ = (
+        CheckConstraint("side in ('source', 'destination')", name="side_known"),
+        Index("ix_list_channels_channel_id", "channel_id"),
+    )
 
     list_id: Mapped[int] = mapped_column(ForeignKey("lists.id", ondelete="CASCADE"), primary_key=True)
     channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True)
@@ -425,7 +428,8 @@ class Delivery(Base):
     the destination before a bot's send; a look-up searches above it. ``parts`` lists the source messages that
     an edit or deletion concerns; ``again`` says that a newer one came while this was being applied.
     ``unsettled`` says that a call with these ids may have been executed: until that is known, they do not
-    change.
+    change. ``revision`` is that of the rules it was decided by, ``details`` which rule stopped it and the words that
+    did it.
     """
 
     __tablename__ = "deliveries"
@@ -483,6 +487,7 @@ class Delivery(Base):
     again: Mapped[bool] = mapped_column(Boolean, default=False, server_default=sql_text("false"))
     unsettled: Mapped[bool] = mapped_column(Boolean, default=False, server_default=sql_text("false"))
     revision: Mapped[int | None] = mapped_column(Integer)
+    details: Mapped[dict[str, Any] | None]
     duplicate_of: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     claimed_at: Mapped[datetime | None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -129,6 +130,14 @@ class House:
             "select * from deliveries where mapping_id = :mapping and kind = :kind order by class, position, id",
             mapping=mapping,
             kind=kind,
+        )
+
+    async def keep_rules(self, mapping: int, written: object) -> None:
+        """Rules as a hand in the database has left them, unchecked and without a revision."""
+        await self.run(
+            "update mappings set rules = cast(:rules as jsonb) where id = :id",
+            rules=json.dumps(written),
+            id=mapping,
         )
 
     async def states(self, mapping: int, kind: str = "post") -> list[tuple[int, str]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.backfill.rows import Run
-from forwarder.ingest.deliveries import mark_duplicates
+from forwarder.ingest.deliveries import mark_duplicates, stop_refused
 from forwarder.ingest.hearing import clean
 from forwarder.ingest.plan import Plan, PlannedPost
 from forwarder.ingest.rows import store, stored_parts
@@ -21,7 +21,7 @@ from forwarder.message import (
     SourceMessage,
 )
 from forwarder.models import Dedup
-from forwarder.outbox import BULK, Due
+from forwarder.outbox import BULK, HAS_RULES, Due
 from forwarder.services.dedup import Candidate, DeduplicationService, keys_of
 from forwarder.services.retention import REOPENED
 
@@ -49,7 +49,7 @@ async def store_page(
     wanted = [m for m in found if m.message_id not in handled and m.kind is not Kind.SERVICE]
     await store(session, [Plan(source, posts_of(wanted, standing.stored))], None)
     rows = await make_deliveries(session, run, [message.message_id for message in wanted])
-    duplicates = await reserve(session, dedup, rows)
+    ended = await settle_new(session, dedup, rows)
     await session.execute(
         ADVANCE,
         {
@@ -60,7 +60,7 @@ async def store_page(
             "passed": max(0, len(found) - sum(row.parts for row in rows)),
         },
     )
-    due = [row for row in rows if row.state == "queued" and row.id not in duplicates]
+    due = [row for row in rows if row.state == "queued" and row.id not in ended]
     return [Due(run.mapping_id, row.id, AccountKind(row.route), BULK, row.important) for row in due[:1]]
 
 
@@ -136,10 +136,13 @@ async def make_deliveries(
     return rows.all()
 
 
-async def reserve(
-    session: AsyncSession, dedup: DeduplicationService, rows: Sequence[Row[tuple[object, ...]]]
-) -> Mapping[int, int]:
-    parts = await stored_parts(session, [row.post_id for row in rows]) if rows else {}
+async def settle_new(
+    session: AsyncSession, dedup: DeduplicationService, made: Sequence[Row[tuple[object, ...]]]
+) -> frozenset[int]:
+    """End what the mapping's rules refuse or the destination has already; answer these deliveries."""
+    parts = await stored_parts(session, [row.post_id for row in made]) if made else {}
+    stopped = await stop_refused(session, made, parts)
+    rows = [row for row in made if row.id not in stopped]
     duplicates = await dedup.reserve(
         session,
         [
@@ -157,7 +160,7 @@ async def reserve(
         ],
     )
     await mark_duplicates(session, duplicates)
-    return duplicates
+    return stopped | duplicates.keys()
 
 
 STILL = text("select 1 from backfills where id = :id and state = 'running' and cursor = :cursor for update")
@@ -175,7 +178,7 @@ HANDLED = text(
 # The same choice as ingest makes for live posts, but for one mapping and without its start. A post that was withdrawn
 # unsent from it is queued after all; any other delivery of it stays as it is.
 NEW_DELIVERIES = text(
-    """
+    f"""
     with ready as (
         select p.id, p.position,
                array(select greatest(x.topic_id, :general) from messages x
@@ -187,7 +190,8 @@ NEW_DELIVERIES = text(
          where p.id in (select x.post_id from messages x where x.channel_id = :channel and x.message_id = any(:ids))
     ), wanted as materialized (
         select p.id as post_id, p.position, p.parts, m.id as mapping_id, m.state, m.revision, m.important, m.source_id,
-               m.dedup, m.dedup_hours, m.destination_id, m.destination_topic, l.route
+               m.dedup, m.dedup_hours, m.destination_id, m.destination_topic, l.route,
+               {HAS_RULES} as has_rules
           from ready p
           join mappings m on m.id = :mapping and m.state <> 'disabled' and cardinality(p.topics) > 0
            and (m.source_topic = 0 or m.source_topic = any(p.topics))
@@ -204,14 +208,14 @@ NEW_DELIVERIES = text(
         on conflict (mapping_id, post_id, kind) do update
            set class = excluded.class, state = excluded.state, reason = excluded.reason,
                revision = excluded.revision, done_at = null, attempts = 0, epoch = d.epoch + 1, not_before = null,
-               reserved = 0
+               reserved = 0, details = null
          where d.state = 'withdrawn' and not d.unsettled and d.reason = any(:reopened)
         returning id, mapping_id, post_id, state
     )
     select d.id, d.mapping_id, d.post_id, d.state, w.parts, w.route, w.source_id, w.important, w.dedup, w.dedup_hours,
-           w.destination_id, w.destination_topic
+           w.destination_id, w.destination_topic, w.has_rules
       from made d join wanted w using (mapping_id, post_id) order by w.position
-    """
+    """  # noqa: S608 - what is put in is a literal
 )
 
 ADVANCE = text(

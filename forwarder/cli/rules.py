@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from forwarder.bot.texts import Texts
+from forwarder.bot.texts import Texts, plain
 from forwarder.cli.ground import tool_settings, with_database
 from forwarder.cli.ids import ChatReference
 from forwarder.cli.show import moment, table
@@ -39,17 +39,19 @@ MOST_TRIED = 1000
 
 @click.group()
 def rule() -> None:
-    """Rules: what passes, what changes, and when it goes.
+    """Rules: what passes a mapping. Those that change posts or their time are not taken yet.
 
     OWNER is a mapping's number, or list:NUMBER for the rules that a list gives to all its mappings. Filters (allow,
-    deny) look at the source's post; changes follow each other in the order of the list. `rule help` shows all verbs.
+    deny) look at the source's post, whatever their place in the list. `rule help` shows all verbs.
     """
 
 
 @rule.command("help")
 def help_() -> None:
     """All verbs and conditions, each with an example of what stands behind it."""
-    click.echo("Verbs, as in `manage.py rule add 7 VERB VALUE`:\n")
+    click.echo(
+        "Verbs, as in `manage.py rule add 7 VERB VALUE`. Delivery goes by allow and deny, others are not taken yet:\n"
+    )
     _show_examples("rule", VERB_EXAMPLES)
     click.echo('\nConditions of allow and deny, as in `manage.py rule add 7 deny \'{"words": ["sale"]}\'`:\n')
     _show_examples("condition", CONDITION_EXAMPLES)
@@ -73,10 +75,7 @@ def add(owner: str, verb: str, value: str, name: str | None, at: int | None) -> 
     Examples:
       manage.py rule add 7 deny '{"words": ["реклама", "sale"]}' --name "no adverts"
       manage.py rule add 7 allow '{"any": [{"hashtags": ["news"]}, {"kind": "video"}]}'
-      manage.py rule add 7 replace '{"words": ["cat"], "with": "dog"}'
-      manage.py rule add 7 footer '<a href="{post_link}">{source_title}</a>'
-      manage.py rule add 7 quiet '{"from": "23:00", "to": "07:00", "zone": "Europe/Moscow"}'
-      manage.py rule add list:2 delay 10
+      manage.py rule add list:2 deny '{"regex": "(?i)promo ?code"}'
     """
     written: dict[str, Any] = {verb: _value(value)}
     if name is not None:
@@ -190,10 +189,7 @@ def told(tried: Tried) -> list[str]:
 
 def verdict(outcome: Outcome) -> str:
     if isinstance(outcome, Refused):
-        words = ".words" if outcome.words and outcome.reason == "denied" else ""
-        return TEXTS.plain(
-            f"refused.{outcome.reason}{words}", rule=outcome.rule, words=", ".join(outcome.words)
-        )
+        return plain(TEXTS.refusal(outcome.reason, outcome.rule, outcome.words))
     if not outcome.by:
         return TEXTS.plain("passed.untouched")
     return TEXTS.plain("passed.changed", rules=", ".join(outcome.by))

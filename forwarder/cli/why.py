@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import click
 
+from forwarder.bot.texts import Texts, plain
 from forwarder.cli.ground import tool_settings, with_database
 from forwarder.cli.show import moment
 from forwarder.message import DeliveryKind, State
+from forwarder.models import Language
 from forwarder.services.values import ChannelName
 from forwarder.services.why import DeliveryStory, Explanation, MappingStory, explain
 
+TEXTS = Texts(Language.EN)
 NOTES = {
     "not_heard": "No such post has been heard so far.",
     "passed_over": "The listener is past this id: it was empty, or came before the source was followed.",
@@ -79,7 +82,10 @@ def called(channel: ChannelName) -> str:
 def _delivery(one: DeliveryStory) -> str:
     what = {DeliveryKind.POST: "", DeliveryKind.EDIT: "the edit ", DeliveryKind.DELETE: "the deletion "}
     parts = [f"  -> {called(one.destination)}, mapping {one.mapping_id}: {what[one.kind]}{STATES[one.state]}"]
-    if one.reason:
+    if one.reason and one.rule is not None:
+        parts.append(f"({plain(TEXTS.refusal(one.reason, one.rule, one.words))})")
+        parts += ["and the copy stays as it was"] if one.kind is DeliveryKind.EDIT else []
+    elif one.reason:
         parts.append(f"because {one.reason.replace('_', ' ')}")
     if one.state is State.DUPLICATE and one.duplicate_of is not None:
         parts.append(f"as delivery {one.duplicate_of}")

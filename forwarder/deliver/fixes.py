@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from forwarder import outbox
 from forwarder.calls import Called, Caller, one
 from forwarder.db import Database
@@ -9,8 +11,10 @@ from forwarder.deliver.desk import Desk
 from forwarder.deliver.leases import Leases
 from forwarder.deliver.posts import guarded
 from forwarder.deliver.slots import PutOff, Slots
+from forwarder.ingest.rows import stored_parts
 from forwarder.message import DeliveryKind
-from forwarder.outbox import Job, LaneHeld, Run, Start, Worker
+from forwarder.outbox import Job, LaneHeld, Result, Run, Start, Worker
+from forwarder.services.judging import judge
 
 
 class Fixes:
@@ -42,10 +46,13 @@ class Fixes:
             # Read after the row was set sending: whatever changes from now on is applied again.
             copies = await outbox.copies_of(session, lane, job, run.head.parts)
             parts = await outbox.parts_of(session, job.post_id)
-        if copies:
+            refused = await self._refused(session, lane, job)
+        if copies and refused is None:
             await self._slots.turn(len(copies))
         if not self._leases.lasts(lane):
             return None
+        if refused is not None:
+            return run, one(refused)
         if job.kind is DeliveryKind.EDIT:
             editing = self._caller.edit(run.head, lane, parts, copies)
             called = await guarded(run, editing, self._caller, self._worker, "edit")
@@ -53,3 +60,11 @@ class Fixes:
             deleting = self._caller.delete(run.head, lane, copies)
             called = await guarded(run, deleting, self._caller, self._worker, "delete")
         return (run, called) if called is not None else None
+
+    async def _refused(self, session: AsyncSession, lane: LaneHeld, job: Job) -> Result | None:
+        """What the mapping's rules say against an edit, whose copy then stays as it is."""
+        if not lane.has_rules or job.kind is not DeliveryKind.EDIT:
+            return None
+        posts = await stored_parts(session, [job.post_id])
+        one_post = (lane.mapping_id, job.post_id)
+        return (await judge(session, [one_post], posts)).get(one_post)

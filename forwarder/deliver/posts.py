@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable
 from dataclasses import replace
+from itertools import takewhile
 
 import structlog
 
@@ -16,9 +17,11 @@ from forwarder.deliver.leases import Leases
 from forwarder.deliver.slots import PutOff, Slots
 from forwarder.deliver.unsure import LookUp
 from forwarder.errors import ForwarderError, OutcomeUnknown
+from forwarder.ingest.rows import stored_parts
 from forwarder.message import AccountKind, Mode, SendOrder, State
 from forwarder.outbox import Job, LaneHeld, Result, Run, Start, Worker, may_answer, mode_for
 from forwarder.retry import Decision, Side, Verdict, decide
+from forwarder.services.judging import judge
 
 log = structlog.get_logger(__name__)
 
@@ -54,10 +57,23 @@ class Posts:
             run = run.first(1)
         if not ids_of(head):
             return run.first(1), one(Result(State.WITHDRAWN, "deleted_at_source"))
+        if lane.has_rules and not head.maybe_sent:
+            run, stopped = await self._judged(lane, run)
+            if stopped is not None:
+                return run, one(stopped)
         async with self._slots.slot(lane, run, run.sizes) as slot:
             if isinstance(slot, PutOff):
                 return run.first(1), one(slot.result)
             return await self._send(lane, run.first(slot))
+
+    async def _judged(self, lane: LaneHeld, run: Run) -> tuple[Run, Result | None]:
+        """As much of the run as the mapping's rules let through, or its head and what they make of that: posts and
+        rules may have changed since the deliveries were made."""
+        async with self._db.begin() as session:
+            posts = await stored_parts(session, [job.post_id for job in run.jobs])
+            stopped = await judge(session, [(lane.mapping_id, job.post_id) for job in run.jobs], posts)
+        goes = tuple(takewhile(lambda job: (lane.mapping_id, job.post_id) not in stopped, run.jobs))
+        return (Run(goes), None) if goes else (run.first(1), stopped[lane.mapping_id, run.head.post_id])
 
     async def _send(self, lane: LaneHeld, run: Run) -> tuple[Run, Called] | None:
         head = run.head

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.ingest.sources import Source
 from forwarder.message import GENERAL_TOPIC, SourceMessage
 from forwarder.models import BEFORE_THE_MOVE
-from forwarder.outbox import LIVE
+from forwarder.outbox import HAS_RULES, LIVE
+from forwarder.services import judging
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class CompletePost:
 # The share lock on the mapping makes a pause that is under way wait, or be seen: none is left queued behind it.
 # A copy of ours is not sent back to where it came from; longer loops are refused when a mapping is made.
 NEW_DELIVERIES = text(
-    """
+    f"""
     with ready as (
         select p.*, (select array[o.source_id, o.source_topic] from copies c join mappings o on o.id = c.mapping_id
                       where c.channel_id = p.channel and c.message_id = p.position) as came_from
@@ -45,7 +46,7 @@ NEW_DELIVERIES = text(
                id bigint, channel int, source int, position bigint, place bigint, topics int[])
     ), wanted as materialized (
         select p.id as post_id, p.place, m.id as mapping_id, m.state, m.revision, m.important, m.source_id, m.dedup,
-               m.dedup_hours, m.destination_id, m.destination_topic, l.route
+               m.dedup_hours, m.destination_id, m.destination_topic, l.route, {HAS_RULES} as has_rules
           from ready p
           join mappings m on m.source_id = p.source and m.state <> 'disabled' and m.start_after < p.position
            and (m.source_topic = 0 or m.source_topic = any(p.topics))
@@ -63,9 +64,9 @@ NEW_DELIVERIES = text(
         returning id, mapping_id, post_id, state
     )
     select d.id, d.mapping_id, d.post_id, d.state, w.route, w.source_id, w.important, w.dedup, w.dedup_hours,
-           w.destination_id, w.destination_topic
+           w.destination_id, w.destination_topic, w.has_rules
       from made d join wanted w using (mapping_id, post_id) order by d.id
-    """
+    """  # noqa: S608 - what is put in is a literal
 )
 
 
@@ -88,6 +89,20 @@ async def make_deliveries(
         NEW_DELIVERIES, {"posts": json.dumps(values), "class": LIVE, "general": GENERAL_TOPIC}
     )
     return rows.all()
+
+
+async def stop_refused(
+    session: AsyncSession,
+    rows: Sequence[Row[tuple[object, ...]]],
+    posts: Mapping[int, Sequence[SourceMessage]],
+) -> frozenset[int]:
+    """End those of these new deliveries that their mappings' rules do not let travel; answer them."""
+    asked = {(row.mapping_id, row.post_id): row.id for row in rows if row.has_rules}
+    if not asked:
+        return frozenset()
+    stopped = {asked[one]: result for one, result in (await judging.judge(session, asked, posts)).items()}
+    await judging.stop(session, stopped)
+    return frozenset(stopped)
 
 
 MARK_DUPLICATES = text(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.ingest.changes import apply_deletion, apply_edit
-from forwarder.ingest.deliveries import CompletePost, make_deliveries, mark_duplicates
+from forwarder.ingest.deliveries import CompletePost, make_deliveries, mark_duplicates, stop_refused
 from forwarder.ingest.plan import Listening, Plan, plan
 from forwarder.ingest.rows import name_media, post_parts, store, stored_parts
 from forwarder.ingest.sources import Source, heard_by_user, lock_sources, standings
@@ -173,7 +173,9 @@ class Ingest:
 
     async def _deliver(self, session: AsyncSession, posts: Sequence[CompletePost]) -> list[Due]:
         """Write one delivery per mapping; for all sources at once, so that keys are reserved in one order."""
-        rows = await make_deliveries(session, posts)
+        made = await make_deliveries(session, posts)
+        stopped = await stop_refused(session, made, {post.id: post.parts for post in posts})
+        rows = [row for row in made if row.id not in stopped]
         keys = {post.id: keys_of(post.parts) for post in posts}
         duplicates = await self._dedup.reserve(
             session,

@@ -26,6 +26,7 @@ from forwarder.outbox.jobs import (
 )
 from forwarder.outbox.lanes import (
     DUE_LANES,
+    HAS_RULES,
     due_lanes,
     release,
     release_idle,
@@ -51,6 +52,7 @@ from forwarder.outbox.values import (
     Nothing,
     Part,
     Result,
+    RuledBy,
     Run,
     Start,
     Worker,
@@ -62,6 +64,7 @@ __all__ = [
     "DUE_LANES",
     "FIX",
     "FIX_AGAIN",
+    "HAS_RULES",
     "LEASE_SECONDS",
     "LIVE",
     "MOST_MESSAGES",
@@ -74,6 +77,7 @@ __all__ = [
     "Nothing",
     "Part",
     "Result",
+    "RuledBy",
     "Run",
     "Start",
     "Worker",

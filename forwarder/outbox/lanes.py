@@ -13,8 +13,15 @@ from forwarder.message import AccountKind, Mode
 from forwarder.models import WhenUnsure
 from forwarder.outbox.values import LEASE_SECONDS, LIVE, Due, LaneHeld, Worker
 
+HAS_RULES = """(m.rules <> '{}' or exists (
+    select 1 from lists r
+      join list_channels rs on rs.list_id = r.id and rs.side = 'source' and rs.channel_id = m.source_id
+      join list_channels rd on rd.list_id = r.id and rd.side = 'destination' and rd.channel_id = m.destination_id
+     where r.settings ? 'rules'))"""
+"""Whether the mapping ``m`` goes by rules, its own or its lists'. All others pay nothing for rules."""
+
 TAKE_LANES = text(
-    """
+    f"""
     with free as materialized (
         select mapping_id from lanes
          where mapping_id = any(:lanes) and route = :route
@@ -30,10 +37,10 @@ TAKE_LANES = text(
     returning l.mapping_id, l.fence, s.id as source_id, s.telegram_id as source, s.protected as source_protected,
               d.id as destination_id, d.telegram_id as destination, m.destination_topic,
               d.is_source as destination_is_source, m.mode, m.copy_fallback, m.route = 'auto' as auto_route,
-              m.silent, m.when_unsure, m.revision,
+              m.silent, m.when_unsure, m.revision, {HAS_RULES} as has_rules,
               coalesce((select d.slow_mode from channel_access x
                          where x.channel_id = d.id and x.account_id = :account and x.slowed), 0) as slow_mode
-    """
+    """  # noqa: S608 - what is put in is the literal above
 )
 
 
@@ -81,6 +88,7 @@ def held(row: Any) -> LaneHeld:
         silent=row.silent,
         when_unsure=WhenUnsure(row.when_unsure),
         revision=row.revision,
+        has_rules=row.has_rules,
         slow_mode=row.slow_mode,
     )
 

@@ -92,12 +92,15 @@ RECORD_OTHER = text(
                              else clock_timestamp() + make_interval(secs => n.wait) end,
            attempts = d.attempts + n.attempt, epoch = d.epoch + n.new_epoch, mode = coalesce(n.mode, d.mode),
            unsettled = coalesce(n.unsettled, d.unsettled or d.state in ('sending', 'unsure')),
-           done_at = case when n.final and not d.again then clock_timestamp() end, again = d.again and not n.final
+           done_at = case when n.final and not d.again then clock_timestamp() end, again = d.again and not n.final,
+           details = cast(n.details as jsonb), revision = coalesce(n.revision, d.revision)
       from unnest(cast(:ids as bigint[]), cast(:fences as bigint[]), cast(:epochs as int[]), cast(:was as text[]),
                   cast(:states as text[]), cast(:reasons as text[]), cast(:places as smallint[]),
                   cast(:waits as float8[]), cast(:attempts as int[]), cast(:new_epochs as int[]),
-                  cast(:modes as text[]), cast(:final as boolean[]), cast(:unsettled as boolean[]))
-               as n (id, fence, epoch, was, state, reason, place, wait, attempt, new_epoch, mode, final, unsettled),
+                  cast(:modes as text[]), cast(:final as boolean[]), cast(:unsettled as boolean[]),
+                  cast(:details as text[]), cast(:revisions as int[]))
+               as n (id, fence, epoch, was, state, reason, place, wait, attempt, new_epoch, mode, final, unsettled,
+                     details, revision),
            lanes l
      where d.id = n.id and d.epoch = n.epoch and d.state in ('sending', n.was)
        and l.mapping_id = d.mapping_id and l.holder = :holder and l.fence = n.fence
@@ -124,6 +127,8 @@ def record_other(done: Sequence[Done], worker: Worker) -> Ask:
             "modes": [d.result.mode.value if d.result.mode else None for d in done],
             "final": [d.result.state.final for d in done],
             "unsettled": [d.result.unsettled for d in done],
+            "details": [d.result.by.details if d.result.by else None for d in done],
+            "revisions": [d.result.by.revision if d.result.by else None for d in done],
             "holder": worker.holder,
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 
 from forwarder.message import PLAIN_LOOK, AccountKind, DeliveryKind, Entity, Kind, Look, Mode, State
@@ -46,6 +47,7 @@ class LaneHeld:
     silent: bool
     when_unsure: WhenUnsure
     revision: int
+    has_rules: bool = False
     slow_mode: int = 0
 
 
@@ -150,10 +152,24 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class RuledBy:
+    """The rule that decided about a delivery, the words that did it, and the revision of the rules it belongs to."""
+
+    rule: str
+    words: tuple[str, ...]
+    revision: int
+
+    @property
+    def details(self) -> str:
+        """As a delivery keeps it; shown to people and never logged."""
+        return json.dumps({"rule": self.rule, "words": self.words}, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What became of a job. ``sent_ids`` are aligned with ``message_ids``. ``wait`` (seconds) puts a queued or unsure
     row off; ``attempt`` counts it. ``unsettled`` says whether a call may have been executed; None leaves that as
-    it is.
+    it is. ``by`` is the rule that decided, where one did.
     """
 
     state: State
@@ -166,6 +182,7 @@ class Result:
     mode: Mode | None = None
     new_epoch: bool = False
     unsettled: bool | None = None
+    by: RuledBy | None = None
 
 
 FIX_AGAIN = """

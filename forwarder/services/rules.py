@@ -7,13 +7,13 @@ change raises the revision of every mapping that it concerns; outcomes store the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Mapping as Values
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Database
@@ -21,6 +21,11 @@ from forwarder.errors import NotFound
 from forwarder.models import ChannelList, Mapping
 from forwarder.rules import NO_RULES, Rules, parse, to_json, wrong
 from forwarder.services import audit, mapping_checks, mapping_rows
+
+CARRIED_OUT = frozenset({"allow", "deny"})
+"""The verbs that delivery goes by. No others are taken: a rule that is kept is never passed over in silence."""
+
+TIMES = frozenset({"delay", "quiet", "days", "at_most", "review"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,7 @@ class RuleService:
         async with self._db.begin() as session:
             before = await self._read(session, owner, lock=True)
             rules = parse({"rules": change(to_json(before).get("rules", []))}, before.revision + 1)
+            refuse_what_is_not_carried_out(rules, [rule.written for rule in before.rules])
             await self._write(session, owner, rules)
             await audit.record(session, actor, action, str(owner), rules=len(rules.rules))
             return rules
@@ -124,6 +130,13 @@ class RuleService:
         await session.flush()
 
 
+def refuse_what_is_not_carried_out(rules: Rules, kept: Collection[Values[str, Any]]) -> None:
+    """Raises InvalidRequest ``rule_not_carried_out`` for a new rule that delivery does not go by."""
+    for number, rule in enumerate(rules.rules, 1):
+        if rule.verb not in CARRIED_OUT and rule.written not in kept:
+            raise wrong("rule_not_carried_out", place=f"rules[{number}]", word=rule.verb)
+
+
 def without_rules(settings: Values[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name != "rules"}
 
@@ -143,6 +156,11 @@ async def rules_of(session: AsyncSession, mapping_ids: Sequence[int]) -> dict[in
 
     Raises InvalidRequest where what is kept does not read (it was changed by hand).
     """
+    return {row.id: read_kept(row) for row in await kept_rules(session, mapping_ids)}
+
+
+async def kept_rules(session: AsyncSession, mapping_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """The rules of each mapping as they are kept; read by :func:`read_kept`, each by itself."""
     rows = await session.execute(
         text(
             """
@@ -157,7 +175,12 @@ async def rules_of(session: AsyncSession, mapping_ids: Sequence[int]) -> dict[in
         ),
         {"ids": list(mapping_ids)},
     )
-    return {row.id: together(row.own, tuple(row.lists), row.revision) for row in rows}
+    return rows.all()
+
+
+def read_kept(row: Row[Any]) -> Rules:
+    """Raises InvalidRequest as :func:`rules_of` does."""
+    return together(row.own, tuple(row.lists), row.revision)
 
 
 @lru_cache(maxsize=4096)

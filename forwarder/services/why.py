@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,7 +34,7 @@ from forwarder.services.values import ChannelName
 class DeliveryStory:
     """What one delivery came to. ``copies`` are message ids in the destination, as far as they are known.
 
-    ``backfilled`` says that it was queued behind all live ones.
+    ``backfilled`` says that it was queued behind all live ones. ``rule`` is the one that stopped it, by ``words``.
     """
 
     delivery_id: int
@@ -53,6 +54,8 @@ class DeliveryStory:
     copies: tuple[int, ...]
     duplicate_of: int | None
     backfilled: bool = False
+    rule: str | None = None
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +227,17 @@ async def _deliveries(session: AsyncSession, post_id: int) -> tuple[DeliveryStor
             copies=tuple(sent for sent in delivery.sent_ids or () if sent),
             duplicate_of=delivery.duplicate_of,
             backfilled=delivery.klass == BULK,
+            rule=(details := stopped_by(delivery)).get("rule"),
+            words=tuple(details.get("words", ())),
         )
         for delivery, channel, account in rows
     )
+
+
+def stopped_by(delivery: Delivery) -> dict[str, Any]:
+    """What is kept of the rule that stopped a delivery, until it is queued again."""
+    stopped = delivery.state in (State.FILTERED, State.FAILED)
+    return delivery.details if stopped and delivery.details is not None else {}
 
 
 def _named(account: Account | None) -> str | None:

@@ -17,6 +17,7 @@ from forwarder.models import BackfillState
 from forwarder.outbox import BULK, Due
 from forwarder.services import retention
 from forwarder.services.mappings import MappingService
+from forwarder.services.rules import Owner, RuleService
 from forwarder.services.why import explain
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, post
 
@@ -181,6 +182,15 @@ async def test_reading_waits_for_sending_so_that_the_outbox_stays_small(run: Run
     await run.send_all(mapping)
     await run.reader.turn()
     assert len(await run.house.deliveries(mapping)) == waiting + PAGE
+
+
+async def test_what_the_mappings_rules_refuse_is_filtered_and_not_sent(run: Run) -> None:
+    mapping = await run.house.mapping(start_after=9)
+    await RuleService(run.house.db).add(Owner("mapping", mapping), {"deny": {"words": ["sale"]}})
+    run.history.messages = [*old(1), post(2, "sale", date=OLD, heard=Heard.CATCH_UP), *old(3)]
+    await run.begin(mapping)
+    await run.read_all()
+    assert await run.house.states(mapping) == [(1, "queued"), (2, "filtered"), (3, "queued")]
 
 
 async def test_the_same_range_again_brings_nothing_twice(run: Run) -> None:

@@ -97,7 +97,8 @@ def delivery_text(texts: Texts, delivery: DeliveryStory) -> Html:
             state=texts(f"state.{delivery.state}"),
         ),
         texts("why.backfill") if delivery.backfilled else None,
-        texts("why.delivery.reason", reason=texts.reason(delivery.reason)) if delivery.reason else None,
+        texts("why.delivery.reason", reason=reason_text(texts, delivery)) if delivery.reason else None,
+        texts("why.copy_stays") if delivery.rule and delivery.kind is DeliveryKind.EDIT else None,
         by,
         texts(
             "why.delivery.times",
@@ -108,6 +109,12 @@ def delivery_text(texts: Texts, delivery: DeliveryStory) -> Html:
         texts("why.delivery.attempts", n=delivery.attempts) if delivery.attempts else None,
         texts("why.delivery.copies", copies=copies) if copies else None,
     )
+
+
+def reason_text(texts: Texts, delivery: DeliveryStory) -> Html:
+    if delivery.reason is not None and delivery.rule is not None:
+        return texts.refusal(delivery.reason, delivery.rule, delivery.words)
+    return texts.reason(delivery.reason)
 
 
 def link(channel: ChannelName, message_id: int) -> str:

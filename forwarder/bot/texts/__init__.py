@@ -111,6 +111,11 @@ class Texts:
         key = f"reason.{code}"
         return self(key) if code and self.has(key) else Html(html.escape(code or "", quote=False))
 
+    def refusal(self, reason: str, rule: str, words: Sequence[str]) -> Html:
+        """Which rule stopped a post, and the words that did it."""
+        known = ".words" if words and self.has(f"refused.{reason}.words") else ""
+        return self(f"refused.{reason}{known}", rule=rule, words=", ".join(words))
+
     def remedy(self, code: str | None) -> Html | None:
         """What a person can do about a reason; None where nothing is known to help."""
         key = f"remedy.{code}"

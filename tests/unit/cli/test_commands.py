@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from forwarder.bot.screens.why import delivery_text
+from forwarder.bot.texts import Texts, plain
 from forwarder.cli.root import cli
 from forwarder.cli.why import lines
 from forwarder.errors import OutcomeUnknown, TelegramError, Unavailable
 from forwarder.message import DeliveryKind, Heard, Kind, Mode, Route, State
-from forwarder.models import MappingState
+from forwarder.models import Language, MappingState
 from forwarder.processes.roster import limits_of, processes
 from forwarder.rules import CONDITIONS, VERBS
 from forwarder.services.values import ChannelName
@@ -210,8 +214,6 @@ def test_no_secret_is_on_a_command_line() -> None:
 
 
 def test_why_tells_the_story_in_lines() -> None:
-    from datetime import UTC, datetime
-
     at = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
     there, here = ChannelName(2, -1002, "Digest", "digest"), ChannelName(1, -1001, "City", None)
     delivery = DeliveryStory(
@@ -226,6 +228,22 @@ def test_why_tells_the_story_in_lines() -> None:
     assert "Post 42 of City (-1001), text" in told
     assert "Digest (@digest), mapping 3: failed because no right to post" in told
     assert "mapping 4: not sent, the post is older than the mapping" in told
+
+
+def test_why_names_the_rule_and_the_words_that_stopped_a_post_and_that_the_copy_of_an_edit_stays() -> None:
+    at, there = datetime(2026, 11, 22, 12, 0, tzinfo=UTC), ChannelName(2, -1002, "Digest", "digest")
+    edit = DeliveryStory(
+        5, 3, DeliveryKind.EDIT, there, State.FILTERED, "denied", None, None, None, 0, at, None, at, None, (), None,
+        rule="no <sale>", words=("SALE", "sale"),
+    )  # fmt: skip
+    story = Explanation(ChannelName(1, -1001, "City", None), 42, deliveries=(edit, replace(edit, words=())))
+    first, second = lines(story)[1:]
+    said = "the edit was filtered (refused by the rule “no <sale>” because of: SALE, sale) and the copy stays"
+    assert said in first
+    assert "(refused by the rule “no <sale>”)" in second
+    shown = plain(delivery_text(Texts(Language.RU), edit))
+    assert "не пропущен правилом «no <sale>» из-за: SALE, sale" in shown
+    assert "копия осталась прежней" in shown
 
 
 @pytest.mark.parametrize(

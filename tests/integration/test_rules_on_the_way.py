@@ -1,0 +1,190 @@
+"""Posts that a mapping's rules refuse never travel, and what they cannot decide about does not either."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import structlog
+
+from forwarder.message import AccountKind, Edited
+from forwarder.rules import conditions
+from forwarder.services.rules import Owner, RuleService
+from forwarder.services.why import DeliveryStory, explain
+from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, post
+from tests.integration.carriers import Street
+
+USER = AccountKind.USER
+NO_SALE = {"name": "no sale", "deny": {"words": ["sale"]}}
+
+
+async def rule(core: House, mapping: int, *rules: dict[str, Any]) -> None:
+    for one in rules or (NO_SALE,):
+        await RuleService(core.db).add(Owner("mapping", mapping), one)
+
+
+async def told(core: House, message: int) -> tuple[DeliveryStory, ...]:
+    await core.run("update channels set username = 'news' where telegram_id = :chat", chat=NEWS)
+    return (await explain(core.db, f"https://t.me/news/{message}")).deliveries
+
+
+async def test_a_refused_post_is_filtered_when_it_is_heard_and_says_by_what(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping()
+    await rule(core, mapping)
+    received = await core.hear(post(1, "Big SALE"), post(2))
+    assert await core.states(mapping) == [(1, "filtered"), (2, "queued")]
+    assert len(received.due) == 1
+    await street.carrier(street.sender(USER)).carry(mapping)
+    assert street.chat.posts(DIGEST) == [2]
+    [story] = await told(core, 1)
+    assert (story.reason, story.rule, story.words) == ("denied", "no sale", ("SALE",))
+    [filtered, _] = await core.deliveries(mapping)
+    assert (filtered["revision"], filtered["done_at"] is None) == (2, False)
+
+
+async def test_one_mapping_refuses_what_another_takes_and_an_album_counts_by_its_caption(core: House) -> None:
+    strict, free = await core.mapping(), await core.mapping(NEWS, ARCHIVE)
+    await rule(core, strict)
+    first, *others = album("a", 1, 2)
+    await core.hear(replace(first, text="sale"), *others, post(3))
+    await core.settle()
+    assert await core.states(strict) == [(1, "filtered"), (3, "queued")]
+    assert await core.states(free) == [(1, "queued"), (3, "queued")]
+
+
+async def test_a_refused_post_takes_no_place_as_the_first_of_its_duplicates(core: House) -> None:
+    strict, free = await core.mapping(), await core.mapping(OTHER, DIGEST)
+    await rule(core, strict)
+    await core.hear(post(1, "a long sale of many words"))
+    await core.hear(post(1, "a long sale of many words", chat=OTHER))
+    assert await core.states(strict) == [(1, "filtered")]
+    assert await core.states(free) == [(1, "queued")]
+
+
+async def test_a_rule_that_came_while_a_post_waited_still_refuses_it(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1), post(2, "sale"), post(3))
+    await rule(core, mapping)
+    outcome = await street.carrier(street.sender(USER)).carry(mapping)
+    assert street.chat.posts(DIGEST) == [1, 3]
+    assert await core.states(mapping) == [(1, "sent"), (2, "filtered"), (3, "sent")]
+    assert "sale" not in str(outcome)
+
+
+async def test_a_waiting_post_that_was_edited_is_judged_as_it_reads_when_it_goes(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping()
+    await rule(core, mapping)
+    heard = post(1)
+    await core.hear(heard)
+    await core.hear(Edited(replace(heard, text="sale", edit_date=heard.date + timedelta(minutes=1))))
+    await street.carrier(street.sender(USER)).carry(mapping)
+    assert (street.chat.arrived, await core.states(mapping)) == ([], [(1, "filtered")])
+
+
+async def test_a_list_refuses_for_its_mappings(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1, "sale"))
+    [row] = await core.run("insert into lists (name) values ('l') returning id")
+    for side, chat in (("source", NEWS), ("destination", DIGEST)):
+        await core.run(
+            "insert into list_channels values (:list, :channel, :side)",
+            list=row["id"],
+            channel=core.channels[chat],
+            side=side,
+        )
+    await RuleService(core.db).add(Owner("list", row["id"]), NO_SALE)
+    await street.carrier(street.sender(USER)).carry(mapping)
+    await core.hear(post(2, "sale"))
+    assert await core.states(mapping) == [(1, "filtered"), (2, "filtered")]
+
+
+async def test_the_first_of_its_duplicates_that_is_refused_late_gives_its_place_away(
+    core: House, street: Street
+) -> None:
+    strict, free = await core.mapping(), await core.mapping(OTHER, DIGEST)
+    await core.hear(post(1, "a long sale of many words"))
+    await core.hear(post(1, "a long sale of many words", chat=OTHER))
+    assert await core.states(free) == [(1, "duplicate")]
+    await rule(core, strict)
+    await street.carrier(street.sender(USER)).carry(strict)
+    assert await core.states(free) == [(1, "queued")]
+
+
+async def test_an_edit_that_is_refused_leaves_the_copy_and_says_so(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    await rule(core, mapping)
+    heard = post(1)
+    await core.hear(heard)
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    await core.hear(Edited(replace(heard, text="sale", edit_date=heard.date + timedelta(minutes=1))))
+    await street.carrier(sender).carry(mapping)
+    assert sender.edits == []
+    [sent, edit] = await told(core, 1)
+    assert (sent.state, edit.state, edit.reason, edit.words) == ("sent", "filtered", "denied", ("sale",))
+    await core.hear(Edited(replace(heard, text="fine", edit_date=heard.date + timedelta(minutes=2))))
+    await street.carrier(sender).carry(mapping)
+    assert [one.text for one in sender.edits] == ["fine"]
+
+
+async def test_an_edit_of_a_post_that_was_filtered_leaves_it_filtered(core: House) -> None:
+    mapping = await core.mapping()
+    await rule(core, mapping)
+    heard = post(1, "sale")
+    await core.hear(heard)
+    await core.hear(Edited(replace(heard, text="fine", edit_date=heard.date + timedelta(minutes=1))))
+    assert await core.states(mapping) == [(1, "filtered")]
+    assert await core.states(mapping, "edit") == []
+
+
+async def test_a_rule_that_breaks_fails_the_post_by_its_name_and_logs_no_word_of_it(
+    core: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping, other = await core.mapping(), await core.mapping(NEWS, ARCHIVE)
+    await rule(core, mapping)
+
+    def broken(*_: object) -> None:
+        raise ValueError("secret words")
+
+    monkeypatch.setattr(conditions.AnyWord, "holds", broken)
+    with structlog.testing.capture_logs() as logs:
+        await core.hear(post(1, "secret words"))
+    assert await core.states(mapping) == [(1, "failed")]
+    assert await core.states(other) == [(1, "queued")]
+    story, _ = await told(core, 1)
+    assert (story.reason, story.rule) == ("rule_failed", "no sale")
+    assert "secret" not in str(logs)
+
+
+@pytest.mark.parametrize(
+    ("written", "reason", "by"),
+    [
+        ({"rules": [{"deny": {"regex": "("}}]}, "rules_unreadable", "rules[1].deny.regex"),
+        (["nonsense"], "rules_unreadable", "rules"),
+        ({"rules": [{"footer": "below"}]}, "rule_not_carried_out", "footer #1"),
+        ({"rules": [{"delay": 5}]}, "rule_not_carried_out", "delay #1"),
+    ],
+)
+async def test_rules_that_cannot_be_gone_by_let_nothing_through(
+    core: House, street: Street, written: object, reason: str, by: str
+) -> None:
+    mapping, other = await core.mapping(), await core.mapping(NEWS, ARCHIVE)
+    await core.hear(post(1))
+    await core.keep_rules(mapping, written)
+    await core.hear(post(2))
+    await street.carrier(street.sender(USER)).carry(mapping)
+    assert street.chat.arrived == []
+    assert [(row["reason"], row["details"]["rule"]) for row in await core.deliveries(mapping)] == [
+        (reason, by)
+    ] * 2
+    assert await core.states(other) == [(1, "queued"), (2, "queued")]
+    await core.keep_rules(mapping, {})
+    await core.run("update deliveries set state = 'queued', done_at = null, epoch = epoch + 1")
+    await street.carrier(street.sender(USER)).carry(mapping)
+    assert street.chat.posts(DIGEST) == [1, 2]
