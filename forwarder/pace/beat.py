@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 
-SPARE = 0.015
-"""Seconds by which a window is shorter here than its slots are spaced for: what was late catches up."""
+SPARE = 0.005
+"""Seconds by which a window is shorter here than its slots are spaced for: what was late catches up. The rest of what
+a slot's window is longer than Telegram's is for the way of a call, which varies."""
 
 
 KEPT = 4
