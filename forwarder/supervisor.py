@@ -1,8 +1,8 @@
 """Keeps a set of processes running on one machine, and stops them in the right order.
 
-One thread forks, watches and restarts; everything else only leaves wishes for it. The children write to our
-standard output themselves, live in sessions of their own (so that Ctrl-C reaches only us, and the order of
-stopping is ours), and are tethered: they get SIGTERM even when we are killed.
+One thread starts, watches and restarts, the main one in ``run``; everything else only leaves wishes for it. The
+children write to our standard output themselves, live in sessions of their own (so that Ctrl-C reaches only us, and
+the order of stopping is ours), and are tethered: they get SIGTERM even when we are killed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
@@ -46,6 +47,35 @@ class ProcessSpec:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     stop_group: int = 0
     output: Path | None = None
+
+
+class Running(Protocol):
+    """A process that was started, with the few words of ``subprocess.Popen`` that are needed here."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The same when it has ended. Raises subprocess.TimeoutExpired."""
+
+
+Launch = Callable[[ProcessSpec], Running]
+
+
+def tethered(spec: ProcessSpec) -> Running:
+    """Start a program of its own, whatever it is."""
+    with nullcontext() if spec.output is None else spec.output.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), "--", *spec.argv],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=os.environ | spec.env,
+            start_new_session=True,
+        )
 
 
 class What(StrEnum):
@@ -85,7 +115,7 @@ class Event:
 @dataclass(slots=True)
 class _Child:
     spec: ProcessSpec
-    process: subprocess.Popen[bytes] | None = None
+    process: Running | None = None
     started_at: float = 0.0
     pause: float = FIRST_PAUSE_SECONDS
     due_at: float | None = 0.0
@@ -93,7 +123,7 @@ class _Child:
 
 
 class Supervisor:
-    """Runs processes, started in the given order; ``on_event`` is called from the supervising thread."""
+    """Runs processes, started in the given order; ``on_event`` and ``launch`` are the supervising thread's."""
 
     def __init__(
         self,
@@ -102,6 +132,7 @@ class Supervisor:
         on_event: Callable[[Event], None] | None = None,
         stop_grace: float = STOP_GRACE_SECONDS,
         first_pause: float = FIRST_PAUSE_SECONDS,
+        launch: Launch = tethered,
     ) -> None:
         if len({spec.name for spec in specs}) != len(specs):
             raise ValueError("two processes have the same name")
@@ -109,37 +140,32 @@ class Supervisor:
         self._on_event = on_event or (lambda event: None)
         self._stop_grace = stop_grace
         self._first_pause = first_pause
-        self._stop_asked = threading.Event()
+        self._launch = launch
+        # A plain word, for a signal's handler must not take the lock of an Event that it may have interrupted.
+        self._stop_asked = False
         self._first_round = threading.Event()
         self._lock = threading.Lock()
         self._refused = False
-        self._ordered = False
         # Not a daemon: the interpreter then waits for the children's ordered end, whatever ends it.
         self._thread = threading.Thread(target=self._supervise, name="supervisor")
 
     def run(self) -> int:
-        """Runs until SIGTERM or SIGINT, then stops everything in order. For the main thread.
+        """Runs in the main thread, with no other beside it, until SIGTERM or SIGINT, then stops all in order.
 
-        Returns 0 after an ordered stop; 2 when no child is left that accepts its settings; 1 when the
-        supervision itself failed (its traceback is on standard error). Further signals while stopping change
-        nothing: the children are already on their way, and their work is not cut short.
+        Returns 0 after an ordered stop, and 2 when no child is left that accepts its settings. Further signals while
+        stopping change nothing: the children are already on their way, and their work is not cut short.
         """
 
         def asked(number: int, frame: FrameType | None) -> None:
-            self._stop_asked.set()
+            self._stop_asked = True
 
         before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            self.start()
-            while self._thread.is_alive():
-                self._thread.join(0.2)
+            self._supervise()
         finally:
-            self.stop()
             for number, handler in before.items():
                 signal.signal(number, handler)
-        if self._ordered:
-            return 0
-        return BAD_SETTINGS if self._refused else 1
+        return 0 if self._stop_asked or not self._refused else BAD_SETTINGS
 
     def start(self) -> None:
         """Starts all children and returns when each has been started once."""
@@ -148,7 +174,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stops all children in order and returns when all have ended; harmless when called twice."""
-        self._stop_asked.set()
+        self._stop_asked = True
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -161,7 +187,7 @@ class Supervisor:
             process = self._children[name].process
             if process is None or process.poll() is not None:
                 raise ProcessLookupError(f"{name} does not run at this moment")
-            process.send_signal(number)
+            os.kill(process.pid, number)
             return process.pid
 
     def pids(self) -> dict[str, int]:
@@ -170,19 +196,18 @@ class Supervisor:
             return {
                 name: child.process.pid
                 for name, child in self._children.items()
-                if child.process is not None and child.process.returncode is None
+                if child.process is not None and child.process.poll() is None
             }
 
     def _supervise(self) -> None:
         try:
-            while not self._stop_asked.is_set():
+            while not self._stop_asked:
                 for child in self._children.values():
                     self._look_at(child)
                 self._first_round.set()
                 if all(child.process is None and child.due_at is None for child in self._children.values()):
                     return
-                self._stop_asked.wait(_TICK_SECONDS)
-            self._ordered = True
+                time.sleep(_TICK_SECONDS)
         finally:
             self._first_round.set()
             self._stop_in_order()
@@ -196,15 +221,7 @@ class Supervisor:
     def _started(self, child: _Child) -> Event | None:
         if child.due_at is None or time.monotonic() < child.due_at:
             return None
-        with nullcontext() if child.spec.output is None else child.spec.output.open("ab") as output:
-            child.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), "--", *child.spec.argv],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=os.environ | child.spec.env,
-                start_new_session=True,
-            )
+        child.process = self._launch(child.spec)
         child.started_at, child.due_at = time.monotonic(), None
         return Event(child.spec.name, What.STARTED, child.process.pid)
 
@@ -228,21 +245,22 @@ class Supervisor:
         for _, group in groupby(children, key=lambda child: child.spec.stop_group):
             running = [(child, child.process) for child in group if child.process is not None]
             for child, process in running:
-                process.terminate()
+                if process.poll() is None:
+                    os.kill(process.pid, signal.SIGTERM)
                 self._on_event(Event(child.spec.name, What.STOPPING, process.pid))
             deadline = time.monotonic() + self._stop_grace
             for child, process in running:
                 self._await_end(child, process, deadline)
 
-    def _await_end(self, child: _Child, process: subprocess.Popen[bytes], deadline: float) -> None:
+    def _await_end(self, child: _Child, process: Running, deadline: float) -> None:
         what = What.STOPPED
         try:
-            process.wait(max(0.0, deadline - time.monotonic()))
+            status = process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             what = What.KILLED
             # Its whole session, for a killed parent leaves its children behind.
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            status = process.wait()
         with self._lock:
             child.process = None
-        self._on_event(Event(child.spec.name, what, process.pid, process.returncode))
+        self._on_event(Event(child.spec.name, what, process.pid, status))

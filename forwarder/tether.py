@@ -14,19 +14,31 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
 
 
 def main(arguments: list[str]) -> None:
     """Never returns: it execs, or exits with 127 and a sentence where the program cannot be run."""
-    parent, command = int(arguments[0]), arguments[arguments.index("--") + 1 :]
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:  # it died before the signal was ordered
-            sys.exit(1)
+    command = arguments[arguments.index("--") + 1 :]
+    tie(int(arguments[0]))
     try:
         os.execvp(command[0], command)
     except OSError as error:
         sys.exit(f"{command[0]} cannot be run: {error.strerror}.")
+
+
+def tie(parent: int) -> None:
+    """Order SIGTERM for this process at the end of its parent's thread; ends it where the parent is gone already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:  # it died before the signal was ordered
+            sys.exit(1)
+
+
+def name_in_lists(name: str) -> None:
+    """Give this process a name for ``top`` and ``ps``; Linux keeps its first 15 bytes."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from forwarder.cli.start import ROOT, process_settings
+from forwarder.cli.start import process_settings, start_sentry
 from forwarder.errors import SettingsError
 from forwarder.settings import Need, Settings
 
@@ -27,6 +27,7 @@ WORKER_KIND = "FORWARDER_WORKER_KIND"
 def bot() -> int:
     """The control bot, and the posts that only the bot can read."""
     settings = process_settings("bot", Need.BOT)
+    start_sentry(settings, "bot")
     from forwarder.processes import bot as process
 
     return asyncio.run(process.run(settings))
@@ -36,6 +37,7 @@ def bot() -> int:
 def ingest() -> int:
     """Hears the posts of all sources that the user account can read."""
     settings = process_settings("ingest", Need.USER)
+    start_sentry(settings, "ingest")
     from forwarder.processes import ingest as process
 
     return asyncio.run(process.run(settings))
@@ -109,23 +111,21 @@ def celery(
     settings: Settings, process: str, *arguments: str, env: Mapping[str, str] | None = None
 ) -> NoReturn:
     """Become ``celery -A tasks …``: the same process, so that signals and the supervisor's tether hold."""
+    from celery import __main__ as program
+
     assert settings.database_url is not None
     assert settings.redis_url is not None
-    # Flower reads FLOWER_… itself, and takes an empty password for one that nobody can type.
-    set_here = {k: v for k, v in os.environ.items() if v or not k.startswith("FLOWER_")}
-    environment = set_here | {
+    os.environ |= {
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "REDIS_URL": settings.redis_url.get_secret_value(),
-        # .env is read from the current directory, which need not be the checkout.
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+        "FORWARDER_PROCESS": process,
+        **(env or {}),
     }
-    environment |= {"FORWARDER_PROCESS": process} | dict(env or {})
-    if not environment.get("FLOWER_BASIC_AUTH"):
-        # Flower reads its environment too, and takes an empty value for a password that nobody has.
-        environment.pop("FLOWER_BASIC_AUTH", None)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execve(sys.executable, [sys.executable, "-m", "celery", "-A", "tasks", *arguments], environment)
+    # Flower reads FLOWER_… itself, and takes an empty password for one that nobody can type.
+    for name in [name for name, text in os.environ.items() if name.startswith("FLOWER_") and not text]:
+        del os.environ[name]
+    sys.argv = [program.__file__, "-A", "tasks", *arguments]
+    sys.exit(program.main())
 
 
 def wait_for_workers(settings: Settings, seconds: float) -> None:

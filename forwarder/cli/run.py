@@ -12,10 +12,11 @@ from structlog import get_logger
 
 from forwarder.cli.door import Refusal
 from forwarder.cli.start import start_log
+from forwarder.processes.forked import by_fork
 from forwarder.processes.roster import MANAGE, limits_of, processes
 from forwarder.servers import ServerUrls, embedded
 from forwarder.settings import Need, Settings, load_settings, public_url
-from forwarder.supervisor import Event, ProcessSpec, Supervisor, What
+from forwarder.supervisor import Event, Launch, ProcessSpec, Supervisor, What, tethered
 
 
 @click.command()
@@ -33,7 +34,8 @@ def run() -> int:
         _bring_up_to_date(urls)
         specs = processes(settings, urls.environment())
         _announce(settings, specs)
-        status = Supervisor(specs, on_event=tell).run()
+        sys.stdout.flush()
+        status = Supervisor(specs, on_event=tell, launch=launch()).run()
     if status == 0:
         click.echo("Everything has stopped in order.")
     return status
@@ -47,6 +49,15 @@ def _bring_up_to_date(urls: ServerUrls) -> None:
     )
     if done.returncode:
         raise Refusal(done.stderr.strip(), done.returncode)
+
+
+def launch() -> Launch:
+    """How the processes start: together in memory where the system can tie a copy to its parent, else alone."""
+    if sys.platform != "linux":
+        return tethered
+    from forwarder.cli.root import main
+
+    return by_fork(main)
 
 
 def tell(event: Event) -> None:

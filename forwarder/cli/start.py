@@ -27,10 +27,14 @@ def process_settings(name: str, need: Need = Need.NOTHING) -> Settings:
 
 
 def start_log(settings: Settings, name: str) -> None:
-    """The log of a process: readable in a terminal, else JSON; secrets as stars; errors to Sentry if set."""
+    """The log of a process: readable in a terminal, else JSON; secrets as stars."""
     log.register_secrets(settings.secrets())
     log.configure(
         level=settings.log_level, debug=settings.debug_mode, log_file=settings.log_file, process=name
     )
+
+
+def start_sentry(settings: Settings, name: str) -> None:
+    """Send errors to Sentry where SENTRY_DSN is set. It starts threads; what is Celery's starts it itself."""
     if settings.sentry_dsn is not None:
         log.start_sentry(settings.sentry_dsn.get_secret_value(), process=name)

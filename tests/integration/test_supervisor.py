@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from forwarder.processes.forked import by_fork
 from forwarder.supervisor import Event, ProcessSpec, Supervisor, What
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +32,35 @@ sys.exit(Supervisor(
     ],
     on_event=lambda event: print(event.name, event.what.name, event.pid, flush=True),
 ).run())
+"""
+COPIES = """
+import atexit, os, sys, threading, time
+from pathlib import Path
+from forwarder.processes.forked import by_fork
+from forwarder.supervisor import ProcessSpec, Supervisor
+
+def main(arguments):
+    folder, word = Path(arguments[0]), arguments[1]
+    fact = folder / os.environ["NAME"]
+    open_files = {int(path.name) for path in Path("/proc/self/fd").iterdir()}
+    text = f"{os.getpid()} {os.getsid(0)} {Path('/proc/self/comm').read_text().strip()} {len(open_files)}"
+    fact.with_suffix(".new").write_text(text)
+    fact.with_suffix(".new").replace(fact)
+    atexit.register((folder / f"{os.environ['NAME']} left").touch)
+    if word == "refuse":
+        return 2
+    while True:
+        time.sleep(0.05)
+        if (folder / "leave").exists():
+            return 7
+
+kept = open("/dev/null"), open("/dev/null")
+specs = [
+    ProcessSpec(name, [sys.executable, "manage.py", sys.argv[1], word], {"NAME": name}, stop_group=group)
+    for name, word, group in (("late", "stay", 2), ("early", "stay", 1), ("bad", "refuse", 0))
+]
+tell = lambda event: print(event.name, event.what.name, event.pid, event.status, flush=True)
+sys.exit(Supervisor(specs, on_event=tell, first_pause=0.05, launch=by_fork(main, ())).run())
 """
 
 
@@ -201,3 +231,74 @@ def test_the_end_of_the_thread_that_called_start_ends_nobody() -> None:
         assert alive(pid)
     finally:
         watched.supervisor.stop()
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", COPIES, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+        process.kill()
+
+
+def fact(folder: Path, name: str, but: str = "") -> list[str]:
+    """What a copy wrote down: process id, session, name, number of open files."""
+    path = folder / name
+    until(lambda: path.exists() and path.read_text().split()[0] != but)
+    return path.read_text().split()
+
+
+def test_a_copy_has_a_session_and_a_name_of_its_own_and_none_of_our_files(
+    copies: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    pid, session, name, files = fact(tmp_path, "early")
+    assert (session, name) == (pid, "early")
+    assert int(files) == 4, "the three standard ones, and the list of them"
+
+
+def test_a_copy_that_is_killed_or_leaves_is_made_anew_and_one_that_refuses_is_not(
+    copies: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    first = fact(tmp_path, "late")[0]
+    os.kill(int(first), signal.SIGKILL)
+    second = fact(tmp_path, "late", but=first)[0]
+    (tmp_path / "leave").touch()
+    fact(tmp_path, "late", but=second)
+    assert (tmp_path / "late left").exists(), "what was to be done at its end was done"
+    copies.terminate()
+    told = copies.communicate(timeout=20)[0].splitlines()
+    assert f"late EXITED {first} -9" in told
+    assert f"late EXITED {second} 7" in told
+    assert [line.split()[1] for line in told if line.startswith("bad")] == ["STARTED", "REFUSED"]
+
+
+def test_copies_stop_in_order(copies: subprocess.Popen[str], tmp_path: Path) -> None:
+    pids = [int(fact(tmp_path, name)[0]) for name in ("early", "late")]
+    copies.send_signal(signal.SIGTERM)
+    copies.send_signal(signal.SIGTERM)
+    told = [line.split()[:2] for line in copies.communicate(timeout=20)[0].splitlines()]
+    assert told[-4:] == [
+        ["early", "STOPPING"], ["early", "STOPPED"], ["late", "STOPPING"], ["late", "STOPPED"],
+    ]  # fmt: skip
+    assert copies.returncode == 0
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_copies_end_with_a_killed_supervisor(copies: subprocess.Popen[str], tmp_path: Path) -> None:
+    pids = [int(fact(tmp_path, name)[0]) for name in ("early", "late")]
+    copies.kill()
+    until(lambda: not any(alive(pid) for pid in pids))
+
+
+def test_no_copy_is_made_beside_another_thread() -> None:
+    launch = by_fork(lambda arguments: 0, ())
+    done = threading.Event()
+    other = threading.Thread(target=done.wait)
+    other.start()
+    try:
+        with pytest.raises(AssertionError, match="locks that other threads hold"):
+            launch(ProcessSpec("a", [sys.executable, "manage.py"]))
+    finally:
+        done.set()
+        other.join()
