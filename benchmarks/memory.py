@@ -1,6 +1,7 @@
 """Resident memory: of each process idle, of the whole, and how it grows from 20,000 to 100,000 deliveries.
 
-PSS, which divides what processes share among them: the sum is what the machine really gives.
+PSS, which divides what processes share among them: the sum is what the machine really gives. What is measured is
+``manage.py run``, whose processes share what they import, with Flower and with the servers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 from benchmarks.contest import announce
 from benchmarks.measure import Figures, Wishes
 from benchmarks.town import FREE, OURS, Plan, Town, town
-from benchmarks.usage import pss_mb
+from benchmarks.usage import children_by_name, own_pss_mb, pss_mb
 from benchmarks.work import as_posted
 
 LANES = 20
@@ -21,7 +22,7 @@ SETTLE = 15.0
 
 async def run(wishes: Wishes) -> Figures:
     figures = Figures({}, to_reach={"all, idle": "at most 500", "all: slope": "at most 5"})
-    async with town(Plan(LANES, given={**FREE, "MAX_CONCURRENT_FORWARDS": "20"})) as place:
+    async with town(Plan(LANES, given={**FREE, "MAX_CONCURRENT_FORWARDS": "20"}, under_run=True)) as place:
         await asyncio.sleep(SETTLE)
         add(figures, memory(place), "idle")
         first, last = wishes.part(FIRST, LANES), wishes.part(LAST, 2 * LANES)
@@ -45,8 +46,11 @@ async def carry(place: Town, posts: int) -> None:
 
 
 def memory(place: Town) -> dict[str, float]:
-    """MB of each part and of all together; the supervisor of `manage.py run` would come on top."""
-    parts = {name: pss_mb(pid) for name, pid in place.forwarder_parts().items()}
+    """MB of each part and of all together."""
+    run = place.house.supervisor.pids()["run"]
+    parts = {name: pss_mb(pid) for name, pid in children_by_name(run).items()}
+    parts |= {"supervisor": own_pss_mb(run)}
+    parts |= {server.name: pss_mb(server.warden_pid) for server in place.urls.servers}
     return {**parts, "all": sum(parts.values())}
 
 

@@ -44,7 +44,7 @@ class Plan:
     """What a benchmark needs. ``by_bot`` lanes of the forwarder, its first ones, are sent by the bot.
 
     ``limits``: whether Telegram limits. ``fan_out``: one source for all lanes of the forwarder. ``given``:
-    settings of the forwarder.
+    settings of the forwarder. ``under_run``: its processes are those of one ``manage.py run``, with Flower.
     """
 
     lanes: int
@@ -53,6 +53,7 @@ class Plan:
     limits: bool = False
     fan_out: bool = False
     given: Mapping[str, str] = field(default_factory=lambda: FREE)
+    under_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ async def town(plan: Plan) -> AsyncIterator[Town]:
             house = await stack.enter_async_context(
                 forwarder_at_work(
                     folder, urls, telegram, lambda event: None,
-                    given=plan.given, without=frozenset({"flower"}),
+                    given=plan.given, without=frozenset({"flower"}), under_run=plan.under_run,
                 )
             )  # fmt: skip
             mappings = await set_up(house, plan)

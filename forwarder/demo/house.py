@@ -21,11 +21,11 @@ from forwarder.demo import stage
 from forwarder.demo.servers import defaults
 from forwarder.errors import ForwarderError
 from forwarder.processes.logins import make_logins
-from forwarder.processes.roster import processes
+from forwarder.processes.roster import process, processes
 from forwarder.sandbox.client import ControlClient
 from forwarder.servers import ServerUrls
 from forwarder.settings import Need, Settings, load_settings
-from forwarder.supervisor import Event, ProcessSpec, Supervisor
+from forwarder.supervisor import STOP_GRACE_SECONDS, Event, ProcessSpec, Supervisor
 from forwarder.telegram.login import Question
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,10 +138,11 @@ async def forwarder_at_work(
     *,
     given: Mapping[str, str] | None = None,
     without: frozenset[str] = frozenset(),
+    under_run: bool = False,
 ) -> AsyncIterator[House]:
     """Tables, logins and all processes but those ``without``; stopped in order at the end.
 
-    ``given`` are settings that beat the demo's own.
+    ``given`` are settings that beat the demo's own. ``under_run``: all of them as copies of one ``manage.py run``.
     """
     env = environment(folder, urls, telegram) | dict(given or {})
     settings = load_settings(Need.NOTHING, **(defaults() | _given(env)))
@@ -149,12 +150,16 @@ async def forwarder_at_work(
     db = Database(urls.database_url, pool_size=2, name="forwarder demo")
     try:
         await log_in(settings, db, telegram)
-        specs = [
-            replace(spec, output=folder / "logs" / f"{spec.name}.log")
-            for spec in processes(settings, env)
-            if spec.name not in without
-        ]
-        supervisor = Supervisor(specs, on_event=on_event)
+        specs = [process("run", ["run"], env, 0)] if under_run else processes(settings, env)
+        supervisor = Supervisor(
+            [
+                replace(spec, output=folder / "logs" / f"{spec.name}.log")
+                for spec in specs
+                if spec.name not in without
+            ],
+            on_event=on_event,
+            stop_grace=STOP_GRACE_SECONDS * (4 if under_run else 1),
+        )
         supervisor.start()
         try:
             flower_url = f"http://127.0.0.1:{settings.flower_port}"

@@ -111,6 +111,10 @@ def command_line(path: Path, data: Path, run: Path, *, throwaway: bool) -> list[
         "unix_socket_directories": str(run),
         "unix_socket_permissions": "0700",
         "max_connections": "200",
+        # Memory that it takes step by step as tables grow, and then keeps; the system's own cache holds the rest.
+        "shared_buffers": "32MB",
+        # A compiler in each connection that meets one large question, for questions that are all small.
+        "jit": "off",
         "timezone": "UTC",
         "log_timezone": "UTC",
         "log_min_messages": "warning",
