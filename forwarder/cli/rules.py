@@ -39,7 +39,7 @@ MOST_TRIED = 1000
 
 @click.group()
 def rule() -> None:
-    """Rules: what passes a mapping. Those that change posts or their time are not taken yet.
+    """Rules: what passes a mapping, and when. Those that change or review posts are not taken yet.
 
     OWNER is a mapping's number, or list:NUMBER for the rules that a list gives to all its mappings. Filters (allow,
     deny) look at the source's post, whatever their place in the list. `rule help` shows all verbs.
@@ -50,7 +50,7 @@ def rule() -> None:
 def help_() -> None:
     """All verbs and conditions, each with an example of what stands behind it."""
     click.echo(
-        "Verbs, as in `manage.py rule add 7 VERB VALUE`. Delivery goes by allow and deny, others are not taken yet:\n"
+        "Verbs, as in `manage.py rule add 7 VERB VALUE`. Those that change or review posts are not taken yet:\n"
     )
     _show_examples("rule", VERB_EXAMPLES)
     click.echo('\nConditions of allow and deny, as in `manage.py rule add 7 deny \'{"words": ["sale"]}\'`:\n')
@@ -75,6 +75,7 @@ def add(owner: str, verb: str, value: str, name: str | None, at: int | None) -> 
     Examples:
       manage.py rule add 7 deny '{"words": ["реклама", "sale"]}' --name "no adverts"
       manage.py rule add 7 allow '{"any": [{"hashtags": ["news"]}, {"kind": "video"}]}'
+      manage.py rule add 7 quiet '{"from": "23:00", "to": "07:00", "zone": "Europe/Moscow"}'
       manage.py rule add list:2 deny '{"regex": "(?i)promo ?code"}'
     """
     written: dict[str, Any] = {verb: _value(value)}

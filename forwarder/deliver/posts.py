@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable
 from dataclasses import replace
-from itertools import takewhile
 
 import structlog
 
@@ -21,7 +20,8 @@ from forwarder.ingest.rows import stored_parts
 from forwarder.message import AccountKind, Mode, SendOrder, State
 from forwarder.outbox import Job, LaneHeld, Result, Run, Start, Worker, may_answer, mode_for
 from forwarder.retry import Decision, Side, Verdict, decide
-from forwarder.services.judging import judge
+from forwarder.services.judging import going
+from forwarder.services.rules import TIMES
 
 log = structlog.get_logger(__name__)
 
@@ -67,13 +67,15 @@ class Posts:
             return await self._send(lane, run.first(slot))
 
     async def _judged(self, lane: LaneHeld, run: Run) -> tuple[Run, Result | None]:
-        """As much of the run as the mapping's rules let through, or its head and what they make of that: posts and
+        """As much of the run as the mapping's rules let go now, or its head and what they make of that: posts and
         rules may have changed since the deliveries were made."""
+        queue = [job.post_id for job in run.jobs]
         async with self._db.begin() as session:
-            posts = await stored_parts(session, [job.post_id for job in run.jobs])
-            stopped = await judge(session, [(lane.mapping_id, job.post_id) for job in run.jobs], posts)
-        goes = tuple(takewhile(lambda job: (lane.mapping_id, job.post_id) not in stopped, run.jobs))
-        return (Run(goes), None) if goes else (run.first(1), stopped[lane.mapping_id, run.head.post_id])
+            count, stopped = await going(session, lane.mapping_id, queue, await stored_parts(session, queue))
+        if not count:
+            return run.first(1), stopped
+        jobs = (replace(job, reason=None) if job.reason in TIMES else job for job in run.jobs[:count])
+        return Run(tuple(jobs)), None
 
     async def _send(self, lane: LaneHeld, run: Run) -> tuple[Run, Called] | None:
         head = run.head

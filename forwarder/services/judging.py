@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.errors import InvalidRequest, RuleFailed
 from forwarder.message import SourceMessage, State
 from forwarder.outbox import Result, RuledBy
-from forwarder.rules import Context, Refused, Rules, decide
-from forwarder.services.rules import CARRIED_OUT, TIMES, kept_rules, read_kept
+from forwarder.rules import Context, Counters, NotBefore, Refused, Rules, Withdraw, decide, when
+from forwarder.rules.when import AtMost, moment
+from forwarder.services.rules import kept_rules, read_kept
 
 Parts = Sequence[SourceMessage]
 Asked = tuple[int, int]
@@ -32,13 +35,34 @@ async def judge(
         try:
             rules = read_kept(kept)
         except InvalidRequest as error:
-            place = str(error.fields.get("place", "rules"))
-            unread = Result(State.FAILED, "rules_unreadable", by=RuledBy(place, (), kept.revision))
-            stopped |= dict.fromkeys(of_mapping, unread)
+            stopped |= dict.fromkeys(of_mapping, unreadable(kept, error))
             continue
         found = ((one, ruling(rules, posts[one[1]])) for one in of_mapping)
         stopped |= {one: result for one, result in found if result is not None}
     return stopped
+
+
+async def going(
+    session: AsyncSession, mapping_id: int, queue: Sequence[int], posts: Mapping[int, Parts]
+) -> tuple[int, Result | None]:
+    """How many of these posts may go now, in their order, and what becomes of the one behind them."""
+    [kept] = await kept_rules(session, [mapping_id])
+    try:
+        rules = read_kept(kept)
+    except InvalidRequest as error:
+        return 0, unreadable(kept, error)
+    sent = await sent_today(session, mapping_id, rules.when.at_most, kept.now)
+    for before, post in enumerate(queue):
+        if parts := posts.get(post):
+            stopped = ruling(rules, parts) or waiting(rules, parts[0].date, kept.now, sent + before)
+            if stopped is not None:
+                return before, stopped
+    return len(queue), None
+
+
+def unreadable(kept: Row[Any], error: InvalidRequest) -> Result:
+    place = str(error.fields.get("place", "rules"))
+    return Result(State.FAILED, "rules_unreadable", by=RuledBy(place, (), kept.revision))
 
 
 def ruling(rules: Rules, parts: Parts) -> Result | None:
@@ -51,12 +75,44 @@ def ruling(rules: Rules, parts: Parts) -> Result | None:
         by = RuledBy(outcome.rule, outcome.words, rules.revision)
         return Result(State.FILTERED, outcome.reason, by=by)
     # Such rules are refused when they are saved. Where one is kept all the same, no post goes as if it were not.
-    undone = [rule.label for rule in rules.rules if rule.verb in TIMES and rule.verb not in CARRIED_OUT]
+    undone = [rule.label for rule in rules.rules if rule.verb == "review"]
     undone += () if outcome.untouched else outcome.by
     if undone:
         return Result(State.FAILED, "rule_not_carried_out", by=RuledBy(undone[0], (), rules.revision))
     return None
 
+
+def waiting(rules: Rules, posted: datetime, now: datetime, sent: int) -> Result | None:
+    """What the rules of time make of a post, ``sent`` posts of the mapping having gone today; None where it goes."""
+    counters = Counters(lambda start, end: sent if start <= now < end else 0)
+    decision = when(rules.when, now, posted, counters)
+    if isinstance(decision, NotBefore):
+        return Result(State.QUEUED, decision.reason, wait=(decision.at - now).total_seconds())
+    if isinstance(decision, Withdraw):
+        by = RuledBy(rules.label_of(AtMost), (), rules.revision)
+        return Result(State.WITHDRAWN, decision.reason, by=by)
+    return None
+
+
+async def sent_today(session: AsyncSession, mapping_id: int, rule: AtMost | None, now: datetime) -> int:
+    """Posts that the mapping has sent on the day that it is in the rule's zone, no more than matter."""
+    if rule is None:
+        return 0
+    midnight = datetime.min.time()
+    day = now.astimezone(rule.zone).date()
+    begin, end = (moment(day + timedelta(days=n), midnight, rule.zone) for n in (0, 1))
+    values = {"mapping": mapping_id, "begin": begin, "end": end, "most": rule.a_day}
+    return int(await session.scalar(SENT, values) or 0)
+
+
+SENT = text(
+    """
+    select count(*) from (
+        select 1 from deliveries
+         where mapping_id = :mapping and kind = 'post' and state = 'sent' and done_at >= :begin and done_at < :end
+         limit :most) sent
+    """
+)
 
 STOP = text(
     """

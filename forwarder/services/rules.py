@@ -22,10 +22,11 @@ from forwarder.models import ChannelList, Mapping
 from forwarder.rules import NO_RULES, Rules, parse, to_json, wrong
 from forwarder.services import audit, mapping_checks, mapping_rows
 
-CARRIED_OUT = frozenset({"allow", "deny"})
-"""The verbs that delivery goes by. No others are taken: a rule that is kept is never passed over in silence."""
+TIMES = frozenset({"delay", "quiet", "days", "at_most"})
+"""Verbs that put posts off; also the reasons of posts that wait for them."""
 
-TIMES = frozenset({"delay", "quiet", "days", "at_most", "review"})
+CARRIED_OUT = TIMES | {"allow", "deny"}
+"""The verbs that delivery goes by. No others are taken: a rule that is kept is never passed over in silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +122,15 @@ class RuleService:
         if owner.kind == "mapping":
             mapping = await session.get_one(Mapping, owner.number)
             mapping.rules, mapping.revision = to_json(rules), rules.revision
+            changed = [owner.number]
         else:
             kept = await session.get_one(ChannelList, owner.number)
             kept.settings = (
                 {**kept.settings, **to_json(rules)} if rules.rules else without_rules(kept.settings)
             )
-            await session.execute(RAISE_REVISIONS, {"list": owner.number})
+            changed = list(await session.scalars(RAISE_REVISIONS, {"list": owner.number}))
         await session.flush()
+        await session.execute(ASK_AGAIN, {"mappings": changed, "times": list(TIMES)})
 
 
 def refuse_what_is_not_carried_out(rules: Rules, kept: Collection[Values[str, Any]]) -> None:
@@ -147,6 +150,16 @@ RAISE_REVISIONS = text(
       from list_channels s join list_channels d on d.list_id = s.list_id
      where s.list_id = :list and s.side = 'source' and d.side = 'destination'
        and m.source_id = s.channel_id and m.destination_id = d.channel_id
+    returning m.id
+    """
+)
+
+# What waits for a rule of time is asked about anew when the rules change; the relay rings for it.
+ASK_AGAIN = text(
+    """
+    update deliveries set not_before = null, reason = null
+     where mapping_id = any(:mappings) and done_at is null and state = 'queued' and kind = 'post'
+       and reserved = 0 and not unsettled and reason = any(:times)
     """
 )
 
@@ -164,7 +177,7 @@ async def kept_rules(session: AsyncSession, mapping_ids: Sequence[int]) -> Seque
     rows = await session.execute(
         text(
             """
-            select m.id, m.revision, cast(m.rules as text) as own,
+            select m.id, m.revision, clock_timestamp() as now, cast(m.rules as text) as own,
                    array(select cast(l.settings -> 'rules' as text) from lists l
                            join list_channels s on s.list_id = l.id and s.side = 'source'
                            join list_channels d on d.list_id = l.id and d.side = 'destination'

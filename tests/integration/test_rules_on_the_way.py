@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -168,7 +168,7 @@ async def test_a_rule_that_breaks_fails_the_post_by_its_name_and_logs_no_word_of
         ({"rules": [{"deny": {"regex": "("}}]}, "rules_unreadable", "rules[1].deny.regex"),
         (["nonsense"], "rules_unreadable", "rules"),
         ({"rules": [{"footer": "below"}]}, "rule_not_carried_out", "footer #1"),
-        ({"rules": [{"delay": 5}]}, "rule_not_carried_out", "delay #1"),
+        ({"rules": [{"review": {"hours": 5, "then": "send"}}]}, "rule_not_carried_out", "review #1"),
     ],
 )
 async def test_rules_that_cannot_be_gone_by_let_nothing_through(
@@ -188,3 +188,65 @@ async def test_rules_that_cannot_be_gone_by_let_nothing_through(
     await core.run("update deliveries set state = 'queued', done_at = null, epoch = epoch + 1")
     await street.carrier(street.sender(USER)).carry(mapping)
     assert street.chat.posts(DIGEST) == [1, 2]
+
+
+# --- when
+
+
+async def waits(core: House, mapping: int) -> list[tuple[str, str | None, int | None]]:
+    """State, reason and minutes left of each delivery."""
+    rows = await core.run(
+        "select state, reason, round(extract(epoch from not_before - clock_timestamp()) / 60)::int as minutes"
+        " from deliveries where mapping_id = :mapping order by position",
+        mapping=mapping,
+    )
+    return [(row["state"], row["reason"], row["minutes"]) for row in rows]
+
+
+async def test_a_delayed_post_waits_with_its_reason_and_those_behind_it_follow_in_order(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping()
+    await rule(core, mapping, {"delay": 10})
+    await core.hear(post(1), post(2, date=datetime.now(UTC) - timedelta(minutes=30)))
+    await street.carrier(street.sender(USER)).carry(mapping)
+    assert await waits(core, mapping) == [("queued", "delay", 10), ("queued", None, None)]
+    assert street.chat.arrived == []
+    await core.run("update messages set date = date - interval '11 minutes'")
+    await street.due_now()
+    await street.carrier(street.sender(USER)).carry(mapping)
+    assert street.chat.posts(DIGEST) == [1, 2]
+
+
+async def test_in_quiet_hours_posts_wait_and_go_when_the_rule_is_removed(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    now = datetime.now(UTC)
+    begins, ends = now - timedelta(hours=2), now + timedelta(hours=2)
+    await rule(core, mapping, {"quiet": {"from": f"{begins:%H:%M}", "to": f"{ends:%H:%M}", "zone": "UTC"}})
+    await core.hear(post(1))
+    await street.carrier(street.sender(USER)).carry(mapping)
+    [(state, reason, minutes)] = await waits(core, mapping)
+    assert (state, reason) == ("queued", "quiet")
+    assert minutes is not None
+    assert 118 <= minutes <= 120
+    await RuleService(core.db).remove(Owner("mapping", mapping), 1)
+    assert await street.queue.relay() == 1
+    await street.carrier(street.sender(USER)).carry(mapping)
+    assert street.chat.posts(DIGEST) == [1]
+
+
+@pytest.mark.parametrize(("rest", "state"), [("wait", "queued"), ("withdraw", "withdrawn")])
+async def test_what_is_more_than_the_days_number_waits_for_tomorrow_or_is_withdrawn(
+    core: House, street: Street, rest: str, state: str
+) -> None:
+    mapping = await core.mapping()
+    await rule(core, mapping, {"at_most": {"a_day": 2, "rest": rest, "zone": "UTC"}})
+    await core.hear(*(post(number) for number in range(1, 5)))
+    await street.carrier(street.sender(USER)).carry(mapping)
+    assert street.chat.posts(DIGEST) == [1, 2]
+    third = (await waits(core, mapping))[2]
+    assert third[:2] == (state, "at_most")
+    await core.run("update deliveries set done_at = done_at - interval '1 day' where state = 'sent'")
+    await street.due_now()
+    await street.carrier(street.sender(USER)).carry(mapping)
+    assert street.chat.posts(DIGEST) == ([1, 2, 3, 4] if rest == "wait" else [1, 2])

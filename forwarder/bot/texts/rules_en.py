@@ -64,7 +64,7 @@ TEXTS: dict[str, str] = {
     "refused.rule_failed": "the rule “{rule}” broke on it; change or remove the rule, then send it again",
     "refused.rules_unreadable": "the rules kept for its mapping do not read (at {rule}); write them anew, then send it "
     "again",
-    "refused.rule_not_carried_out": "the rule “{rule}” changes posts or their time, which delivery does not do yet; "
+    "refused.rule_not_carried_out": "the rule “{rule}” changes or reviews posts, which delivery does not do yet; "
     "remove the rule, then send it again",
     "why.copy_stays": "   the copy stays as it was",
     "passed.untouched": "goes as it is",
@@ -75,6 +75,9 @@ TEXTS: dict[str, str] = {
     "reason.rule_failed": "a rule broke on it",
     "reason.rules_unreadable": "the rules kept for its mapping do not read",
     "reason.rule_not_carried_out": "its mapping has a rule that delivery does not do yet",
+    "reason.delay": "the mapping's delay",
+    "reason.quiet": "quiet hours",
+    "reason.days": "not on this day",
     "reason.denied": "a rule refuses it",
     "reason.not_allowed": "a rule does not let it through",
     "reason.nothing_left": "the rules left nothing of its text",

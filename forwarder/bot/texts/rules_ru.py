@@ -32,8 +32,8 @@ TEXTS: dict[str, str] = {
     "error.rule_only_once": "{place}: «{word}» бывает в наборе один раз; измените или уберите другое.",
     "error.rule_same_name": "{place}: имя «{word}» уже есть у другого правила.",
     "error.rule_too_deep": "{place}: условия вкладываются не глубже {most}.",
-    "error.rule_not_carried_out": "{place}: «{word}» меняет посты или их время, а этого доставка пока не делает; она "
-    "следует allow и deny.",
+    "error.rule_not_carried_out": "{place}: «{word}» пока не выполняется. Правила пропускают посты или велят "
+    "им ждать; они их не меняют и не отдают на проверку.",
     "error.rule_no_such": "Правила {number} нет; всего их {count}.",
     "error.rule_bad_order": "Назовите каждое правило один раз в новом порядке: {count} чисел, каждое от 1 до {count}.",
     "error.rule_no_target": "«{word}» не номер связки и не list:НОМЕР.",
@@ -92,7 +92,7 @@ TEXTS: dict[str, str] = {
     "refused.rule_failed": "правило «{rule}» сломалось на нём; измените или уберите правило и отправьте снова",
     "refused.rules_unreadable": "сохранённые правила связи не читаются (место: {rule}); запишите их заново и отправьте "
     "пост снова",
-    "refused.rule_not_carried_out": "правило «{rule}» меняет посты или их время, а этого доставка пока не делает; "
+    "refused.rule_not_carried_out": "правило «{rule}» меняет или проверяет посты, а этого доставка пока не делает; "
     "уберите правило и отправьте пост снова",
     "why.copy_stays": "   копия осталась прежней",
     "passed.untouched": "уйдёт как есть",
@@ -103,6 +103,9 @@ TEXTS: dict[str, str] = {
     "reason.rule_failed": "правило сломалось на нём",
     "reason.rules_unreadable": "сохранённые правила связи не читаются",
     "reason.rule_not_carried_out": "у связи есть правило, которого доставка пока не выполняет",
+    "reason.delay": "задержка связи",
+    "reason.quiet": "тихие часы",
+    "reason.days": "не в этот день",
     "reason.denied": "правило его не пропускает",
     "reason.not_allowed": "правило его не допускает",
     "reason.nothing_left": "правила не оставили ничего от текста",
