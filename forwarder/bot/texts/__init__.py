@@ -112,7 +112,9 @@ class Texts:
         return self(key) if code and self.has(key) else Html(html.escape(code or "", quote=False))
 
     def refusal(self, reason: str, rule: str, words: Sequence[str]) -> Html:
-        """Which rule stopped a post, and the words that did it."""
+        """Which rule stopped a post, and the words that did it; just the reason where it is no rule's."""
+        if not self.has(f"refused.{reason}"):
+            return self.reason(reason)
         known = ".words" if words and self.has(f"refused.{reason}.words") else ""
         return self(f"refused.{reason}{known}", rule=rule, words=", ".join(words))
 

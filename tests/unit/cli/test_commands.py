@@ -244,6 +244,9 @@ def test_why_names_the_rule_and_the_words_that_stopped_a_post_and_that_the_copy_
     shown = plain(delivery_text(Texts(Language.RU), edit))
     assert "не пропущен правилом «no <sale>» из-за: SALE, sale" in shown
     assert "копия осталась прежней" in shown
+    assert Texts(Language.EN).refusal("no_right_to_post", "x", ()) == Texts(Language.EN).reason(
+        "no_right_to_post"
+    )
 
 
 @pytest.mark.parametrize(
