@@ -24,7 +24,7 @@ from forwarder.message import (
     State,
     is_basic_group,
 )
-from forwarder.outbox import CopyOf, Job, LaneHeld, Part, Result, Run
+from forwarder.outbox import ALONE, CopyOf, Job, LaneHeld, Part, Result, Run
 from forwarder.retry import MAX_ATTEMPTS, UNREACHABLE, Decision, Fallback, Verdict, back_off, decide
 from forwarder.seam import Sender
 
@@ -39,10 +39,6 @@ MOVING_TRIES = 3
 
 UNSURE_LOOK = 2.0
 """Seconds after a call of unknown outcome when its copies are looked for first."""
-
-
-ONE_BY_ONE = Result(State.QUEUED, "one_by_one", unsettled=False)
-"""A post that shared a refused call, which was not executed: it goes by itself now."""
 
 
 Announce = Callable[[SendOrder], Awaitable[bool]]
@@ -187,7 +183,8 @@ class Caller:
         except TelegramError as error:
             decision = decide(error, api=self.sender.kind)
             if decision.verdict in (Verdict.FAIL, Verdict.FALL_BACK):
-                return Called((ONE_BY_ONE,) * len(run.jobs), decision, error)
+                alone = Result(State.QUEUED, ALONE)
+                return Called((alone,) * len(run.jobs), decision, error)
             shared = self.rng.getrandbits(32)
             results = (result_of(job, decision, error, random.Random(shared)) for job in run.jobs)
             return Called(tuple(results), decision, error)

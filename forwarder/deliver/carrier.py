@@ -7,7 +7,7 @@ import time
 
 import structlog
 
-from forwarder.calls import ONE_BY_ONE, Called, Caller, one
+from forwarder.calls import Called, Caller, one
 from forwarder.db import Database
 from forwarder.deliver.aftermath import LANE_ENDS, Aftermath
 from forwarder.deliver.desk import Desk, Record, Recorded
@@ -19,7 +19,7 @@ from forwarder.deliver.unsure import LookUp
 from forwarder.errors import ForwarderError, Unavailable
 from forwarder.hooks import Hooks
 from forwarder.message import AccountKind, DeliveryKind, State
-from forwarder.outbox import LIVE, MOST_MESSAGES, Due, LaneHeld, Nothing, Result, Run, Worker
+from forwarder.outbox import ALONE, LIVE, MOST_MESSAGES, Due, LaneHeld, Nothing, Result, Run, Worker
 from forwarder.outcome import LONGEST_RETRY, Outcome, note
 from forwarder.pace import Pace
 from forwarder.retry import Verdict
@@ -254,7 +254,7 @@ def learn(lease: Lease, asked: Run, done: Run, called: Called) -> None:
     """How many deliveries to look at next time: more where all that was looked at went, fewer where the pace took
     only some; one by one after a call that several shared was refused."""
     lease.alone = max(0, lease.alone - len(done.jobs))
-    if called.result == ONE_BY_ONE:
+    if called.result.reason == ALONE:
         lease.alone = len(done.jobs)
     elif len(done.jobs) < len(asked.jobs):
         lease.count = 2 * len(done.jobs)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import structlog
 
 from forwarder import outbox
-from forwarder.calls import ONE_BY_ONE, Called, Caller, one, same_account
+from forwarder.calls import Called, Caller, one, same_account
 from forwarder.db import Database
 from forwarder.deliver.desk import Desk
 from forwarder.deliver.leases import Leases
@@ -184,7 +184,5 @@ def start_of(lane: LaneHeld, jobs: tuple[Job, ...], order: SendOrder) -> Start:
 
 def settled(called: Called, *, repeated: bool) -> Called:
     """The results of a call that say whether one with these ids may have been executed, this one or one before."""
-    if called.result == ONE_BY_ONE:
-        return called
     unsettled = repeated or isinstance(called.error, OutcomeUnknown)
     return replace(called, results=tuple(replace(result, unsettled=unsettled) for result in called.results))

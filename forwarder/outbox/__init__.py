@@ -39,6 +39,7 @@ from forwarder.outbox.lanes import (
 from forwarder.outbox.results import ended_without_success, ends_posts, note_wait, record
 from forwarder.outbox.runs import MOST_MESSAGES, first_run, may_answer, mode_for
 from forwarder.outbox.values import (
+    ALONE,
     BULK,
     FIX,
     FIX_AGAIN,
@@ -60,6 +61,7 @@ from forwarder.outbox.values import (
 )
 
 __all__ = [
+    "ALONE",
     "BULK",
     "DUE_LANES",
     "FIX",

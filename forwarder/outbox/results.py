@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.db import Ask
 from forwarder.message import AccountKind, DeliveryKind, State
 from forwarder.outbox.jobs import array, in_order
-from forwarder.outbox.values import Done, Due, LaneHeld, Worker
+from forwarder.outbox.values import ALONE, Done, Due, LaneHeld, Worker
 
 
 async def note_wait(
@@ -92,6 +92,7 @@ RECORD_OTHER = text(
                              else clock_timestamp() + make_interval(secs => n.wait) end,
            attempts = d.attempts + n.attempt, epoch = d.epoch + n.new_epoch, mode = coalesce(n.mode, d.mode),
            unsettled = coalesce(n.unsettled, d.unsettled or d.state in ('sending', 'unsure')),
+           batch = case when n.reason = :alone then null else d.batch end,
            done_at = case when n.final and not d.again then clock_timestamp() end, again = d.again and not n.final,
            details = cast(n.details as jsonb), revision = coalesce(n.revision, d.revision)
       from unnest(cast(:ids as bigint[]), cast(:fences as bigint[]), cast(:epochs as int[]), cast(:was as text[]),
@@ -129,6 +130,7 @@ def record_other(done: Sequence[Done], worker: Worker) -> Ask:
             "unsettled": [d.result.unsettled for d in done],
             "details": [d.result.by.details if d.result.by else None for d in done],
             "revisions": [d.result.by.revision if d.result.by else None for d in done],
+            "alone": ALONE,
             "holder": worker.holder,
         },
     )

@@ -12,6 +12,9 @@ from forwarder.pace import Place
 
 LEASE_SECONDS = 10.0
 
+ALONE = "one_by_one"
+"""The reason of a post that shared a refused call: it belongs to no call any more, and goes by itself."""
+
 
 FIX, LIVE, BULK = CLASS_ORDER["fix"], CLASS_ORDER["live"], CLASS_ORDER["bulk"]
 

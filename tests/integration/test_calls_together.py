@@ -127,6 +127,23 @@ async def test_after_a_definite_refusal_the_posts_go_one_by_one_and_only_the_bad
     assert await core.states(mapping) == [(1, "sent"), (2, "failed"), (3, "sent")]
 
 
+async def test_a_repeated_call_that_is_refused_sends_nothing_twice_when_its_posts_go_one_by_one(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1), post(2))
+    sender = street.sender(USER)
+    sender.after.append(LOST)
+    carrier = street.carrier(sender)
+    await carrier.carry(mapping)
+    sender.before.append(TelegramError("MESSAGE_ID_INVALID", code=400))
+    await street.due_now()
+    await carrier.carry(mapping)
+    assert [order.message_ids for order in sender.orders] == [(1, 2), (1, 2), (1,), (2,)]
+    assert street.chat.posts(DIGEST) == [1, 2]
+    assert [row["sent_ids"] for row in await core.deliveries(mapping)] == [[500], [501]]
+
+
 async def test_a_post_that_telegram_passes_over_is_withdrawn_and_the_others_are_sent(
     core: House, street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +274,7 @@ async def test_a_poisoned_edit_fails_alone_and_holds_up_nobody(core: House, stre
     await core.run("update messages set entities = '[{\"nonsense\": 1}]' where message_id = 1")
     await core.hear(post(3))
     await carrier.carry(mapping)
+    await carrier.carry(mapping)
     assert [edit.text for edit in sender.edits] == ["y"]
     assert dict(await core.states(mapping, "edit")) == {1: "failed", 2: "sent"}
     assert street.chat.posts(DIGEST) == [1, 2, 3]
@@ -270,7 +288,10 @@ async def test_a_poisoned_call_fails_alone_and_holds_up_nobody(core: House, stre
         "update deliveries set route = 'user', message_ids = case when position = 1 then '{null}'::bigint[]"
         " else '{2}' end, random_ids = '{5}'"
     )
-    await street.carrier(street.sender(USER)).carry(mapping)
+    carrier = street.carrier(street.sender(USER))
+    await carrier.carry(mapping)
+    # A slow machine's slice may be over when the first has failed; the lane rings for itself then.
+    await carrier.carry(mapping)
     assert await core.states(mapping) == [(1, "failed"), (2, "sent")]
 
 
