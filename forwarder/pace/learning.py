@@ -22,11 +22,14 @@ RECOVERY = 3600.0
 LEAST = 0.02
 """The lowest share of its setting that a window is brought to."""
 
-UNEXPLAINED = 0.12
-"""Where no window would have to be used so little, a wait has reasons of its own: Telegram in a mood, or another
-program on the same account. Then the pace is lowered a little, and not below LEAST_UNEXPLAINED."""
+UNEXPLAINED = 0.3
+"""Where every window would have to be brought below this part of its use, a wait probably has reasons of its own:
+Telegram in a mood, or another program on the same account. Then the pace is lowered a little, and not below
+LEAST_UNEXPLAINED. Telegram that still objects there is believed more: down to UNEXPLAINED_LOW."""
 
-LEAST_UNEXPLAINED, STEP_UNEXPLAINED, HOLD_UNEXPLAINED = 0.3, 0.7, 120.0
+UNEXPLAINED_LOW = 0.12
+
+LEAST_UNEXPLAINED, STEP_UNEXPLAINED, HOLD_UNEXPLAINED = 0.3, 0.5, 120.0
 
 UNDER_WAY = 2.0
 """Seconds after a lesson in which refusals of calls that were made before it still come in."""
@@ -94,7 +97,7 @@ def chat_alone(chat: Guess | None, account: Guess | None, asked: float) -> bool:
 def lesson_of(window: Seen, found: Guess, now: float) -> Lesson:
     """What is learned of a window that was blamed."""
     before = window.lesson
-    if found.left < UNEXPLAINED:
+    if found.left < unexplained(before.share_at(now)):
         share = min(before.share_at(now), max(LEAST_UNEXPLAINED, before.share_at(now) * STEP_UNEXPLAINED))
         return Lesson(share, now, max(0.0, before.since + before.hold - now, HOLD_UNEXPLAINED))
     if window.bunched:
@@ -102,6 +105,10 @@ def lesson_of(window: Seen, found: Guess, now: float) -> Lesson:
     share = max(LEAST, found.share, before.share_at(now) * LOWEST_STEP)
     recovering = before.share < 1.0 and now - before.since > before.hold
     return Lesson(share, now, min(LONGEST_HOLD, before.hold * 2) if recovering else before.hold)
+
+
+def unexplained(share: float) -> float:
+    return UNEXPLAINED if share > LEAST_UNEXPLAINED + 0.01 else UNEXPLAINED_LOW
 
 
 def _lowered(window: Seen, asked: float, share: float, now: float) -> float:

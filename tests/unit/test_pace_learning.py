@@ -7,6 +7,8 @@ import pytest
 from forwarder.pace.learning import (
     HOLD,
     HOLD_BUNCHED,
+    HOLD_UNEXPLAINED,
+    LEAST_UNEXPLAINED,
     LONGEST_HOLD,
     Lesson,
     Seen,
@@ -48,10 +50,28 @@ def test_the_window_that_has_to_be_lowered_least_is_blamed(
 
 
 def test_no_wait_more_than_halves_a_window() -> None:
-    window = Seen(30, 1.0, FULL, 6, 0.1)
+    window = Seen(30, 1.0, FULL, 12, 0.1)
     found = guess([window], 1, now=100.0)
     assert found is not None
     assert lesson_of(window, found, 100.0) == Lesson(0.5, 100.0, HOLD)
+
+
+def test_a_wait_far_below_what_was_allowed_is_believed_only_for_minutes_and_only_so_far() -> None:
+    now = 10_000.0
+    lesson = FULL
+    for _ in range(5):
+        window = Seen(30, 1.0, lesson, 3, 0.1)
+        found = guess([window], 1, now=now)
+        assert found is not None
+        lesson = lesson_of(window, found, now)
+        if lesson.share == LEAST_UNEXPLAINED:
+            break
+        assert lesson.hold == HOLD_UNEXPLAINED
+    assert lesson.share == LEAST_UNEXPLAINED
+    window = Seen(30, 1.0, lesson, 6, 0.1)
+    found = guess([window], 1, now=now)
+    assert found is not None
+    assert lesson_of(window, found, now).share == pytest.approx(0.2), "Telegram still objects: believed now"
 
 
 def test_a_window_recovers_after_its_hold_and_slowly() -> None:
