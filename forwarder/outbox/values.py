@@ -205,7 +205,7 @@ def random_id(
     """The MTProto ``random_id`` of one message: the same for every attempt, so that Telegram sends it once.
 
     It does not depend on the mode, so the copy that stands in for a refused forward shares it. Signed 64
-    bits, never 0. ``run`` tells a backfill from live posts.
+    bits, never 0. ``run`` is always 0 so far: a post is one row of its mapping, whether a backfill brought it or not.
     """
     words = f"{mapping_id}:{run}:{source}:{message_id}:{kind}:{epoch}"
     number = int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "big", signed=True)
