@@ -18,7 +18,7 @@ from forwarder.message import Heard, Kind, SourceMessage
 from forwarder.rules import Context, Counters, Decision, Outcome, Passed, Rules, decide, linked_posts, when
 from forwarder.rules.changes import PostKey
 from forwarder.services import mapping_rows
-from forwarder.services.rules import rules_of
+from forwarder.services.kept_rules import rules_of
 from forwarder.services.values import MappingView
 from forwarder.services.why import find_post
 

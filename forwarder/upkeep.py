@@ -9,7 +9,7 @@ from sqlalchemy import text
 from forwarder.db import Database
 from forwarder.ingest import Ingest
 from forwarder.pace import Pace
-from forwarder.services import lag, mapping_work, retention
+from forwarder.services import lag, mapping_work, retention, reviewing
 from forwarder.services.queue import QueueManager
 
 log = structlog.get_logger(__name__)
@@ -38,8 +38,8 @@ class Upkeep:
         self._retention_days = retention_days
 
     async def sweep(self) -> str:
-        """Close forgotten albums, withdraw what has waited too long or has lost its mapping, and bring waits back after
-        Redis was emptied."""
+        """Close forgotten albums, withdraw what has waited too long or has lost its mapping, decide what nobody has
+        reviewed in time, and bring waits back after Redis was emptied."""
         restored = await self._pace.remember()
         async with self._db.begin() as session:
             chats = await session.scalars(
@@ -59,9 +59,13 @@ class Upkeep:
         async with self._db.begin() as session:
             skipped, heirs = await lag.skip_old(session)
             heirs += await mapping_work.withdraw_left(session)
+        async with self._db.begin() as session:
+            unanswered, left = await reviewing.expire(session)
+            heirs += left
         await self._queue.ring([*received.due, *heirs])
         told = ", told an emptied Redis the pace" if restored else ""
-        return f"closed posts for {len(received.due)} lanes, skipped {skipped} old posts{told}"
+        closed = f"closed posts for {len(received.due)} lanes"
+        return f"{closed}, skipped {skipped} old posts, decided {unanswered} reviews{told}"
 
     async def retention(self) -> str:
         """Forget, in batches, what no one will ask for again."""

@@ -123,7 +123,7 @@ WITHDRAW = text(
      where id = any(array(
            select id from deliveries
             where mapping_id = :mapping and class = 2 and done_at is null and not unsettled
-              and (state = 'queued' or (state = 'held' and reason in ('paused', 'backfill_paused')))
+              and (state = 'queued' or (state = 'held' and reason in ('paused', 'backfill_paused', 'review')))
             order by id for no key update))
     returning id
     """

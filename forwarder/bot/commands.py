@@ -14,7 +14,7 @@ from forwarder.services.users import Person
 
 log = structlog.get_logger(__name__)
 
-NAMES = ("start", "help", "why", "cancel")
+NAMES = ("start", "help", "why", "review", "cancel")
 ADMIN_NAMES = (*NAMES, "admin")
 
 

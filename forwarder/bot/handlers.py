@@ -16,8 +16,9 @@ from forwarder.bot.cb import OpenAdmin, OpenHelp
 from forwarder.bot.commands import commands_for
 from forwarder.bot.dialog import Adding, Backfilling, Draft
 from forwarder.bot.membership import rights_of
+from forwarder.bot.review_presses import OpenReviews
 from forwarder.bot.rooms import open_room
-from forwarder.bot.screens import adding, admin, backfills, menu, new_mapping, why
+from forwarder.bot.screens import adding, admin, backfills, menu, new_mapping, reviews, why
 from forwarder.bot.texts import Texts, every, plain
 from forwarder.bot.visit import BotServices, Screen, Visit, politely
 from forwarder.errors import ForwarderError
@@ -106,6 +107,8 @@ class Handlers:
             await admin.open_admin(visit, OpenAdmin())
         elif name == "why":
             await why.tell(visit, " ".join(words))
+        elif name == "review":
+            await reviews.open_reviews(visit, OpenReviews())
         elif name == "allow":
             await admin.allow(visit, words)
         elif name == "deny":

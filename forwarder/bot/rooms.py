@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from forwarder.bot import cb, repair_presses
+from forwarder.bot import cb, repair_presses, review_presses
 from forwarder.bot.cb import Press
 from forwarder.bot.screens import (
     adding,
@@ -17,6 +17,7 @@ from forwarder.bot.screens import (
     menu,
     new_mapping,
     repairs,
+    reviews,
 )
 from forwarder.bot.visit import Visit
 
@@ -35,6 +36,8 @@ ROOMS: dict[type[Press], Room] = {
     cb.OpenLate: late.open_late,
     cb.SetAfterOutage: late.set_after_outage,
     cb.SetSkipAfter: late.set_skip_after,
+    review_presses.OpenReviews: reviews.open_reviews,
+    review_presses.Decide: reviews.decide,
     repair_presses.TakeBackPost: repairs.take_back_post,
     repair_presses.TakeBackRecent: repairs.take_back_recent,
     repair_presses.AuditMapping: repairs.audit,

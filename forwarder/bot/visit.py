@@ -31,6 +31,7 @@ from forwarder.services.channels import ChannelService
 from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.reopening import Reopening
+from forwarder.services.reviews import ReviewService
 from forwarder.services.status import StatusSource
 from forwarder.services.takeback import TakebackService
 from forwarder.services.tempo import TempoService
@@ -60,6 +61,7 @@ class BotServices:
     channels: ChannelService
     mappings: MappingService
     late: LateService
+    reviews: ReviewService
     backfills: BackfillService
     tempo: TempoService
     status: StatusSource

@@ -25,6 +25,7 @@ COMMANDS = {
     "channel": "channels",
     "mapping": "mappings",
     "rule": "rules",
+    "review": "reviews",
     "why": "why",
     "backfill": "backfill",
     "audit": "audit",

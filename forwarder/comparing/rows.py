@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.message import AccountKind, State, is_basic_group
 from forwarder.models import MappingState
+from forwarder.services.kept_rules import rules_of
 from forwarder.services.mapping_rows import missing
-from forwarder.services.rules import rules_of
 
 
 @dataclass(frozen=True, slots=True)

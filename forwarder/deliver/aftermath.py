@@ -20,7 +20,7 @@ from forwarder.models import NoticeKind
 from forwarder.outbox import Done, Due, Job, LaneHeld, Result, Run, Worker
 from forwarder.pace import Pace, Refusal, family_of
 from forwarder.retry import Decision, Scope, Side, Verdict
-from forwarder.services import accounts, channel_rows, notices, pace_memory
+from forwarder.services import accounts, channel_rows, notices, pace_memory, reviewing
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class Aftermath:
             return await self._with_consequences(session, lane, run, called, count)
 
     def _has_consequences(self, lane: LaneHeld, run: Run, called: Called) -> bool:
-        return any(held_unsure(result) for result in called.results) or self._feeds_own(lane, run)
+        return any(asks_people(result) for result in called.results) or self._feeds_own(lane, run)
 
     def _feeds_own(self, lane: LaneHeld, run: Run) -> bool:
         return (
@@ -76,6 +76,8 @@ class Aftermath:
         for job, result in zip(run.jobs, called.results, strict=True):
             if held_unsure(result):
                 await notices.leave(session, NoticeKind.HELD_UNSURE, lane.mapping_id, UNSURE)
+            if held_for_review(result):
+                await reviewing.begun(session, lane.mapping_id, [job.delivery_id])
             if result.state is State.SENT and self._feeds_own(lane, run):
                 dues += await self._feed_own(session, lane, job, result)
         return Recorded(tuple(dues), recorded.following)
@@ -200,6 +202,14 @@ def queued(called: Called, result: Result) -> Result:
     """What becomes of a post whose lane moves to the other account."""
     assert called.decision is not None
     return Result(State.QUEUED, called.decision.reason, attempt=True, unsettled=result.unsettled)
+
+
+def asks_people(result: Result) -> bool:
+    return held_unsure(result) or held_for_review(result)
+
+
+def held_for_review(result: Result) -> bool:
+    return result.state is State.HELD and result.reason == reviewing.REVIEW
 
 
 def held_unsure(result: Result) -> bool:

@@ -13,7 +13,7 @@ from forwarder.ingest.sources import Source
 from forwarder.message import GENERAL_TOPIC, SourceMessage
 from forwarder.models import BEFORE_THE_MOVE
 from forwarder.outbox import HAS_RULES, LIVE
-from forwarder.services import judging
+from forwarder.services import judging, reviewing
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,15 @@ async def stop_refused(
     stopped = {asked[one]: result for one, result in (await judging.judge(session, asked, posts)).items()}
     await judging.stop(session, stopped)
     return frozenset(stopped)
+
+
+async def hold_for_review(session: AsyncSession, rows: Sequence[Row[tuple[object, ...]]]) -> frozenset[int]:
+    """Let those of these new deliveries wait for somebody's word whose mappings' rules say so; answer them."""
+    asked = {row.id: row.mapping_id for row in rows if row.has_rules}
+    if not asked:
+        return frozenset()
+    hours = await reviewing.hours_of(session, set(asked.values()))
+    return await reviewing.begin(session, {one: hours[m] for one, m in asked.items() if m in hours})
 
 
 MARK_DUPLICATES = text(

@@ -10,7 +10,13 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.ingest.changes import apply_deletion, apply_edit
-from forwarder.ingest.deliveries import CompletePost, make_deliveries, mark_duplicates, stop_refused
+from forwarder.ingest.deliveries import (
+    CompletePost,
+    hold_for_review,
+    make_deliveries,
+    mark_duplicates,
+    stop_refused,
+)
 from forwarder.ingest.plan import Listening, Plan, plan
 from forwarder.ingest.rows import name_media, post_parts, store, stored_parts
 from forwarder.ingest.sources import Source, heard_by_user, lock_sources, standings
@@ -195,10 +201,14 @@ class Ingest:
         )
         await mark_duplicates(session, duplicates)
         late, heirs = await self._decide_late(session, posts, {row.id: row.post_id for row in rows})
+        going = [
+            row for row in rows if row.state == "queued" and row.id not in duplicates and row.id not in late
+        ]
+        reviewed = await hold_for_review(session, going)
         return heirs + [
             Due(row.mapping_id, row.id, AccountKind(row.route), LIVE, row.important)
-            for row in rows
-            if row.state == "queued" and row.id not in duplicates and row.id not in late
+            for row in going
+            if row.id not in reviewed
         ]
 
     async def _decide_late(

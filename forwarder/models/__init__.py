@@ -14,6 +14,7 @@ from forwarder.models.mappings import ChannelList, Folder, Lane, ListChannel, Ma
 from forwarder.models.outbox import Copy, Delivery, Fingerprint, Handled
 from forwarder.models.people import AuditEntry, Notice, User
 from forwarder.models.posts import Message, Post, Quarantined
+from forwarder.models.reviews import Review
 from forwarder.models.words import (
     BEFORE_THE_MOVE,
     CLASS_ORDER,
@@ -67,6 +68,7 @@ __all__ = [
     "PostState",
     "Quarantined",
     "RequestState",
+    "Review",
     "Role",
     "User",
     "WhenUnsure",

@@ -75,6 +75,7 @@ class NoticeKind(StrEnum):
     QUARANTINED = "quarantined"
     HELD_UNSURE = "held_unsure"
     OUTAGE = "outage"
+    REVIEW = "review"
 
 
 class RequestState(StrEnum):

@@ -41,6 +41,7 @@ from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.notices import NOTICES
 from forwarder.services.reopening import Reopening
+from forwarder.services.reviews import ReviewService
 from forwarder.services.takeback import TakebackService
 from forwarder.services.telling import NoticeService
 from forwarder.services.tempo import TempoService
@@ -181,6 +182,7 @@ def services_of(house: House, bot: Bot) -> BotServices:
         mappings=MappingService(house.db, house.queue.ring_lanes),
         topics=Reopening(house.db, house.queue.ring_lanes),
         late=LateService(house.db, house.queue.ring_lanes),
+        reviews=ReviewService(house.db, house.queue.ring_lanes),
         backfills=BackfillService(house.db, desk, house.queue.ring_lanes),
         tempo=TempoService(house.db, desk),
         status=Health(house.db, house.redis, house.queue),

@@ -86,10 +86,12 @@ class When:
 @dataclass(frozen=True, slots=True)
 class Counters:
     """``sent_on`` says how many posts of the mapping have been sent, or have a place, on a day from ``start`` to
-    before ``end``. ``approved`` is what a reviewer said, None so far."""
+    before ``end``. ``approved`` is what a reviewer said, None so far; ``asked`` is
+    since when one is asked, None from now on."""
 
     sent_between: Callable[[datetime, datetime], int] = lambda start, end: 0
     approved: bool | None = None
+    asked: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ MOST_STEPS = 400
 def when(rules: When, now: datetime, posted: datetime, counters: Counters) -> Decision:
     """What to do with a post that appeared at ``posted``, at the time ``now``. Both know their zone."""
     if rules.review is not None:
-        expires = posted + timedelta(hours=rules.review.hours)
+        expires = (counters.asked or now) + timedelta(hours=rules.review.hours)
         if counters.approved is False:
             return Withdraw("rejected")
         if counters.approved is None and now < expires:

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.errors import InvalidRequest, RuleFailed
 from forwarder.message import SourceMessage, State
 from forwarder.outbox import Result, RuledBy
-from forwarder.rules import Context, Counters, NotBefore, Refused, Rules, Withdraw, decide, when
-from forwarder.rules.when import AtMost, moment
-from forwarder.services.rules import kept_rules, read_kept
+from forwarder.rules import Context, Counters, Hold, NotBefore, Refused, Rules, Withdraw, decide, when
+from forwarder.rules.when import AtMost, Review, moment
+from forwarder.services import reviewing
+from forwarder.services.kept_rules import kept_rules, read_kept
 
 Parts = Sequence[SourceMessage]
 Asked = tuple[int, int]
@@ -52,9 +53,11 @@ async def going(
     except InvalidRequest as error:
         return 0, unreadable(kept, error)
     sent = await sent_today(session, mapping_id, rules.when.at_most, kept.now)
+    words = await reviewing.standings(session, mapping_id, queue) if rules.when.review is not None else {}
     for before, post in enumerate(queue):
         if parts := posts.get(post):
-            stopped = ruling(rules, parts) or waiting(rules, parts[0].date, kept.now, sent + before)
+            word = words.get(post, reviewing.NOBODY)
+            stopped = ruling(rules, parts) or waiting(rules, parts[0].date, kept.now, sent + before, word)
             if stopped is not None:
                 return before, stopped
     return len(queue), None
@@ -75,21 +78,24 @@ def ruling(rules: Rules, parts: Parts) -> Result | None:
         by = RuledBy(outcome.rule, outcome.words, rules.revision)
         return Result(State.FILTERED, outcome.reason, by=by)
     # Such rules are refused when they are saved. Where one is kept all the same, no post goes as if it were not.
-    undone = [rule.label for rule in rules.rules if rule.verb == "review"]
-    undone += () if outcome.untouched else outcome.by
+    undone = () if outcome.untouched else outcome.by
     if undone:
         return Result(State.FAILED, "rule_not_carried_out", by=RuledBy(undone[0], (), rules.revision))
     return None
 
 
-def waiting(rules: Rules, posted: datetime, now: datetime, sent: int) -> Result | None:
+def waiting(
+    rules: Rules, posted: datetime, now: datetime, sent: int, word: reviewing.Standing
+) -> Result | None:
     """What the rules of time make of a post, ``sent`` posts of the mapping having gone today; None where it goes."""
-    counters = Counters(lambda start, end: sent if start <= now < end else 0)
+    counters = Counters(lambda start, end: sent if start <= now < end else 0, word.approved, word.asked)
     decision = when(rules.when, now, posted, counters)
+    if isinstance(decision, Hold):
+        return Result(State.HELD, reviewing.REVIEW, wait=(decision.expires - now).total_seconds())
     if isinstance(decision, NotBefore):
         return Result(State.QUEUED, decision.reason, wait=(decision.at - now).total_seconds())
     if isinstance(decision, Withdraw):
-        by = RuledBy(rules.label_of(AtMost), (), rules.revision)
+        by = RuledBy(rules.label_of(AtMost if decision.reason == "at_most" else Review), (), rules.revision)
         return Result(State.WITHDRAWN, decision.reason, by=by)
     return None
 

@@ -183,6 +183,7 @@ async def counts(session: AsyncSession, mapping_id: int) -> MappingCounts:
             select state, count(*) as number, max(done_at) as last,
                    count(*) filter (where state = 'held' and reason = 'paused') as paused,
                    count(*) filter (where state = 'held' and reason = 'outage') as outage,
+                   count(*) filter (where state = 'held' and reason = 'review') as review,
                    min(not_before) filter (where not_before > clock_timestamp()) as next_try
               from deliveries where mapping_id = :mapping and kind = 'post' group by state
             """
@@ -192,7 +193,7 @@ async def counts(session: AsyncSession, mapping_id: int) -> MappingCounts:
     numbers: dict[str, int] = {}
     last_sent: datetime | None = None
     next_try: datetime | None = None
-    paused = outage = 0
+    paused = outage = review = 0
     for row in rows:
         numbers[row.state] = row.number
         if row.state == State.SENT:
@@ -200,15 +201,20 @@ async def counts(session: AsyncSession, mapping_id: int) -> MappingCounts:
         if row.state == State.QUEUED:
             next_try = row.next_try
         if row.state == State.HELD:
-            paused, outage = row.paused, row.outage
+            paused, outage, review = row.paused, row.outage, row.review
     return MappingCounts(
-        **numbers, last_sent_at=last_sent, next_try_at=next_try, paused=paused, outage=outage
+        **numbers,
+        last_sent_at=last_sent,
+        next_try_at=next_try,
+        paused=paused,
+        outage=outage,
+        review=review,
     )
 
 
 async def troubles(session: AsyncSession, mapping_id: int | None, limit: int) -> tuple[Trouble, ...]:
     """The newest deliveries that failed, are unsure, or wait for a person (a pause or an outage is one
-    question for many, and shown as such)."""
+    question for many, and posts for review have a list of their own)."""
     rows = await session.execute(
         text(
             f"""
@@ -216,7 +222,8 @@ async def troubles(session: AsyncSession, mapping_id: int | None, limit: int) ->
                    coalesce(d.done_at, d.claimed_at, d.created_at) as at, m.source_id, m.destination_id
               from deliveries d join mappings m on m.id = d.mapping_id
              where {"d.mapping_id = :mapping and" if mapping_id is not None else ""}
-                   (d.state in ('failed', 'unsure') or (d.state = 'held' and d.reason not in ('paused', 'outage')))
+                   (d.state in ('failed', 'unsure')
+                    or (d.state = 'held' and d.reason not in ('paused', 'outage', 'review')))
              order by at desc, d.id desc limit :limit
             """  # noqa: S608 - one of two constant texts
         ),

@@ -17,8 +17,18 @@ NOTICES = "notices"
 QUIET_SECONDS = 600
 """After telling of a quarantine, of held posts or of an outage, the next word about the same comes so much later."""
 
+QUIET_OF_REVIEWS = 60
+"""People who review want to see soon what has come, but not every post by itself."""
+
 AT_ONCE = frozenset({NoticeKind.MAPPING_PAUSED, NoticeKind.ACCOUNT_STOPPED})
 """Kinds that happen once and end what they tell of; the others may come by the hundred."""
+
+
+def quiet_after(kind: NoticeKind) -> int:
+    """Seconds after telling before the next word about the same."""
+    if kind in AT_ONCE:
+        return 0
+    return QUIET_OF_REVIEWS if kind is NoticeKind.REVIEW else QUIET_SECONDS
 
 
 async def leave(
@@ -44,7 +54,7 @@ async def leave(
             "kind": kind.value,
             "subject": subject,
             "reason": reason,
-            "quiet": 0 if kind in AT_ONCE else QUIET_SECONDS,
+            "quiet": quiet_after(kind),
             "wait": wait,
         },
     )

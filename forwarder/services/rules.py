@@ -6,26 +6,24 @@ change raises the revision of every mapping that it concerns; outcomes store the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Mapping as Values
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Database
 from forwarder.errors import NotFound
 from forwarder.models import ChannelList, Mapping
-from forwarder.rules import NO_RULES, Rules, parse, to_json, wrong
-from forwarder.services import audit, mapping_checks, mapping_rows
+from forwarder.rules import Rules, parse, to_json, wrong
+from forwarder.services import audit, mapping_checks, mapping_rows, reviewing
 
 TIMES = frozenset({"delay", "quiet", "days", "at_most"})
 """Verbs that put posts off; also the reasons of posts that wait for them."""
 
-CARRIED_OUT = TIMES | {"allow", "deny"}
+CARRIED_OUT = TIMES | {"allow", "deny", "review"}
 """The verbs that delivery goes by. No others are taken: a rule that is kept is never passed over in silence."""
 
 
@@ -131,6 +129,7 @@ class RuleService:
             changed = list(await session.scalars(RAISE_REVISIONS, {"list": owner.number}))
         await session.flush()
         await session.execute(ASK_AGAIN, {"mappings": changed, "times": list(TIMES)})
+        await reviewing.ask_again(session, changed)
 
 
 def refuse_what_is_not_carried_out(rules: Rules, kept: Collection[Values[str, Any]]) -> None:
@@ -162,44 +161,3 @@ ASK_AGAIN = text(
        and reserved = 0 and not unsettled and reason = any(:times)
     """
 )
-
-
-async def rules_of(session: AsyncSession, mapping_ids: Sequence[int]) -> dict[int, Rules]:
-    """The rules that hold for each mapping, its lists' before its own. Parsed once for each revision.
-
-    Raises InvalidRequest where what is kept does not read (it was changed by hand).
-    """
-    return {row.id: read_kept(row) for row in await kept_rules(session, mapping_ids)}
-
-
-async def kept_rules(session: AsyncSession, mapping_ids: Sequence[int]) -> Sequence[Row[Any]]:
-    """The rules of each mapping as they are kept; read by :func:`read_kept`, each by itself."""
-    rows = await session.execute(
-        text(
-            """
-            select m.id, m.revision, clock_timestamp() as now, cast(m.rules as text) as own,
-                   array(select cast(l.settings -> 'rules' as text) from lists l
-                           join list_channels s on s.list_id = l.id and s.side = 'source'
-                           join list_channels d on d.list_id = l.id and d.side = 'destination'
-                          where s.channel_id = m.source_id and d.channel_id = m.destination_id
-                            and l.settings ? 'rules' order by l.id) as lists
-              from mappings m where m.id = any(:ids)
-            """
-        ),
-        {"ids": list(mapping_ids)},
-    )
-    return rows.all()
-
-
-def read_kept(row: Row[Any]) -> Rules:
-    """Raises InvalidRequest as :func:`rules_of` does."""
-    return together(row.own, tuple(row.lists), row.revision)
-
-
-@lru_cache(maxsize=4096)
-def together(own: str, lists: tuple[str, ...], revision: int) -> Rules:
-    """Of what a set has once (a footer, a delay), the mapping's own counts, else that of the last list."""
-    if own == "{}" and not lists:
-        return NO_RULES if revision == NO_RULES.revision else Rules((), revision)
-    sets = [parse({"rules": json.loads(kept)}) for kept in lists] + [parse(json.loads(own))]
-    return Rules(tuple(rule for one in sets for rule in one.rules), revision)

@@ -6,6 +6,7 @@ nobody is told never.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -16,9 +17,9 @@ from forwarder.db import Database
 from forwarder.errors import NotFound
 from forwarder.models import Account, AccountState, Language, MappingState, NoticeKind, Role, User
 from forwarder.models import Mapping as MappingRow
-from forwarder.services import mapping_rows
+from forwarder.services import mapping_rows, reviews
 from forwarder.services.accounts import AccountView, view_of
-from forwarder.services.notices import AT_ONCE, QUIET_SECONDS
+from forwarder.services.notices import quiet_after
 from forwarder.services.values import MappingView
 
 MOST = 500
@@ -63,7 +64,16 @@ class HeldByOutage:
     number: int
 
 
-Matter = MappingPaused | AccountStopped | Quarantined | HeldUnsure | HeldByOutage
+@dataclass(frozen=True, slots=True)
+class HeldForReview:
+    """``number`` posts of a mapping wait for somebody's word, ``first`` the longest."""
+
+    mapping: MappingView
+    number: int
+    first: reviews.Card
+
+
+Matter = MappingPaused | AccountStopped | Quarantined | HeldUnsure | HeldByOutage | HeldForReview
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +195,7 @@ class NoticeService:
         self, session: AsyncSession, matter: Matter, users: dict[int, User]
     ) -> tuple[Addressee, ...]:
         """The mapping's owner, where the matter is theirs to settle and they still may."""
-        if not isinstance(matter, MappingPaused | HeldByOutage):
+        if not isinstance(matter, MappingPaused | HeldByOutage | HeldForReview):
             return ()
         number = await session.scalar(select(MappingRow.created_by).where(MappingRow.id == matter.mapping.id))
         if number is None or number not in users | dict.fromkeys(self._admin_ids):
@@ -201,18 +211,19 @@ async def _close(session: AsyncSession, notice_id: int, version: int) -> None:
     await session.execute(
         text(
             """
-            update notices
+            update notices n
                set done_at = case when version = :version then clock_timestamp() end,
-                   not_before = case when version <> :version and kind <> all(cast(:at_once as text[]))
-                                     then clock_timestamp() + make_interval(secs => :quiet) end
-             where id = :id and done_at is null
+                   not_before = case when version <> :version and q.seconds > 0
+                                     then clock_timestamp() + make_interval(secs => q.seconds) end
+              from json_each_text(cast(:quiet as json)) as e (kind, said)
+             cross join lateral (select cast(e.said as float8) as seconds) q
+             where n.id = :id and n.done_at is null and n.kind = e.kind
             """
         ),
         {
             "id": notice_id,
             "version": version,
-            "at_once": [kind.value for kind in AT_ONCE],
-            "quiet": QUIET_SECONDS,
+            "quiet": json.dumps({kind.value: quiet_after(kind) for kind in NoticeKind}),
         },
     )
 
@@ -226,6 +237,10 @@ async def _matter(session: AsyncSession, kind: NoticeKind, subject: int) -> Matt
             return await _held_unsure(session, subject)
         case NoticeKind.OUTAGE:
             return await _held_by_outage(session, subject)
+        case NoticeKind.REVIEW:
+            cards = await reviews.cards(session, subject, 0, 1)
+            number = await reviews.count(session, subject)
+            return HeldForReview(cards[0].mapping, number, cards[0]) if cards else None
         case NoticeKind.ACCOUNT_STOPPED:
             account = await session.get(Account, subject)
             gone = account is None or account.state in (AccountState.ACTIVE, AccountState.DELETED)

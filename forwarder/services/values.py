@@ -138,7 +138,8 @@ class MappingCounts:
     """How many deliveries of new posts a mapping has in each state (edits and deletions are not counted).
 
     ``next_try_at`` is when the earliest waiting delivery is due; None when nothing waits for a time. Of the held
-    ones, ``paused`` wait for the mapping to be resumed, ``outage`` for an answer what to do after an outage.
+    ones, ``paused`` wait for the mapping to be resumed, ``outage`` for an answer what to do after an outage,
+    ``review`` for somebody's word.
     """
 
     queued: int = 0
@@ -154,6 +155,7 @@ class MappingCounts:
     next_try_at: datetime | None = None
     paused: int = 0
     outage: int = 0
+    review: int = 0
 
     @property
     def waiting(self) -> int:

@@ -18,6 +18,7 @@ from forwarder.bot.cb import (
 )
 from forwarder.bot.keyboards import LABEL, listed, outage_answers, pager, rows
 from forwarder.bot.repair_presses import AuditMapping, TakeBackRecent
+from forwarder.bot.review_presses import OpenReviews
 from forwarder.bot.texts import Html, Texts, shortened
 from forwarder.bot.visit import Screen, Visit
 from forwarder.message import Route
@@ -152,6 +153,9 @@ async def show(visit: Visit, mapping: MappingView, page: int) -> None:
             card_text(texts, mapping, counts, troubles, backlog),
             rows(
                 *(outage_answers(texts, mapping.id, counts.outage) if change and counts.outage else ()),
+                [(texts.plain("button.reviews", n=counts.review), OpenReviews(mapping.id))]
+                if counts.review
+                else None,
                 buttons,
                 [(texts.plain("button.backfill"), OpenBackfill(mapping.id, page))]
                 if mapping.state is not MappingState.DISABLED
@@ -223,6 +227,7 @@ def card_text(
         else None,
         backlog_line(texts, backlog),
         texts("mapping.outage", n=counts.outage) if counts.outage else None,
+        texts("mapping.review", n=counts.review) if counts.review else None,
         texts("mapping.troubles") if troubles else None,
         *(trouble_line(texts, trouble) for trouble in troubles),
     )

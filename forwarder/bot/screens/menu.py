@@ -21,6 +21,7 @@ from forwarder.bot.cb import (
     Side,
 )
 from forwarder.bot.keyboards import rows
+from forwarder.bot.review_presses import OpenReviews
 from forwarder.bot.texts import Texts
 from forwarder.bot.visit import Screen, Visit
 from forwarder.models import Language
@@ -39,6 +40,7 @@ async def menu(visit: Visit) -> Screen:
         destinations=(await services.channels.list(0, 1, Side.DESTINATION)).total,
         mappings=(await services.mappings.list(0, 1)).total,
     )
+    waiting = await services.reviews.count()
     return Screen(
         texts.lines(texts("menu"), "", counts),
         rows(
@@ -46,6 +48,7 @@ async def menu(visit: Visit) -> Screen:
                 (texts.plain("button.sources"), OpenChannels(Side.SOURCE)),
                 (texts.plain("button.destinations"), OpenChannels(Side.DESTINATION)),
             ],
+            [(texts.plain("button.reviews", n=waiting), OpenReviews())] if waiting else None,
             [(texts.plain("button.mappings"), OpenMappings())],
             [(texts.plain("button.new_mapping"), NewMapping())] if visit.person.may_change else None,
             [

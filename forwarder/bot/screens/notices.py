@@ -14,6 +14,8 @@ from forwarder.bot.cb import (
     StartAccount,
 )
 from forwarder.bot.keyboards import outage_answers, rows
+from forwarder.bot.review_presses import OpenReviews
+from forwarder.bot.screens import reviews
 from forwarder.bot.texts import Html, Texts, shortened
 from forwarder.bot.visit import Screen
 from forwarder.models import AccountState
@@ -21,6 +23,7 @@ from forwarder.services.accounts import AccountView
 from forwarder.services.telling import (
     AccountStopped,
     HeldByOutage,
+    HeldForReview,
     HeldUnsure,
     MappingPaused,
     Matter,
@@ -44,6 +47,8 @@ def screen_of(texts: Texts, matter: Matter) -> Screen:
             return unsure(texts, matter)
         case HeldByOutage():
             return outage(texts, matter)
+        case HeldForReview():
+            return review(texts, matter)
 
 
 def digest(texts: Texts, matters: Sequence[Matter]) -> Screen:
@@ -57,7 +62,7 @@ def digest(texts: Texts, matters: Sequence[Matter]) -> Screen:
         rows(
             [(texts.plain("button.mappings"), OpenMappings())],
             [(texts.plain("button.admin"), OpenAdmin())]
-            if not all(isinstance(matter, MappingPaused | HeldByOutage) for matter in matters)
+            if not all(isinstance(matter, MappingPaused | HeldByOutage | HeldForReview) for matter in matters)
             else None,
         ),
     )
@@ -71,6 +76,8 @@ def line_of(texts: Texts, matter: Matter) -> Html:
             return texts("notice.line.unsure", **pair(mapping), n=matter.number)
         case HeldByOutage(mapping):
             return texts("notice.line.outage", **pair(mapping), n=matter.number)
+        case HeldForReview(mapping):
+            return texts("notice.line.review", **pair(mapping), n=matter.number)
         case AccountStopped(account):
             return texts("notice.line.account", **named(texts, account), reason=texts.reason(account.reason))
         case Quarantined():
@@ -153,6 +160,24 @@ def outage(texts: Texts, matter: HeldByOutage) -> Screen:
         ),
         rows(
             *outage_answers(texts, number, matter.number),
+            [(texts.plain("button.open_mapping"), OpenMapping(number))],
+        ),
+    )
+
+
+def review(texts: Texts, matter: HeldForReview) -> Screen:
+    number = matter.mapping.id
+    return Screen(
+        texts.lines(
+            texts("notice.review", number=number, n=matter.number),
+            "",
+            reviews.card_text(texts, matter.first),
+            "",
+            texts("notice.remedy", remedy=texts("notice.review.remedy", n=matter.number)),
+        ),
+        rows(
+            reviews.words(texts, matter.first, number, 0),
+            [(texts.plain("button.reviews", n=matter.number), OpenReviews(number))],
             [(texts.plain("button.open_mapping"), OpenMapping(number))],
         ),
     )

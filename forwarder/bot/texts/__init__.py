@@ -19,6 +19,8 @@ from forwarder.bot.texts import (
     notices_ru,
     repairs_en,
     repairs_ru,
+    reviews_en,
+    reviews_ru,
     ru,
     rules_en,
     rules_ru,
@@ -41,6 +43,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
     | late_en.TEXTS
     | topics_en.TEXTS
     | rules_en.TEXTS
+    | reviews_en.TEXTS
     | backfills_en.TEXTS,
     Language.RU: ru.TEXTS
     | notices_ru.TEXTS
@@ -48,6 +51,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
     | late_ru.TEXTS
     | topics_ru.TEXTS
     | rules_ru.TEXTS
+    | reviews_ru.TEXTS
     | backfills_ru.TEXTS,
 }
 TAG = re.compile(r"</?[a-z]+(?: [^>]*)?>")

@@ -174,6 +174,7 @@ TEXTS: dict[str, str] = {
     "order, "
     "each once, albums whole, edits and deletions too.\n\n"
     "A post did not arrive? Send /why and the link of the post.\n"
+    "Posts that wait for review: /review.\n"
     "/start — menu, /cancel — stop what we are doing",
     # Why
     "why.usage": "Send the link of a post after the command: <code>/why https://t.me/name/123</code>",

@@ -64,7 +64,7 @@ TEXTS: dict[str, str] = {
     "refused.rule_failed": "the rule “{rule}” broke on it; change or remove the rule, then send it again",
     "refused.rules_unreadable": "the rules kept for its mapping do not read (at {rule}); write them anew, then send it "
     "again",
-    "refused.rule_not_carried_out": "the rule “{rule}” changes or reviews posts, which delivery does not do yet; "
+    "refused.rule_not_carried_out": "the rule “{rule}” changes posts, which delivery does not do yet; "
     "remove the rule, then send it again",
     "why.copy_stays": "   the copy stays as it was",
     "passed.untouched": "goes as it is",

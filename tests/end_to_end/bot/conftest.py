@@ -29,6 +29,7 @@ from forwarder.services.channels import ChannelService
 from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.reopening import Reopening
+from forwarder.services.reviews import ReviewService
 from forwarder.services.status import AccountStatus, ProcessStatus, Status
 from forwarder.services.takeback import TakebackService
 from forwarder.services.tempo import TempoService, TooFast
@@ -166,6 +167,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
             mappings=MappingService(db),
             topics=Reopening(db),
             late=LateService(db),
+            reviews=ReviewService(db),
             backfills=BackfillService(db, FixedSpan()),
             tempo=tempo,
             status=status,

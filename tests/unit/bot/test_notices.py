@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,13 +10,15 @@ import pytest
 from forwarder import retry
 from forwarder.bot.screens.notices import digest, screen_of
 from forwarder.bot.texts import Texts, plain
-from forwarder.message import AccountKind, Mode, Route
+from forwarder.message import AccountKind, Kind, Mode, Route
 from forwarder.models import AccountState, Language, MappingState
 from forwarder.retry import Verdict
 from forwarder.services.accounts import LOGIN_GONE, AccountView
+from forwarder.services.reviews import Card
 from forwarder.services.telling import (
     AccountStopped,
     HeldByOutage,
+    HeldForReview,
     HeldUnsure,
     MappingPaused,
     Matter,
@@ -46,6 +49,8 @@ def account(state: AccountState, reason: str) -> AccountView:
     return AccountView(3, AccountKind.USER, 800, "carrier", state, reason, None, None)
 
 
+CARD = Card(12, MAPPING, MAPPING.source, 5, Kind.TEXT, 1, "<i>" * 2000, NOW, NOW, False, 77)
+
 MATTERS: list[Matter] = [
     MappingPaused(MAPPING, 5),
     MappingPaused(MAPPING, 0),
@@ -54,6 +59,8 @@ MATTERS: list[Matter] = [
     Quarantined(account(AccountState.ACTIVE, ""), 3),
     HeldUnsure(MAPPING, 14, tuple(range(1, 11))),
     HeldByOutage(MAPPING, 12),
+    HeldForReview(MAPPING, 3, CARD),
+    HeldForReview(MAPPING, 1, replace(CARD, kind=Kind.PHOTO, parts=4, text="", sends=True)),
 ]
 
 DECISIONS = [*retry.MTPROTO.values(), *(decision for _, decision in retry.BOT_API)]
@@ -95,3 +102,23 @@ def test_many_matters_fit_one_message(language: Language) -> None:
     screen = digest(Texts(language), MATTERS * 100)
     assert len(screen.text) < 4096
     assert str(len(MATTERS) * 100) in screen.text
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_post_for_review_shows_its_kind_its_link_its_words_and_both_answers(
+    language: Language, kind: Kind
+) -> None:
+    card = replace(CARD, kind=kind, source=ChannelName(1, -1001, "News", "news"), text="<b>words</b>")
+    screen = screen_of(Texts(language), HeldForReview(MAPPING, 2, card))
+    assert Texts(language).plain(f"review.kind.{kind}") in screen.text
+    assert "https://t.me/news/5" in screen.text
+    assert "&lt;b&gt;words&lt;/b&gt;" in screen.text
+    assert screen.keyboard is not None
+    data = [button.callback_data for row in screen.keyboard.inline_keyboard for button in row]
+    assert data == ["rd:12:77:1:7:0", "rd:12:77:0:7:0", "rv:7:0", "m:7:0"]
+
+
+def test_the_longest_post_for_review_fits_one_message() -> None:
+    screen = screen_of(Texts(Language.RU), HeldForReview(MAPPING, 1, replace(CARD, text="\U0001f680" * 4096)))
+    assert len(screen.text.encode("utf-16-le")) // 2 < 4096

@@ -139,7 +139,12 @@ def review(then: str = "withdraw") -> dict[str, Any]:
 def test_a_reviewed_post_waits_for_one_decision(
     then: str, approved: bool | None, now: str, expected: Decision
 ) -> None:
-    assert decided([review(then)], now, "2026-11-25T12:00", Counters(approved=approved)) == expected
+    counters = Counters(approved=approved, asked=at("2026-11-25T12:00"))
+    assert decided([review(then)], now, "2020-11-25T12:00", counters) == expected
+
+
+def test_the_hours_of_a_review_begin_when_somebody_is_asked_and_not_when_the_post_appeared() -> None:
+    assert decided([review()], "2026-11-25T13:00", "2020-01-01T12:00") == Hold(at("2026-11-26T13:00"))
 
 
 def test_what_is_approved_at_night_still_waits_for_the_morning() -> None:
