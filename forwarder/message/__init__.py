@@ -22,7 +22,17 @@ from forwarder.message.heard import (
     without_nul,
 )
 from forwarder.message.history import Fetched, HistoryPage, Span, Unreadable, Wish
-from forwarder.message.orders import DeleteOrder, EditOrder, FindOrder, Medium, Remembered, SendOrder
+from forwarder.message.orders import (
+    Button,
+    DeleteOrder,
+    EditOrder,
+    FindOrder,
+    Medium,
+    NewPart,
+    Remembered,
+    Rewrite,
+    SendOrder,
+)
 from forwarder.message.words import (
     FINAL_STATES,
     GENERAL_TOPIC,
@@ -42,6 +52,7 @@ __all__ = [
     "NO_FACTS",
     "PLAIN_LOOK",
     "AccountKind",
+    "Button",
     "ChatCard",
     "ChatKind",
     "DeleteOrder",
@@ -60,9 +71,11 @@ __all__ = [
     "Look",
     "Medium",
     "Mode",
+    "NewPart",
     "News",
     "Origin",
     "Remembered",
+    "Rewrite",
     "Route",
     "SendOrder",
     "SourceMessage",

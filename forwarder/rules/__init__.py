@@ -9,6 +9,7 @@ from forwarder.rules.decide import Context, Outcome, Part, Passed, Refused, Rest
 from forwarder.rules.problems import PROBLEMS, wrong
 from forwarder.rules.read_conditions import CONDITIONS
 from forwarder.rules.read_verbs import VERBS
+from forwarder.rules.rewriting import button_of, new_parts, rewrite_of
 from forwarder.rules.ruleset import NO_RULES, Rule, Rules, check_rule, parse, read_json, to_json
 from forwarder.rules.when import Counters, Decision, Hold, NotBefore, Now, Withdraw, when
 
@@ -31,12 +32,15 @@ __all__ = [
     "Rule",
     "Rules",
     "Withdraw",
+    "button_of",
     "check_rule",
     "content_hash",
     "decide",
     "linked_posts",
+    "new_parts",
     "parse",
     "read_json",
+    "rewrite_of",
     "to_json",
     "when",
     "wrong",

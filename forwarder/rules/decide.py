@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from forwarder.errors import RuleFailed
-from forwarder.message import Entity, SourceMessage
+from forwarder.message import Button, Entity, SourceMessage
 from forwarder.rules import fitting, marks
 from forwarder.rules.changes import PostKey, Setting, SourceLinks, post_key
 from forwarder.rules.entities import Rich, from_utf16, joined, length_in_units, stripped, to_utf16
-from forwarder.rules.frame import Button, ButtonRule, Footer, Header, Preview, Spoiler, TooLong
+from forwarder.rules.frame import ButtonRule, Footer, Header, Preview, Spoiler, TooLong
 from forwarder.rules.post import WITH_TEXT, SourcePost
 from forwarder.rules.ruleset import Rules
 from forwarder.rules.templates import Template
@@ -25,12 +25,14 @@ CHANNEL_OFFSET = 1_000_000_000_000
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the post itself does not say. ``copies`` has links to our copies in the destination of the posts that
-    ``linked_posts`` names. ``caption_limit`` is the sending account's."""
+    ``linked_posts`` names. ``caption_limit`` is the sending account's. ``alone`` says that nothing can follow the
+    post, as it cannot where a copy is edited: what is too long is cut then, whatever the rules say."""
 
     source_title: str = ""
     source_username: str | None = None
     copies: Mapping[PostKey, str] = field(default_factory=dict)
     caption_limit: int = fitting.CAPTION_LIMIT
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def _changed(rules: Rules, post: SourcePost, context: Context) -> Outcome:
     values = (
         values_of(post, context) if rules.one(Header) or rules.one(Footer) or rules.one(ButtonRule) else {}
     )
-    main = _main_part(post.parts)
+    main = main_part(post.parts)
     parts: list[Part] = []
     rest = None
     for part, before in zip(post.parts, post.texts, strict=True):
@@ -130,7 +132,7 @@ def _changed(rules: Rules, post: SourcePost, context: Context) -> Outcome:
                     by[label] = None
                 rich = new
         if part is main:
-            rich, rest = _framed(rules, rich, before, values, limit_of(part, context), by)
+            rich, rest = _framed(rules, rich, before, values, limit_of(part, context), by, context.alone)
         elif rich != before:
             rich = fitting.cut(rich, limit_of(part, context))
         if rich == before:
@@ -144,7 +146,13 @@ def _changed(rules: Rules, post: SourcePost, context: Context) -> Outcome:
 
 
 def _framed(
-    rules: Rules, body: Rich, before: Rich, values: Mapping[str, str], limit: int, by: dict[str, None]
+    rules: Rules,
+    body: Rich,
+    before: Rich,
+    values: Mapping[str, str],
+    limit: int,
+    by: dict[str, None],
+    alone: bool,
 ) -> tuple[Rich, Rest | None]:
     """The text between header and footer, and what of it must go into a message of its own."""
     above, below = _filled(rules, Header, values, by), _filled(rules, Footer, values, by)
@@ -153,7 +161,7 @@ def _framed(
         return whole, None
     too_long = rules.one(TooLong)
     by[rules.label_of(TooLong) or "too_long"] = None
-    if too_long is not None and too_long.split:
+    if too_long is not None and too_long.split and not alone:
         first, second = fitting.split(whole, limit)
         return first, Rest(*to_utf16(fitting.cut(second, fitting.TEXT_LIMIT))) if second.text else None
     room = limit - length_in_units(_around(above, Rich("x"), below).text) + 1
@@ -192,7 +200,7 @@ def _dressed(rules: Rules, passed: Passed, values: Mapping[str, str], by: dict[s
     return Passed(passed.parts, passed.rest, shown, spoiler, filled, tuple(by))
 
 
-def _main_part(parts: Sequence[SourceMessage]) -> SourceMessage | None:
+def main_part(parts: Sequence[SourceMessage]) -> SourceMessage | None:
     """The part that carries header and footer: the first with a text, else the first that may have one."""
     able = [part for part in parts if part.kind in WITH_TEXT]
     return next((part for part in able if part.text), able[0] if able else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from forwarder.message import Button
 from forwarder.rules.templates import Piece, Template, fill_address, fill_text
 
 
@@ -28,14 +29,6 @@ class Preview:
 @dataclass(frozen=True, slots=True)
 class Spoiler:
     """Media are covered until they are tapped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    """A button below the copy, as it is sent."""
-
-    text: str
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
