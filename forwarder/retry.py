@@ -133,6 +133,7 @@ MTPROTO: dict[str, Decision] = {
     **each(CANNOT_EDIT, "MESSAGE_AUTHOR_REQUIRED MEDIA_PREV_INVALID MEDIA_NEW_INVALID"),
     # The bot's own word: it has no name for a medium that it has not heard.
     "MEDIUM_NOT_HEARD": Decision(Verdict.FAIL, "medium_not_heard"),
+    "COVER_NOT_HEARD": Decision(Verdict.FAIL, "cannot_cover"),
     "MESSAGE_DELETE_FORBIDDEN": CANNOT_DELETE,
     **each(REFETCH, "FILE_REFERENCE_EXPIRED FILE_REFERENCE_INVALID FILE_REFERENCE_EMPTY"),
     **each(OTHER_MODE, "MEDIA_EMPTY MEDIA_INVALID"),

@@ -6,8 +6,16 @@ import telegram
 from telegram.request import HTTPXRequest
 
 from forwarder.errors import OutcomeUnknown, TelegramError
-from forwarder.message import AccountKind, DeleteOrder, EditOrder, Kind, Look, Mode, SendOrder
+from forwarder.message import AccountKind, DeleteOrder, EditOrder, Kind, Mode, SendOrder
 from forwarder.retry import Verdict, decide
+from forwarder.telegram.bot_rewrites import (
+    INPUT_MEDIA,
+    answer_to,
+    caption_place,
+    keyboard,
+    preview_of,
+    send_anew,
+)
 from forwarder.telegram.bot_values import to_bot
 from forwarder.telegram.errors import translated
 
@@ -18,15 +26,6 @@ READ_TIMEOUT = 30.0
 CONNECT_TIMEOUT = 10.0
 POOL_SIZE = 64
 MOST_IDS = 100
-
-INPUT_MEDIA = {
-    Kind.PHOTO: telegram.InputMediaPhoto,
-    Kind.VIDEO: telegram.InputMediaVideo,
-    Kind.ANIMATION: telegram.InputMediaAnimation,
-    Kind.AUDIO: telegram.InputMediaAudio,
-    Kind.DOCUMENT: telegram.InputMediaDocument,
-}
-"""Kinds that may take another's place; a voice, a video note and a sticker stay what they are."""
 
 
 def make_bot(token: str, api_url: str | None = None, *, connections: int = POOL_SIZE) -> telegram.Bot:
@@ -63,9 +62,12 @@ class BotSender:
         if not 0 < len(order.message_ids) <= MOST_IDS:
             raise ValueError(f"an order has 1 to {MOST_IDS} messages")
         async with translated():
-            if len(order.message_ids) == 1:
+            if order.rewrite is not None:
+                ids = await send_anew(self._bot, order, order.rewrite)
+            elif len(order.message_ids) == 1:
                 return (await self._send_one(order),)
-            ids = await self._send_many(order)
+            else:
+                ids = await self._send_many(order)
         if len(ids) != len(order.message_ids):
             raise OutcomeUnknown("PARTIAL_ALBUM")
         # The copies of one call are numbered in the order of their sources, whatever order they end in.
@@ -119,11 +121,14 @@ class BotSender:
             order.medium.file_id,
             caption=order.text,
             caption_entities=to_bot(order.entities),
-            **caption_place(order),
+            **caption_place(order.kind, order.look),
+            **({"has_spoiler": True} if order.cover else {}),
         )
         try:
             async with translated():
-                await self._bot.edit_message_media(media, order.destination, order.message_id)
+                await self._bot.edit_message_media(
+                    media, order.destination, order.message_id, reply_markup=keyboard(order.button)
+                )
         except TelegramError as error:
             pass_if_done(error, "edit")
 
@@ -145,6 +150,7 @@ class BotSender:
                         order.message_id,
                         entities=entities,
                         link_preview_options=preview_of(order.look),
+                        reply_markup=keyboard(order.button),
                     )
                 else:
                     await self._bot.edit_message_caption(
@@ -153,6 +159,7 @@ class BotSender:
                         caption=order.text,
                         caption_entities=entities,
                         show_caption_above_media=order.look.inverted,
+                        reply_markup=keyboard(order.button),
                     )
         except TelegramError as error:
             pass_if_done(error, "edit")
@@ -165,30 +172,6 @@ class BotSender:
                     await self._bot.delete_message(order.destination, message_id)
             except TelegramError as error:
                 pass_if_done(error, "delete")
-
-
-def preview_of(look: Look) -> telegram.LinkPreviewOptions:
-    return telegram.LinkPreviewOptions(
-        is_disabled=look.preview_hidden,
-        url=look.preview_url,
-        prefer_large_media=look.preview_large is True,
-        prefer_small_media=look.preview_large is False,
-        show_above_text=look.inverted,
-    )
-
-
-def caption_place(order: EditOrder) -> dict[str, bool]:
-    """Audio and documents have their captions below, always."""
-    if order.kind in (Kind.AUDIO, Kind.DOCUMENT):
-        return {}
-    return {"show_caption_above_media": order.look.inverted}
-
-
-def answer_to(order: SendOrder) -> telegram.ReplyParameters | None:
-    """Of all forwarding and copying methods only copyMessage takes one (Bot API 10.0)."""
-    if order.reply_to is None:
-        return None
-    return telegram.ReplyParameters(order.reply_to, allow_sending_without_reply=True)
 
 
 def pass_if_done(error: TelegramError, order: str) -> None:

@@ -9,7 +9,7 @@ from telethon.tl import functions
 
 from forwarder.errors import AccountNotReady, OutcomeUnknown, TelegramError
 from forwarder.likeness import Wanted, may_be_earlier, same_post, wanted_of
-from forwarder.message import AccountKind, FindOrder, Heard, Mode, Origin, SourceMessage
+from forwarder.message import AccountKind, FindOrder, Heard, Kind, Mode, Origin, Remembered, SourceMessage
 from forwarder.retry import Verdict, decide
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers, input_channel
@@ -128,6 +128,9 @@ class MtprotoFinder:
             )
             for message in messages
         }
+        for one in order.remembered:
+            if one.rewritten:
+                wanted[one.message_id] = rewritten(one, wanted.get(one.message_id))
         for message_id in set(order.message_ids) - wanted.keys():
             gone = remembered.get(message_id)
             # A forward's header and the Bot API's own names of files cannot be compared without the source.
@@ -148,6 +151,21 @@ class MtprotoFinder:
                 # The oldest is the copy of this send; a later one was forwarded by somebody else.
                 matched.setdefault(wanted[candidate.origin], candidate.message_id)
         return matched
+
+
+def rewritten(sent: Remembered, source: Wanted | None) -> Wanted:
+    """A copy that rules have changed says what was sent, whatever its source says now; its medium is the source's.
+
+    Raises :class:`~forwarder.errors.AccountNotReady` where only the Bot API's own name of that is left.
+    """
+    if sent.kind is Kind.TEXT:
+        return Wanted(Kind.TEXT, frozenset(sent.texts), None, False)
+    if source is None and (sent.media_id or "").startswith("bot:"):
+        raise AccountNotReady(
+            "A post was deleted while its copy is looked for, so that the copy cannot be recognised."
+        )
+    medium = source.media_id if source is not None else sent.media_id
+    return Wanted(sent.kind, frozenset(sent.texts), medium, sent.in_album)
 
 
 def history_request(peer: Any, below: int, above: int) -> Any:

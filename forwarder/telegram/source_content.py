@@ -1,4 +1,5 @@
-"""What a user account sends anew in place of letting the server copy it: answers, and media that were replaced.
+"""What a user account sends anew in place of letting the server copy it: answers, what rules have changed, and media
+that were replaced.
 
 ``messages.forwardMessages`` takes no message to reply to (its ``reply_to`` "can only contain an
 inputReplyToMonoForum", core.telegram.org/method/messages.forwardMessages), so such a copy is sent as a new
@@ -8,12 +9,14 @@ and answers nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from telethon import utils
 from telethon.tl import functions, types
 
-from forwarder.message import Look, Medium, Mode, SendOrder, look_of
+from forwarder.errors import TelegramError
+from forwarder.message import Kind, Look, Medium, Mode, NewPart, Rewrite, SendOrder, look_of
 from forwarder.telegram.client import Client
 from forwarder.telegram.peers import Peers
 from forwarder.telegram.telethon_entities import from_telethon, to_telethon
@@ -66,17 +69,61 @@ class SourceContent:
             return functions.messages.SendMediaRequest(media=media, **common)
         return functions.messages.SendMessageRequest(no_webpage=message.media is None or None, **common)
 
-    async def medium(self, medium: Medium) -> Any | None:
+    async def rewritten(self, order: SendOrder, rewrite: Rewrite) -> Any:
+        """The request for a post that rules have changed: their text, with the source's media.
+
+        Raises :class:`~forwarder.errors.TelegramError` ``MESSAGE_ID_INVALID`` where a medium is gone from the source,
+        ``MEDIA_INVALID`` where it cannot be sent anew.
+        """
+        parts = rewrite.parts
+        media: dict[int, Any] = {}
+        header = None
+        if order.reply_to is not None or any(part.kind is not Kind.TEXT for part in parts):
+            source = await self._peers.input_peer(order.source)
+            found = await fetch_raw(self._client, source, order.source, list(order.message_ids))
+            media = {message.id: message.media for message in found}
+            header = found[0].reply_to if found else None
+        common = {
+            "peer": await self._peers.input_peer(order.destination),
+            "silent": order.silent or None,
+            "reply_to": self._reply_to(order, header) if order.reply_to or order.topic else None,
+            "invert_media": parts[0].look.inverted or None,
+        }
+        if len(parts) > 1:
+            items = [
+                types.InputSingleMedia(
+                    medium_anew(part, media),
+                    part.text,
+                    random_id=random_id,
+                    entities=to_telethon(part.entities, self._peers.input_user),
+                )
+                for part, random_id in zip(parts, order.random_ids, strict=True)
+            ]
+            return functions.messages.SendMultiMediaRequest(multi_media=items, **common)
+        part = parts[0]
+        common |= {
+            "message": part.text,
+            "random_id": order.random_ids[0],
+            "entities": to_telethon(part.entities, self._peers.input_user),
+        }
+        if part.kind is not Kind.TEXT:
+            return functions.messages.SendMediaRequest(media=medium_anew(part, media), **common)
+        if not part.look.preview_hidden and (page := input_page(part.look)) is not None:
+            return functions.messages.SendMediaRequest(media=page, **common)
+        return functions.messages.SendMessageRequest(no_webpage=part.look.preview_hidden or None, **common)
+
+    async def medium(self, medium: Medium, cover: bool = False) -> Any | None:
         """What to give a copy in place of its medium; None where the source has none any more."""
         source = await self._peers.input_peer(medium.source)
         found = await fetch_raw(self._client, source, medium.source, [medium.message_id])
-        return input_media(found[0].media) if found else None
+        return covered(input_media(found[0].media), cover) if found else None
 
     def _reply_to(self, order: SendOrder, header: Any) -> Any:
         """The copy to answer, and what the source quotes of its original."""
         quoting = isinstance(header, types.MessageReplyHeader) and bool(header.quote)
+        # What answers nothing is sent into its topic as an answer to this itself.
         return types.InputReplyToMessage(
-            order.reply_to or 0,
+            order.reply_to or order.topic,
             top_msg_id=order.topic or None,
             quote_text=header.quote_text if quoting else None,
             quote_entities=to_telethon(from_telethon(header.quote_entities), self._peers.input_user)
@@ -149,6 +196,22 @@ def input_page(look: Look) -> Any | None:
         force_small_media=look.preview_large is False or None,
         optional=True,
     )
+
+
+def medium_anew(part: NewPart, media: Mapping[int, Any]) -> Any:
+    if part.message_id not in media:
+        raise TelegramError("MESSAGE_ID_INVALID", code=400)
+    made = input_media(media[part.message_id])
+    if made is None:
+        raise TelegramError("MEDIA_INVALID", code=400)
+    return covered(made, part.cover)
+
+
+def covered(medium: Any, cover: bool) -> Any:
+    """The medium behind a spoiler, where it is to have one and can."""
+    if cover and isinstance(medium, types.InputMediaPhoto | types.InputMediaDocument):
+        medium.spoiler = True
+    return medium
 
 
 def point(geo: Any) -> Any:

@@ -46,6 +46,8 @@ class UserSender:
         return sent_ids(answer, order.random_ids)
 
     async def _request(self, order: SendOrder) -> Any:
+        if order.rewrite is not None:
+            return await self._sources.rewritten(order, order.rewrite)
         return await self._sources.answer(order) or functions.messages.ForwardMessagesRequest(
             from_peer=await self._peers.input_peer(order.source),
             id=list(order.message_ids),
@@ -62,7 +64,9 @@ class UserSender:
             peer=await self._peers.input_peer(order.destination),
             id=order.message_id,
             message=order.text,
-            media=await self._sources.medium(order.medium) if order.medium is not None else page_of(order),
+            media=await self._sources.medium(order.medium, order.cover)
+            if order.medium is not None
+            else page_of(order),
             no_webpage=order.look.preview_hidden or None,
             invert_media=order.look.inverted or None,
             entities=to_telethon(order.entities, self._peers.input_user),

@@ -10,7 +10,7 @@ import pytest
 import telegram
 
 from forwarder.errors import TelegramError
-from forwarder.message import AccountKind, FindOrder, Mode, SendOrder, SourceMessage
+from forwarder.message import AccountKind, FindOrder, Kind, Mode, NewPart, Rewrite, SendOrder, SourceMessage
 from forwarder.retry import decide
 from forwarder.sandbox.world import Content, Message, Options
 from forwarder.seam import Sender
@@ -114,6 +114,23 @@ async def test_a_post_and_an_album_arrive_in_the_topic(
     assert [message.topic for ids in made for message in forum.shown(ids)] == [forum.news] * 3
     assert len({message.grouped_id for message in forum.shown(made[1])} - {None}) == 1
     assert [message.topic for message in forum.shown((general,))] == [None]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_what_rules_have_changed_arrives_in_the_topic(
+    town: Town, forum: Forum, route: AccountKind
+) -> None:
+    single, album = [town.post("hello")], town.album(["a", "b"])
+    text = Rewrite((NewPart(single[0], Kind.TEXT, "bye", changed=True),))
+    parts = tuple(NewPart(number, Kind.PHOTO, "new", changed=True) for number in album)
+    pictures = Rewrite(parts, captions_follow=route is AccountKind.BOT)
+    async with sending(town, route) as sender:
+        made = [
+            await sender.send(replace(order(town, forum, ids, forum.news), rewrite=rewrite))
+            for ids, rewrite in ((single, text), (album, pictures))
+        ]
+    assert [message.topic for ids in made for message in forum.shown(ids)] == [forum.news] * 3
+    assert forum.shown(made[0])[0].text == "bye"
 
 
 @pytest.mark.parametrize("route", ROUTES)
