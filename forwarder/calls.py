@@ -37,6 +37,11 @@ NOT_REACHED = frozenset({"CONNECT_FAILED", "DEPUTY_AWAY"})
 MOVING_TRIES = 3
 """Tries, over some 10 seconds, before a basic group out of reach counts as lost."""
 
+NOT_HEARD = "cannot_cover"
+
+HEARING_TRIES = 3
+"""Tries, over some 10 seconds, before a medium counts as one that the bot was not there to hear."""
+
 UNSURE_LOOK = 2.0
 """Seconds after a call of unknown outcome when its copies are looked for first."""
 
@@ -86,6 +91,8 @@ class Caller:
             decision = decide(error, api=self.sender.kind)
             if self.sender.kind is AccountKind.USER:
                 decision = unless_it_moves(job, order, decision)
+            else:
+                decision = unless_it_is_heard(job, decision)
             if order.reply_to is not None and decision.verdict in (Verdict.FALL_BACK, Verdict.FAIL):
                 alone = replace(order, reply_to=None)
                 return await self.send(job, lane, alone, announce) if await announce(alone) else None
@@ -103,8 +110,12 @@ class Caller:
         announce: Announce,
     ) -> Called | None:
         try:
-            if decision.fallback is Fallback.COPY and (order.mode is Mode.COPY or lane.copy_fallback):
-                other = replace(order, mode=Mode.FORWARD if order.mode is Mode.COPY else Mode.COPY)
+            # A forward would show what rules have taken away or covered.
+            rewritten = order.rewrite is not None and order.rewrite.hides
+            copyable = order.mode is Mode.COPY or lane.copy_fallback
+            if decision.fallback is Fallback.COPY and copyable and not rewritten:
+                mode = Mode.FORWARD if order.mode is Mode.COPY else Mode.COPY
+                other = replace(order, mode=mode, rewrite=None)
                 # Stored first: a look-up after a lost answer must know what to search for.
                 if not await announce(other):
                     return None
@@ -127,6 +138,7 @@ class Caller:
                 message_ids=(message_id,),
                 random_ids=order.random_ids[index : index + 1],
                 album=False,
+                rewrite=order.rewrite.only(message_id) if order.rewrite is not None else None,
             )
             try:
                 ids.extend(await self.sender.send(one))
@@ -151,7 +163,15 @@ class Caller:
                 continue
             medium = Medium(job.source, part.message_id, part.file_id) if part.replaced else None
             order = EditOrder(
-                lane.destination, copy.message_id, part.kind, part.text, part.entities, medium, part.look
+                lane.destination,
+                copy.message_id,
+                part.kind,
+                part.text,
+                part.entities,
+                medium,
+                part.look,
+                part.button,
+                part.cover,
             )
             try:
                 await self.sender.edit(order)
@@ -206,6 +226,13 @@ def unless_it_moves(job: Job, order: SendOrder, decision: Decision) -> Decision:
     the listener to hear of it."""
     groups = is_basic_group(order.source) or is_basic_group(order.destination)
     if decision.reason == UNREACHABLE.reason and groups and job.attempts < MOVING_TRIES:
+        return Decision(Verdict.RETRY, decision.reason)
+    return decision
+
+
+def unless_it_is_heard(job: Job, decision: Decision) -> Decision:
+    """A bot can send a medium anew that it has heard; where another account was the first to, it hears it soon."""
+    if decision.reason == NOT_HEARD and job.attempts < HEARING_TRIES:
         return Decision(Verdict.RETRY, decision.reason)
     return decision
 

@@ -15,14 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.db import Database
 from forwarder.ingest.rows import stored_parts
 from forwarder.message import Heard, Kind, SourceMessage
-from forwarder.rules import Context, Counters, Decision, Outcome, Passed, Rules, decide, linked_posts, when
-from forwarder.rules.changes import PostKey
+from forwarder.rules import Counters, Decision, Outcome, Passed, Rules, decide, when
 from forwarder.services import mapping_rows
 from forwarder.services.kept_rules import rules_of
+from forwarder.services.rule_context import SourceNamed, context_of
 from forwarder.services.values import MappingView
 from forwarder.services.why import find_post
-
-CHANNEL_OFFSET = 1_000_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,42 +76,9 @@ class Trial:
     async def _one(
         self, session: AsyncSession, mapping: MappingView, rules: Rules, parts: tuple[SourceMessage, ...]
     ) -> Tried:
-        copies = await copies_of(session, mapping.id, linked_posts(rules, parts))
-        outcome = decide(rules, parts, Context(mapping.source.title, mapping.source.username, copies))
+        source = SourceNamed(mapping.source.telegram_id, mapping.source.title, mapping.source.username)
+        outcome = decide(rules, parts, await context_of(session, mapping.id, source, rules, parts))
         goes = None
         if isinstance(outcome, Passed):
             goes = when(rules.when, datetime.now(UTC), parts[0].date, Counters())
         return Tried(parts, outcome, goes)
-
-
-async def copies_of(session: AsyncSession, mapping_id: int, posts: Sequence[PostKey]) -> dict[PostKey, str]:
-    """Links to the mapping's copies of these posts, of those that have one that can be linked to."""
-    if not posts:
-        return {}
-    rows = await session.execute(
-        text(
-            """
-            select w.name, w.chat, w.message, d.username, d.telegram_id, min(c.message_id) as copy
-              from unnest(cast(:names as text[]), cast(:chats as bigint[]), cast(:messages as bigint[]))
-                   as w (name, chat, message)
-              join channels s on s.telegram_id = w.chat or lower(s.username) = w.name
-              join copies c on c.mapping_id = :mapping and c.source_id = s.id and c.source_message_id = w.message
-              join channels d on d.id = c.channel_id
-             group by 1, 2, 3, 4, 5
-            """
-        ),
-        {
-            "mapping": mapping_id,
-            "names": [chat if isinstance(chat, str) else None for chat, _ in posts],
-            "chats": [chat if isinstance(chat, int) else None for chat, _ in posts],
-            "messages": [message for _, message in posts],
-        },
-    )
-    found: dict[PostKey, str] = {}
-    for row in rows:
-        key = row.name if row.chat is None else row.chat
-        if row.username:
-            found[(key, row.message)] = f"https://t.me/{row.username}/{row.copy}"
-        elif row.telegram_id < -CHANNEL_OFFSET:
-            found[(key, row.message)] = f"https://t.me/c/{-row.telegram_id - CHANNEL_OFFSET}/{row.copy}"
-    return found

@@ -39,7 +39,7 @@ MOST_TRIED = 1000
 
 @click.group()
 def rule() -> None:
-    """Rules: what passes a mapping, and when. Those that change posts are not taken yet.
+    """Rules: what passes a mapping, what changes, and when it goes.
 
     OWNER is a mapping's number, or list:NUMBER for the rules that a list gives to all its mappings. Filters (allow,
     deny) look at the source's post, whatever their place in the list. `rule help` shows all verbs.
@@ -49,7 +49,7 @@ def rule() -> None:
 @rule.command("help")
 def help_() -> None:
     """All verbs and conditions, each with an example of what stands behind it."""
-    click.echo("Verbs, as in `manage.py rule add 7 VERB VALUE`. Those that change posts are not taken yet:\n")
+    click.echo("Verbs, as in `manage.py rule add 7 VERB VALUE`:\n")
     _show_examples("rule", VERB_EXAMPLES)
     click.echo('\nConditions of allow and deny, as in `manage.py rule add 7 deny \'{"words": ["sale"]}\'`:\n')
     _show_examples("condition", CONDITION_EXAMPLES)

@@ -79,7 +79,10 @@ async def terms_of(session: AsyncSession, mapping_id: int) -> Terms:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Whose copies the destination's messages are: of which source message of this mapping, or of another mapping."""
+    """Whose copies the destination's messages are: of which source message of this mapping, or of another mapping.
+
+    A text that rules have split in two has one copy; its second message is like a foreign one, for nobody to judge.
+    """
 
     ours: dict[int, int]
     foreign: frozenset[int]
@@ -92,20 +95,27 @@ async def records_of(session: AsyncSession, terms: Terms, first: int) -> Records
         return Records({}, frozenset())
     rows = await session.execute(
         text(
-            "select message_id, source_message_id, mapping_id = :mapping and source_id = :source as ours"
-            " from copies where channel_id = :channel and message_id >= :first"
+            """
+            select c.message_id, c.source_message_id, c.mapping_id = :mapping and c.source_id = :source as ours,
+                   :ruled and exists (
+                        select 1 from copies e
+                         where e.mapping_id = c.mapping_id and e.source_message_id = c.source_message_id
+                           and e.source_id = c.source_id and e.message_id < c.message_id) as rest
+              from copies c where c.channel_id = :channel and c.message_id >= :first
+            """
         ),
         {
             "mapping": terms.mapping_id,
             "source": terms.source_id,
             "channel": terms.destination_id,
             "first": first,
+            "ruled": terms.ruled,
         },
     )
     found = rows.all()
     return Records(
-        {row.message_id: row.source_message_id for row in found if row.ours},
-        frozenset(row.message_id for row in found if not row.ours),
+        {row.message_id: row.source_message_id for row in found if row.ours and not row.rest},
+        frozenset(row.message_id for row in found if row.rest or not row.ours),
     )
 
 

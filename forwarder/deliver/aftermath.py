@@ -92,6 +92,7 @@ class Aftermath:
             pairs,
             result.mode or lane.mode,
             lane.destination_topic,
+            job.rewrite,
         )
 
     async def _other_route(

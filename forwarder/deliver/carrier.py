@@ -61,7 +61,7 @@ class Carrier:
         self._desk = Desk(db, worker, self._first_look)
         self._leases = Leases(db, worker)
         slots, caller = Slots(pace, worker, concurrency), Caller(sender)
-        self._posts = Posts(db, self._desk, self._leases, slots, caller, LookUp(db, finder), worker)
+        self._posts = Posts(db, self._desk, self._leases, slots, caller, LookUp(db, finder, worker), worker)
         self._fixes = Fixes(db, self._desk, self._leases, slots, caller, worker)
         self._aftermath = Aftermath(db, self._desk, pace, hooks, worker)
         self._active: set[int] = set()

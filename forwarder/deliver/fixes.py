@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from dataclasses import dataclass, replace
 
 from forwarder import outbox
 from forwarder.calls import Called, Caller, one
@@ -12,9 +12,24 @@ from forwarder.deliver.leases import Leases
 from forwarder.deliver.posts import guarded
 from forwarder.deliver.slots import PutOff, Slots
 from forwarder.ingest.rows import stored_parts
-from forwarder.message import DeliveryKind
-from forwarder.outbox import Job, LaneHeld, Result, Run, Start, Worker
-from forwarder.services.judging import judge
+from forwarder.message import DeliveryKind, Kind, Mode, State
+from forwarder.outbox import CopyOf, Job, LaneHeld, Part, Result, Run, Start, Worker
+from forwarder.rules import Passed, Rest, button_of, new_parts
+from forwarder.services.judging import edited
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An edit as it is applied: ``parts`` as the rules have made them, and ``copies`` of those that it concerns.
+
+    ``rest`` is the copy that holds what did not fit into the first, ``text_of_rest`` what it is to hold now.
+    """
+
+    job: Job
+    parts: tuple[Part, ...]
+    copies: tuple[CopyOf, ...]
+    rest: int | None
+    text_of_rest: Rest | None
 
 
 class Fixes:
@@ -42,29 +57,82 @@ class Fixes:
         if started is None:
             return None
         run = Run(started)
-        async with self._db.begin() as session:
-            # Read after the row was set sending: whatever changes from now on is applied again.
-            copies = await outbox.copies_of(session, lane, job, run.head.parts)
-            parts = await outbox.parts_of(session, job.post_id)
-            refused = await self._refused(session, lane, job)
-        if copies and refused is None:
-            await self._slots.turn(len(copies))
-        if not self._leases.lasts(lane):
-            return None
-        if refused is not None:
-            return run, one(refused)
-        if job.kind is DeliveryKind.EDIT:
-            editing = self._caller.edit(run.head, lane, parts, copies)
-            called = await guarded(run, editing, self._caller, self._worker, "edit")
-        else:
+        if job.kind is DeliveryKind.DELETE:
+            async with self._db.begin() as session:
+                copies = await outbox.copies_of(session, lane, job, run.head.parts)
+            await self._turn(len(copies))
+            if not self._leases.lasts(lane):
+                return None
             deleting = self._caller.delete(run.head, lane, copies)
             called = await guarded(run, deleting, self._caller, self._worker, "delete")
+            return (run, called) if called is not None else None
+        change = await self._change(lane, run.head)
+        if isinstance(change, Result):
+            return run, one(change)
+        await self._turn(len(change.copies) + (change.rest is not None))
+        if not self._leases.lasts(lane):
+            return None
+        called = await guarded(run, self._edit(lane, change), self._caller, self._worker, "edit")
         return (run, called) if called is not None else None
 
-    async def _refused(self, session: AsyncSession, lane: LaneHeld, job: Job) -> Result | None:
-        """What the mapping's rules say against an edit, whose copy then stays as it is."""
-        if not lane.has_rules or job.kind is not DeliveryKind.EDIT:
-            return None
-        posts = await stored_parts(session, [job.post_id])
-        one_post = (lane.mapping_id, job.post_id)
-        return (await judge(session, [one_post], posts)).get(one_post)
+    async def _turn(self, messages: int) -> None:
+        if messages:
+            await self._slots.turn(messages)
+
+    async def _change(self, lane: LaneHeld, job: Job) -> Change | Result:
+        """What the copies are to read after an edit; or what the mapping's rules say against it, and they stay.
+
+        Read after the row was set sending: whatever changes from now on is applied again.
+        """
+        async with self._db.begin() as session:
+            parts = await outbox.parts_of(session, job.post_id)
+            rest = await outbox.rest_of(session, lane, job)
+            text_of_rest = None
+            if not parts:
+                return Change(job, (), (), None, None)
+            if lane.has_rules:
+                told = (await stored_parts(session, [job.post_id])).get(job.post_id, ())
+                outcome = await edited(session, lane, told, alone=rest is None)
+                if isinstance(outcome, Result):
+                    return outcome
+                parts = self._changed(parts, outcome)
+                text_of_rest = outcome.rest
+                if not outcome.untouched:
+                    # What goes around the text may move from one part of an album to another.
+                    job = replace(job, parts=tuple(part.message_id for part in parts))
+            found = await outbox.copies_of(session, lane, job, job.parts)
+        copies = tuple(copy for copy in found if copy.message_id != rest)
+        return Change(job, parts, copies, rest, text_of_rest)
+
+    def _changed(self, parts: tuple[Part, ...], passed: Passed) -> tuple[Part, ...]:
+        now = {part.message_id: part for part in new_parts(passed)}
+        button = button_of(passed, self._worker.kind)
+        return tuple(
+            replace(
+                part,
+                text=now[part.message_id].text,
+                entities=now[part.message_id].entities,
+                look=now[part.message_id].look,
+                cover=now[part.message_id].cover,
+                button=button,
+            )
+            if part.message_id in now
+            else part
+            for part in parts
+        )
+
+    async def _edit(self, lane: LaneHeld, change: Change) -> Called:
+        called = await self._caller.edit(change.job, lane, change.parts, change.copies)
+        if change.rest is None or called.result.state is not State.SENT:
+            return called
+        if change.text_of_rest is not None:
+            said = change.text_of_rest
+            follows = Part(0, Kind.TEXT, False, said.text, said.entities)
+            copy = CopyOf(change.rest, 0, Mode.COPY)
+            return await self._caller.edit(replace(change.job, parts=(0,)), lane, (follows,), (copy,))
+        gone = CopyOf(change.rest, 0, Mode.COPY)
+        called = await self._caller.delete(change.job, lane, (gone,))
+        if called.result.state is State.SENT:
+            async with self._db.begin() as session:
+                await outbox.forget_rest(session, lane, change.job, change.rest)
+        return called

@@ -12,6 +12,7 @@ from forwarder import outbox
 from forwarder.calls import Called, Caller, one, same_account
 from forwarder.db import Database
 from forwarder.deliver.desk import Desk
+from forwarder.deliver.further import FurtherCalls
 from forwarder.deliver.leases import Leases
 from forwarder.deliver.slots import PutOff, Slots
 from forwarder.deliver.unsure import LookUp
@@ -20,7 +21,7 @@ from forwarder.ingest.rows import stored_parts
 from forwarder.message import AccountKind, Mode, SendOrder, State
 from forwarder.outbox import Job, LaneHeld, Result, Run, Start, Worker, may_answer, mode_for
 from forwarder.retry import Decision, Side, Verdict, decide
-from forwarder.services.judging import going
+from forwarder.services.judging import Parts, going
 from forwarder.services.rules import TIMES
 
 log = structlog.get_logger(__name__)
@@ -41,6 +42,7 @@ class Posts:
     ) -> None:
         self._db, self._desk, self._leases, self._slots = db, desk, leases, slots
         self._caller, self._look_up, self._worker = caller, look_up, worker
+        self._further = FurtherCalls(db, caller, worker)
 
     async def carry(self, lane: LaneHeld, run: Run) -> tuple[Run, Called] | None:
         """Send what of the run may go now; answer that part of it and what came of it.
@@ -48,7 +50,7 @@ class Posts:
         None when it turned out not to be ours to send any more.
         """
         head = run.head
-        if head.maybe_sent and not self._may_repeat(head):
+        if head.maybe_sent and not self._may_repeat(head) and not self._further.left_alone(head):
             # A call that several shared was another account's: each of its posts is looked for by itself.
             return run.first(1), await self._look_up.find(lane, head)
         if lane.source_protected or any(part.protected for part in head.content):
@@ -57,37 +59,51 @@ class Posts:
             run = run.first(1)
         if not ids_of(head):
             return run.first(1), one(Result(State.WITHDRAWN, "deleted_at_source"))
+        judged: Parts = ()
         if lane.has_rules and not head.maybe_sent:
-            run, stopped = await self._judged(lane, run)
+            run, stopped, judged = await self._judged(lane, run)
             if stopped is not None:
                 return run, one(stopped)
         async with self._slots.slot(lane, run, run.sizes) as slot:
             if isinstance(slot, PutOff):
                 return run.first(1), one(slot.result)
-            return await self._send(lane, run.first(slot))
+            return await self._send(lane, run.first(slot), judged)
 
-    async def _judged(self, lane: LaneHeld, run: Run) -> tuple[Run, Result | None]:
+    async def _judged(self, lane: LaneHeld, run: Run) -> tuple[Run, Result | None, Parts]:
         """As much of the run as the mapping's rules let go now, or its head and what they make of that: posts and
-        rules may have changed since the deliveries were made."""
+        rules may have changed since the deliveries were made. Answers also what was made into something else."""
         queue = [job.post_id for job in run.jobs]
         async with self._db.begin() as session:
-            count, stopped = await going(session, lane.mapping_id, queue, await stored_parts(session, queue))
-        if not count:
-            return run.first(1), stopped
-        jobs = (replace(job, reason=None) if job.reason in TIMES else job for job in run.jobs[:count])
-        return Run(tuple(jobs)), None
+            posts = await stored_parts(session, queue)
+            go = await going(session, lane, self._worker.kind, queue, posts)
+        if not go.count:
+            return run.first(1), go.stopped, ()
+        jobs = tuple(
+            replace(
+                job,
+                reason=None if job.reason in TIMES else job.reason,
+                rewrite=go.rewrite,
+                revision=go.revision,
+            )
+            for job in run.jobs[: go.count]
+        )
+        return Run(jobs), None, posts[queue[0]] if go.rewrite is not None else ()
 
-    async def _send(self, lane: LaneHeld, run: Run) -> tuple[Run, Called] | None:
+    async def _send(self, lane: LaneHeld, run: Run, judged: Parts) -> tuple[Run, Called] | None:
         head = run.head
         mode = (head.mode if head.maybe_sent and head.message_ids else None) or mode_for(
             lane.mode, head.content
         )
+        if head.rewrite is not None:
+            mode = Mode.COPY
         order = replace(order_of(lane, run, mode), reply_to=await self._answered(lane, run, mode))
         started = await self._announce(lane, run.jobs, order)
         if started is None:
             return None
         now = Run(started)
-        await self._slots.turn(len(order.message_ids))
+        if judged and not await self._reads_still(head, judged):
+            return now, one(Result(State.QUEUED, head.reason, unsettled=False))
+        await self._slots.turn(sum(run.sizes))
         began = time.monotonic()
         if run.single:
             called = await self._guarded(now, self._send_single(lane, now.head, order))
@@ -98,11 +114,24 @@ class Posts:
         called = replace(called, took=time.monotonic() - began)
         return now, settled(called, repeated=head.maybe_sent)
 
+    async def _reads_still(self, job: Job, judged: Parts) -> bool:
+        """Whether a post reads as the rules saw it. It is set sending now: an edit from here on follows it as one;
+        one that came just before would be lost."""
+        async with self._db.begin() as session:
+            return (await stored_parts(session, [job.post_id])).get(job.post_id) == judged
+
     async def _send_single(self, lane: LaneHeld, job: Job, order: SendOrder) -> Called | None:
         async def announce(further: SendOrder) -> bool:
             return await self._announce(lane, (job,), further) is not None
 
-        return await self._caller.send(job, lane, order, announce)
+        if job.begun:
+            return await self._further.make(lane, job, order)
+        called = await self._caller.send(job, lane, order, announce)
+        if called is None or called.result.state is not State.SENT:
+            return called
+        if order.rewrite is None or not order.rewrite.further_calls:
+            return called
+        return await self._further.after(lane, job, order, called.result.sent_ids)
 
     async def _answered(self, lane: LaneHeld, run: Run, mode: Mode) -> int | None:
         """The copy that the post answers, where it can answer one."""
@@ -166,6 +195,7 @@ def order_of(lane: LaneHeld, run: Run, mode: Mode) -> SendOrder:
         topic=lane.destination_topic,
         silent=lane.silent,
         album=run.single and len(ids_of(run.head)) > 1,
+        rewrite=run.head.rewrite if run.single else None,
     )
 
 
@@ -185,4 +215,9 @@ def start_of(lane: LaneHeld, jobs: tuple[Job, ...], order: SendOrder) -> Start:
 def settled(called: Called, *, repeated: bool) -> Called:
     """The results of a call that say whether one with these ids may have been executed, this one or one before."""
     unsettled = repeated or isinstance(called.error, OutcomeUnknown)
-    return replace(called, results=tuple(replace(result, unsettled=unsettled) for result in called.results))
+    return replace(
+        called,
+        results=tuple(
+            replace(result, unsettled=unsettled or bool(result.unsettled)) for result in called.results
+        ),
+    )

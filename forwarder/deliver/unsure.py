@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import structlog
 
 from forwarder import outbox
 from forwarder.calls import Called, one
 from forwarder.db import Database
 from forwarder.errors import AccountNotReady, NobodyAnswers, TelegramError
-from forwarder.message import FindOrder, State
+from forwarder.message import FindOrder, Kind, Mode, Remembered, Rewrite, State
 from forwarder.models import WhenUnsure
-from forwarder.outbox import Job, LaneHeld, Result
+from forwarder.outbox import Job, LaneHeld, Result, Worker
 from forwarder.retry import MAX_ATTEMPTS
 from forwarder.seam import Finder
 
@@ -31,8 +34,8 @@ UNSURE = "unsure"
 
 
 class LookUp:
-    def __init__(self, db: Database, finder: Finder | None) -> None:
-        self._db, self._finder = db, finder
+    def __init__(self, db: Database, finder: Finder | None, worker: Worker) -> None:
+        self._db, self._finder, self._worker = db, finder, worker
 
     async def find(self, lane: LaneHeld, job: Job) -> Called:
         """Find out whether a send was executed. Absence proves nothing until it has lasted."""
@@ -48,17 +51,42 @@ class LookUp:
         except (AccountNotReady, TelegramError) as error:
             return one(not_found_out(lane, job, error, waiting))
         if found is not None:
-            return one(Result(State.SENT, message_ids=order.message_ids, sent_ids=found, mode=order.mode))
+            return one(await self._found(lane, job, order, found))
         if job.age < ABSENCE_PROVES:
             return one(waiting)
-        if job.attempts + 1 >= MAX_ATTEMPTS:
-            return one(Result(State.FAILED, "proven_absent", attempt=True, unsettled=False))
-        return one(Result(State.QUEUED, "proven_absent", attempt=True, unsettled=False))
+        state = State.FAILED if job.attempts + 1 >= MAX_ATTEMPTS else State.QUEUED
+        return one(Result(state, "proven_absent", attempt=True, unsettled=job.begun))
+
+    async def _found(self, lane: LaneHeld, job: Job, order: FindOrder, found: tuple[int, ...]) -> Result:
+        """All that was to be sent is there; or its first part, and what is left goes on."""
+        if job.begun:
+            sources, sent_ids = (*job.message_ids, *order.message_ids), (*job.sent_ids, *found)
+            ids = tuple(copy or None for copy in sent_ids)
+            return Result(State.SENT, message_ids=sources, sent_ids=ids, mode=order.mode)
+        if job.rewrite is not None and job.rewrite.further_calls:
+            await self._db.in_one_trip(outbox.note_begun(lane, job, found, self._worker))
+            return Result(State.QUEUED, "outcome_unknown", unsettled=True)
+        return Result(State.SENT, message_ids=order.message_ids, sent_ids=found, mode=order.mode)
 
     async def _order(self, lane: LaneHeld, job: Job) -> FindOrder:
         async with self._db.begin() as session:
             known = await outbox.known_copies(session, lane, job.seen_id)
             remembered = await outbox.remembered(session, job)
+        rest = job.rewrite.rest if job.begun and job.rewrite is not None else None
+        if rest is not None:
+            text_alone = Remembered(rest.message_id, Kind.TEXT, (rest.text,), rewritten=True)
+            return FindOrder(
+                source=job.source,
+                message_ids=(rest.message_id,),
+                destination=lane.destination,
+                mode=Mode.COPY,
+                after_id=job.seen_id,
+                known_ids=known | frozenset(job.sent_ids),
+                remembered=(text_alone,),
+                topic=lane.destination_topic,
+            )
+        if job.rewrite is not None and job.mode is Mode.COPY:
+            remembered = as_rewritten(job.rewrite, remembered)
         return FindOrder(
             source=job.source,
             message_ids=job.message_ids,
@@ -71,6 +99,17 @@ class LookUp:
         )
 
 
+def as_rewritten(rewrite: Rewrite, remembered: Sequence[Remembered]) -> tuple[Remembered, ...]:
+    """What the copies read, where rules have changed the post: no more and no less than was sent."""
+    sent = {part.message_id: part for part in rewrite.parts}
+    bare = ("",) if rewrite.captions_follow else ()
+    return tuple(
+        replace(one, kind=part.kind, texts=(part.text, *bare), rewritten=True)
+        for one in remembered
+        if (part := sent.get(one.message_id)) is not None
+    )
+
+
 def not_found_out(lane: LaneHeld, job: Job, error: Exception, waiting: Result) -> Result:
     """Nobody could look: wait for whoever is away for now, else the mapping's own setting decides."""
     log.info("look_up_not_possible", reason=str(error))
@@ -81,5 +120,5 @@ def not_found_out(lane: LaneHeld, job: Job, error: Exception, waiting: Result) -
     if job.age < (PATIENCE if for_now else ABSENCE_PROVES):
         return waiting
     if lane.when_unsure is WhenUnsure.AGAIN and not partly and job.attempts + 1 < MAX_ATTEMPTS:
-        return Result(State.QUEUED, "sent_again", attempt=True, new_epoch=True, unsettled=False)
+        return Result(State.QUEUED, "sent_again", attempt=True, new_epoch=True, unsettled=job.begun)
     return Result(State.HELD, UNSURE)

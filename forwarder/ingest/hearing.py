@@ -25,9 +25,11 @@ from forwarder.message import (
     Deleted,
     Edited,
     Heard,
+    Kind,
     Mode,
     News,
     Origin,
+    Rewrite,
     SourceMessage,
     without_nul,
 )
@@ -94,21 +96,27 @@ class Ingest:
         pairs: Sequence[tuple[int, int]],
         mode: Mode,
         topic: int = 0,
+        rewrite: Rewrite | None = None,
     ) -> list[Due]:
         """Hear our own copies in a chat that is also a source: Telegram does not echo a bot's posts to it.
 
-        ``pairs`` are (source message id, copy id). Where a user account listens it hears them by itself, with
-        their album; hearing them in two ways would tear the album apart.
+        ``pairs`` are (source message id, copy id), ``rewrite`` what rules have made of the post. Where a user account
+        listens it hears them by itself, with their album; hearing them in two ways would tear the album apart.
         """
         if await heard_by_user(session, chat_id):
             return []
-        copies = dict(pairs)
+        copies: dict[int, int] = {}
+        for message_id, copy in pairs:
+            copies.setdefault(message_id, copy)
         source_chat, parts = await post_parts(session, post_id)
+        said = {part.message_id: part for part in rewrite.parts} if rewrite is not None else {}
         own = [
             replace(
                 part,
                 chat_id=chat_id,
                 message_id=copies[part.message_id],
+                text=said[part.message_id].text if part.message_id in said else part.text,
+                entities=said[part.message_id].entities if part.message_id in said else part.entities,
                 date=datetime.now(UTC),
                 heard=Heard.OWN,
                 album_id=f"own:{post_id}" if len(copies) > 1 else None,
@@ -122,6 +130,20 @@ class Ingest:
             for part in parts
             if part.message_id in copies
         ]
+        if rewrite is not None and rewrite.rest is not None and len(pairs) > len(copies):
+            rest, copy = rewrite.rest, pairs[-1][1]
+            own.append(
+                SourceMessage(
+                    chat_id,
+                    copy,
+                    datetime.now(UTC),
+                    Kind.TEXT,
+                    Heard.OWN,
+                    rest.text,
+                    rest.entities,
+                    topic_id=topic,
+                )
+            )
         return (await self.receive(session, account_id, AccountKind.BOT, own)).due
 
     async def settle(

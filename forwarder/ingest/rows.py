@@ -32,13 +32,14 @@ STORE = text(
         returning p.id, p.channel_id, p.position, p.state
     ), stored as (
         insert into messages (channel_id, message_id, post_id, kind, heard, album_id, date, edit_date, topic_id,
-                              reply_to, text, entities, media_id, facts, origin_chat, origin_message, protected)
+                              reply_to, text, entities, media_id, file_id, facts, origin_chat, origin_message,
+                              protected)
         select m.channel, m.id, coalesce(m.post, f.id), m.kind, m.heard, m.album, m.date, m.edit_date, m.topic,
-               m.reply_to, m.text, m.entities, m.media, m.facts, m.origin_chat, m.origin_message, m.protected
+               m.reply_to, m.text, m.entities, m.media, m.file, m.facts, m.origin_chat, m.origin_message, m.protected
           from json_to_recordset(cast(:messages as json)) as m (
                channel int, id bigint, post bigint, position bigint, kind text, heard text, album text,
                date timestamptz, edit_date timestamptz, topic int, reply_to bigint, text text, entities jsonb,
-               media text, facts jsonb, origin_chat bigint, origin_message bigint, protected boolean)
+               media text, file text, facts jsonb, origin_chat bigint, origin_message bigint, protected boolean)
           left join fresh f on f.channel_id = m.channel and f.position = m.position
         on conflict (channel_id, message_id) do nothing
     ), moved as (
@@ -107,6 +108,8 @@ def message_json(channel: int, post: PlannedPost, message: SourceMessage) -> dic
     }
     if message.edit_date is not None:
         row["edit_date"] = message.edit_date.isoformat()
+    if message.file_id is not None:
+        row["file"] = message.file_id
     if message.origin is not None:
         row["origin_chat"], row["origin_message"] = message.origin.chat_id, message.origin.message_id
     return row
@@ -154,7 +157,8 @@ async def name_media(session: AsyncSession, plans: Sequence[Plan]) -> None:
     """Name media that the bot heard first as MTProto names them.
 
     Both APIs have names of their own for one medium; a source that a user account listens to is complete when
-    that has heard its posts, so all such sources are compared by the same names.
+    that has heard its posts, so all such sources are compared by the same names. What the bot calls a file is kept
+    whoever heard it first: it sends anew by that name only.
     """
     named = [
         (plan.source.id, m.message_id, m.media_id)
@@ -162,6 +166,25 @@ async def name_media(session: AsyncSession, plans: Sequence[Plan]) -> None:
         for m in plan.known
         if m.media_id is not None and m.heard not in (Heard.BOT, Heard.OWN)
     ]
+    filed = [
+        (plan.source.id, m.message_id, m.file_id)
+        for plan in plans
+        for m in plan.known
+        if m.file_id is not None and m.heard is Heard.BOT
+    ]
+    if filed:
+        channels, ids, files = zip(*filed, strict=True)
+        await session.execute(
+            text(
+                """
+                update messages m set file_id = named.file
+                  from unnest(cast(:channels as int[]), cast(:ids as bigint[]), cast(:files as text[]))
+                           as named (channel, id, file)
+                 where m.channel_id = named.channel and m.message_id = named.id and m.file_id is null
+                """
+            ),
+            {"channels": list(channels), "ids": list(ids), "files": list(files)},
+        )
     if named:
         channels, ids, media = zip(*named, strict=True)
         await session.execute(
@@ -230,5 +253,6 @@ def message_of(row: object, chat_id: int) -> SourceMessage:
         reply_to=values["reply_to"],
         origin=Origin(origin, values["origin_message"]) if origin is not None else None,
         protected=values["protected"],
+        file_id=values["file_id"],
         facts=Facts(**values["facts"]) if values["facts"] else NO_FACTS,
     )

@@ -37,6 +37,7 @@ from forwarder.outbox.lanes import (
     taken,
 )
 from forwarder.outbox.results import ended_without_success, ends_posts, note_wait, record
+from forwarder.outbox.rewrites import forget_rest, note_begun, rest_of
 from forwarder.outbox.runs import MOST_MESSAGES, first_run, may_answer, mode_for
 from forwarder.outbox.values import (
     ALONE,
@@ -89,12 +90,14 @@ __all__ = [
     "ended_without_success",
     "ends_posts",
     "first_run",
+    "forget_rest",
     "give_back",
     "in_order",
     "jobs_of",
     "known_copies",
     "may_answer",
     "mode_for",
+    "note_begun",
     "note_wait",
     "open_jobs",
     "parts_of",
@@ -104,6 +107,7 @@ __all__ = [
     "release_idle",
     "remembered",
     "renew",
+    "rest_of",
     "run_of_call",
     "start",
     "started",

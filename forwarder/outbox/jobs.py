@@ -24,6 +24,7 @@ from forwarder.message import (
     State,
     look_of,
 )
+from forwarder.outbox.rewrites import rewrite_from, rewrite_json
 from forwarder.outbox.runs import same_call
 from forwarder.outbox.values import CopyOf, Job, LaneHeld, Part, Run, Start, Worker
 from forwarder.pace import Place
@@ -32,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 COLUMNS = """d.id, d.post_id, d.kind, d.class as klass, d.state, d.position, d.attempts, d.epoch, d.reserved, d.reason,
                 d.mode, d.route, d.account_id, d.message_ids, d.random_ids, d.seen_id, d.parts, d.unsettled, d.batch,
-                d.not_before, d.claimed_at, d.created_at"""
+                d.not_before, d.claimed_at, d.created_at, d.sent_ids, cast(d.details as text) as details"""
 TIMES = """extract(epoch from j.not_before - clock_timestamp())::float8 as due_in,
            extract(epoch from clock_timestamp() - coalesce(j.claimed_at, j.created_at))::float8 as age"""
 
@@ -118,6 +119,8 @@ def run_of_call(run: Run, rows: Sequence[Any]) -> Run:
 
 
 def job_of(row: Any) -> Job:
+    # What a delivery keeps of a rewrite counts while a call with it may have been executed; then it is made anew.
+    open_ended = row.unsettled or row.sent_ids or row.state in ("sending", "unsure")
     return Job(
         delivery_id=row.id,
         post_id=row.post_id,
@@ -147,6 +150,8 @@ def job_of(row: Any) -> Job:
             for message_id, kind, protected, reply in row.content or ()
         ),
         due_in=row.due_in,
+        rewrite=rewrite_from(row.details) if open_ended and row.kind == "post" else None,
+        sent_ids=tuple(row.sent_ids or ()) if row.kind == "post" else (),
     )
 
 
@@ -245,15 +250,18 @@ START = text(
     """
     update deliveries d
        set state = 'sending', claimed_at = clock_timestamp(), not_before = null, reason = null,
-           route = :route, account_id = :account, mode = n.mode, revision = n.revision, again = false,
+           route = :route, account_id = :account, mode = n.mode, again = false, details = cast(n.details as jsonb),
+           revision = case when d.unsettled or d.state <> 'queued' then coalesce(d.revision, n.revision)
+                           else n.revision end,
            message_ids = cast(n.message_ids as bigint[]), random_ids = cast(n.random_ids as bigint[]),
            batch = n.batch, reserved = 0,
            seen_id = case when d.unsettled or d.state <> 'queued' or :route = 'user' then coalesce(d.seen_id, 0) else
                coalesce((select max(message_id) from copies where channel_id = n.destination), 0) end
       from unnest(cast(:ids as bigint[]), cast(:states as text[]), cast(:epochs as int[]), cast(:modes as text[]),
                   cast(:revisions as int[]), cast(:message_ids as text[]), cast(:random_ids as text[]),
-                  cast(:batches as bigint[]), cast(:destinations as int[]), cast(:fences as bigint[]))
-               as n (id, state, epoch, mode, revision, message_ids, random_ids, batch, destination, fence)
+                  cast(:batches as bigint[]), cast(:destinations as int[]), cast(:fences as bigint[]),
+                  cast(:details as text[]))
+               as n (id, state, epoch, mode, revision, message_ids, random_ids, batch, destination, fence, details)
      where d.id = n.id and d.state = n.state and d.epoch = n.epoch
        and exists (select 1 from lanes l where l.mapping_id = d.mapping_id
                       and l.holder = :holder and l.fence = n.fence)
@@ -272,12 +280,13 @@ def start(starts: Sequence[Start], worker: Worker) -> Ask:
             "states": [s.jobs[i].state.value for s, i in carried],
             "epochs": [s.jobs[i].epoch for s, i in carried],
             "modes": [s.mode.value for s, _ in carried],
-            "revisions": [s.lane.revision for s, _ in carried],
+            "revisions": [s.jobs[i].revision or s.lane.revision for s, i in carried],
             "message_ids": [array(s.message_ids[i]) for s, i in carried],
             "random_ids": [array(s.random_ids[i]) for s, i in carried],
             "batches": [s.jobs[0].delivery_id if len(s.jobs) > 1 else None for s, _ in carried],
             "destinations": [s.lane.destination_id for s, _ in carried],
             "fences": [s.lane.fence for s, _ in carried],
+            "details": [rewrite_json(s.jobs[i].rewrite) for s, i in carried],
             "route": worker.kind.value,
             "account": worker.account_id,
             "holder": worker.holder,

@@ -94,7 +94,8 @@ RECORD_OTHER = text(
            unsettled = coalesce(n.unsettled, d.unsettled or d.state in ('sending', 'unsure')),
            batch = case when n.reason = :alone then null else d.batch end,
            done_at = case when n.final and not d.again then clock_timestamp() end, again = d.again and not n.final,
-           details = cast(n.details as jsonb), revision = coalesce(n.revision, d.revision)
+           details = coalesce(cast(n.details as jsonb), case when d.details ? 'rewrite' then d.details end),
+           revision = coalesce(n.revision, d.revision)
       from unnest(cast(:ids as bigint[]), cast(:fences as bigint[]), cast(:epochs as int[]), cast(:was as text[]),
                   cast(:states as text[]), cast(:reasons as text[]), cast(:places as smallint[]),
                   cast(:waits as float8[]), cast(:attempts as int[]), cast(:new_epochs as int[]),
@@ -144,7 +145,7 @@ RECORD_SENT = text(
         update deliveries d
            set state = case when d.again then 'queued' else 'sent' end, reason = null,
                sent_ids = coalesce(cast(n.sent_ids as bigint[]), d.sent_ids), not_before = null, reserved = 0,
-               mode = coalesce(n.mode, d.mode), account_id = :account, route = :route,
+               mode = coalesce(n.mode, d.mode), account_id = :account, route = :route, details = null,
                done_at = case when d.again then null else clock_timestamp() end, again = false, unsettled = false
           from unnest(cast(:ids as bigint[]), cast(:fences as bigint[]), cast(:epochs as int[]),
                       cast(:sent_ids as text[]), cast(:modes as text[])) as n (id, fence, epoch, sent_ids, mode)

@@ -6,7 +6,18 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from forwarder.message import PLAIN_LOOK, AccountKind, DeliveryKind, Entity, Kind, Look, Mode, State
+from forwarder.message import (
+    PLAIN_LOOK,
+    AccountKind,
+    Button,
+    DeliveryKind,
+    Entity,
+    Kind,
+    Look,
+    Mode,
+    Rewrite,
+    State,
+)
 from forwarder.models import CLASS_ORDER, WhenUnsure
 from forwarder.pace import Place
 
@@ -61,7 +72,9 @@ class Job:
     ``source`` is the chat in which its post was heard: of a group that became a supergroup, the old one.
     ``content`` are the messages of a post that were not deleted, without their texts. ``age`` is seconds since it
     was last set sending, ``late`` since the time it was put off to, ``due_in`` until then (None: at once).
-    ``batch`` names the call that carries it together with others.
+    ``batch`` names the call that carries it together with others. ``rewrite`` is what rules have made of the post,
+    ``revision`` that of the rules that were asked; ``sent_ids`` are the copies that stand already where further calls
+    are to follow.
     """
 
     delivery_id: int
@@ -89,11 +102,27 @@ class Job:
     batch: int | None = None
     content: tuple[Part, ...] = ()
     due_in: float | None = None
+    rewrite: Rewrite | None = None
+    revision: int | None = None
+    sent_ids: tuple[int, ...] = ()
 
     @property
     def maybe_sent(self) -> bool:
         """Whether a call with its ids may have been executed."""
-        return self.unsettled or self.state in (State.SENDING, State.UNSURE)
+        return self.unsettled or self.begun or self.state in (State.SENDING, State.UNSURE)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the first of several calls is done; the further ones are what is left."""
+        return self.rewrite is not None and bool(self.sent_ids)
+
+    @property
+    def messages(self) -> int:
+        """What its calls count as; a post that has been in a call has the messages that this carried."""
+        further = self.rewrite.further_calls if self.rewrite is not None else 0
+        if self.begun:
+            return max(further, 1)
+        return (len(self.message_ids if self.maybe_sent else self.content) or 1) + further
 
     @property
     def due(self) -> bool:
@@ -116,8 +145,8 @@ class Run:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Messages of each post; of one that has been in a call, those that this call carried."""
-        return tuple(len(job.message_ids if job.maybe_sent else job.content) or 1 for job in self.jobs)
+        """What each post counts as."""
+        return tuple(job.messages for job in self.jobs)
 
     def first(self, count: int) -> Run:
         return self if count >= len(self.jobs) else Run(self.jobs[:count])
@@ -200,14 +229,22 @@ again, one that waits goes on waiting, or quick edits would overtake the pace.""
 
 
 def random_id(
-    mapping_id: int, source: int, message_id: int, kind: DeliveryKind, epoch: int, run: int = 0
+    mapping_id: int,
+    source: int,
+    message_id: int,
+    kind: DeliveryKind,
+    epoch: int,
+    run: int = 0,
+    *,
+    rest: bool = False,
 ) -> int:
     """The MTProto ``random_id`` of one message: the same for every attempt, so that Telegram sends it once.
 
     It does not depend on the mode, so the copy that stands in for a refused forward shares it. Signed 64
-    bits, never 0. ``run`` is always 0 so far: a post is one row of its mapping, whether a backfill brought it or not.
+    bits, never 0. ``rest`` is a message that follows because the post's text was too long for one. ``run`` is
+    always 0 so far: a post is one row of its mapping, whether a backfill brought it or not.
     """
-    words = f"{mapping_id}:{run}:{source}:{message_id}:{kind}:{epoch}"
+    words = f"{mapping_id}:{run}:{source}:{message_id}:{kind}:{epoch}" + (":rest" if rest else "")
     number = int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "big", signed=True)
     return number or 1
 
@@ -232,6 +269,8 @@ class Part:
     replaced: bool = False
     file_id: str | None = None
     look: Look = PLAIN_LOOK
+    button: Button | None = None
+    cover: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,6 @@ PROBLEMS: Mapping[str, str] = {
     "rule_only_once": "{place}: a set has one “{word}”; change or remove the other.",
     "rule_same_name": "{place}: another rule is called “{word}” already.",
     "rule_too_deep": "{place}: conditions go at most {most} deep.",
-    "rule_not_carried_out": "{place}: “{word}” is not carried out yet. Rules let posts pass or wait so far; "
-    "they change none.",
     "rule_no_such": "There is no rule {number}; the set has {count}.",
     "rule_bad_order": "Name every rule once, in the new order: {count} numbers, each from 1 to {count}.",
     "rule_no_target": "“{word}” is neither a mapping's number nor list:NUMBER.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,12 +12,25 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.errors import InvalidRequest, RuleFailed
-from forwarder.message import SourceMessage, State
-from forwarder.outbox import Result, RuledBy
-from forwarder.rules import Context, Counters, Hold, NotBefore, Refused, Rules, Withdraw, decide, when
+from forwarder.message import AccountKind, Mode, Rewrite, SourceMessage, State
+from forwarder.outbox import LaneHeld, Result, RuledBy
+from forwarder.rules import (
+    Context,
+    Counters,
+    Hold,
+    NotBefore,
+    Passed,
+    Refused,
+    Rules,
+    Withdraw,
+    decide,
+    rewrite_of,
+    when,
+)
 from forwarder.rules.when import AtMost, Review, moment
 from forwarder.services import reviewing
 from forwarder.services.kept_rules import kept_rules, read_kept
+from forwarder.services.rule_context import SourceNamed, context_of
 
 Parts = Sequence[SourceMessage]
 Asked = tuple[int, int]
@@ -38,29 +52,76 @@ async def judge(
         except InvalidRequest as error:
             stopped |= dict.fromkeys(of_mapping, unreadable(kept, error))
             continue
-        found = ((one, ruling(rules, posts[one[1]])) for one in of_mapping)
-        stopped |= {one: result for one, result in found if result is not None}
+        source = named(kept)
+        for one in of_mapping:
+            parts = posts[one[1]]
+            outcome = ruling(rules, parts, source.context(parts))
+            if isinstance(outcome, Result):
+                stopped[one] = outcome
     return stopped
 
 
+@dataclass(frozen=True, slots=True)
+class Going:
+    """How many posts of a run may go now, and what becomes of the one behind them. A post that goes changed goes by
+    itself, as ``rewrite``; ``revision`` is that of the rules."""
+
+    count: int
+    stopped: Result | None = None
+    rewrite: Rewrite | None = None
+    revision: int | None = None
+
+
 async def going(
-    session: AsyncSession, mapping_id: int, queue: Sequence[int], posts: Mapping[int, Parts]
-) -> tuple[int, Result | None]:
-    """How many of these posts may go now, in their order, and what becomes of the one behind them."""
-    [kept] = await kept_rules(session, [mapping_id])
+    session: AsyncSession,
+    lane: LaneHeld,
+    kind: AccountKind,
+    queue: Sequence[int],
+    posts: Mapping[int, Parts],
+) -> Going:
+    """What the rules make of these posts, in their order, where an account of this kind sends them."""
+    [kept] = await kept_rules(session, [lane.mapping_id])
     try:
         rules = read_kept(kept)
     except InvalidRequest as error:
-        return 0, unreadable(kept, error)
-    sent = await sent_today(session, mapping_id, rules.when.at_most, kept.now)
-    words = await reviewing.standings(session, mapping_id, queue) if rules.when.review is not None else {}
+        return Going(0, unreadable(kept, error))
+    sent = await sent_today(session, lane.mapping_id, rules.when.at_most, kept.now)
+    words = (
+        await reviewing.standings(session, lane.mapping_id, queue) if rules.when.review is not None else {}
+    )
     for before, post in enumerate(queue):
-        if parts := posts.get(post):
-            word = words.get(post, reviewing.NOBODY)
-            stopped = ruling(rules, parts) or waiting(rules, parts[0].date, kept.now, sent + before, word)
-            if stopped is not None:
-                return before, stopped
-    return len(queue), None
+        if not (parts := posts.get(post)):
+            continue
+        context = await context_of(session, lane.mapping_id, named(kept), rules, parts)
+        outcome = ruling(rules, parts, context)
+        if isinstance(outcome, Result):
+            return Going(before, outcome)
+        word = words.get(post, reviewing.NOBODY)
+        put_off = waiting(rules, parts[0].date, kept.now, sent + before, word)
+        if put_off is not None:
+            return Going(before, put_off)
+        rewrite = rewrite_of(outcome, kind)
+        if rewrite is None:
+            continue
+        if lane.mode is Mode.FORWARD and not lane.copy_fallback:
+            return Going(before, stays_a_forward(outcome, rules))
+        return Going(before) if before else Going(1, None, rewrite, rules.revision)
+    return Going(len(queue), revision=rules.revision)
+
+
+async def edited(session: AsyncSession, lane: LaneHeld, parts: Parts, *, alone: bool) -> Passed | Result:
+    """What the rules make of a post whose copies are to follow an edit. ``alone``: it has no second message."""
+    [kept] = await kept_rules(session, [lane.mapping_id])
+    try:
+        rules = read_kept(kept)
+    except InvalidRequest as error:
+        return unreadable(kept, error)
+    context = await context_of(session, lane.mapping_id, named(kept), rules, parts)
+    return ruling(rules, parts, replace(context, alone=alone))
+
+
+def named(kept: Row[Any]) -> SourceNamed:
+    return SourceNamed(kept.chat, kept.title, kept.username)
 
 
 def unreadable(kept: Row[Any], error: InvalidRequest) -> Result:
@@ -68,20 +129,22 @@ def unreadable(kept: Row[Any], error: InvalidRequest) -> Result:
     return Result(State.FAILED, "rules_unreadable", by=RuledBy(place, (), kept.revision))
 
 
-def ruling(rules: Rules, parts: Parts) -> Result | None:
-    """What the rules make of a post; None where it goes as it is."""
+def stays_a_forward(passed: Passed, rules: Rules) -> Result:
+    """A forward shows what its author wrote; where the mapping allows no copy in its place, nothing goes."""
+    by = RuledBy(passed.by[0] if passed.by else "", (), rules.revision)
+    return Result(State.FAILED, "forward_cannot_be_changed", by=by)
+
+
+def ruling(rules: Rules, parts: Parts, context: Context) -> Passed | Result:
+    """What the rules make of a post: what goes, or why nothing does."""
     try:
-        outcome = decide(rules, parts, Context())
+        outcome = decide(rules, parts, context)
     except RuleFailed as error:
         return Result(State.FAILED, "rule_failed", by=RuledBy(error.rule, (), rules.revision))
     if isinstance(outcome, Refused):
         by = RuledBy(outcome.rule, outcome.words, rules.revision)
         return Result(State.FILTERED, outcome.reason, by=by)
-    # Such rules are refused when they are saved. Where one is kept all the same, no post goes as if it were not.
-    undone = () if outcome.untouched else outcome.by
-    if undone:
-        return Result(State.FAILED, "rule_not_carried_out", by=RuledBy(undone[0], (), rules.revision))
-    return None
+    return outcome
 
 
 def waiting(

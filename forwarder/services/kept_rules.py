@@ -27,12 +27,13 @@ async def kept_rules(session: AsyncSession, mapping_ids: Sequence[int]) -> Seque
         text(
             """
             select m.id, m.revision, clock_timestamp() as now, cast(m.rules as text) as own,
+                   c.telegram_id as chat, c.title, c.username,
                    array(select cast(l.settings -> 'rules' as text) from lists l
                            join list_channels s on s.list_id = l.id and s.side = 'source'
                            join list_channels d on d.list_id = l.id and d.side = 'destination'
                           where s.channel_id = m.source_id and d.channel_id = m.destination_id
                             and l.settings ? 'rules' order by l.id) as lists
-              from mappings m where m.id = any(:ids)
+              from mappings m join channels c on c.id = m.source_id where m.id = any(:ids)
             """
         ),
         {"ids": list(mapping_ids)},

@@ -69,7 +69,7 @@ SEND_UNSURE_AGAIN = text(
     """
     update deliveries set state = case when :paused then 'held' else 'queued' end,
            reason = case when :paused then 'paused' end, attempts = 0, epoch = epoch + 1, not_before = null,
-           reserved = 0, unsettled = false
+           reserved = 0, unsettled = sent_ids is not null
      where mapping_id = :mapping and done_at is null and state = 'held' and reason = 'unsure'
     """
 )

@@ -163,7 +163,8 @@ class QueueManager:
                     text(
                         """
                         update deliveries d set state = 'queued', reason = null, done_at = null, attempts = 0,
-                               epoch = d.epoch + 1, not_before = null, reserved = 0, unsettled = false
+                               epoch = d.epoch + 1, not_before = null, reserved = 0,
+                               unsettled = d.sent_ids is not null
                           from lanes l, mappings m
                          where d.id = :id and d.state in ('failed', 'held') and l.mapping_id = d.mapping_id
                            and m.id = d.mapping_id and m.state = 'active'

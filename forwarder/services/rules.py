@@ -6,7 +6,7 @@ change raises the revision of every mapping that it concerns; outcomes store the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Values
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +22,6 @@ from forwarder.services import audit, mapping_checks, mapping_rows, reviewing
 
 TIMES = frozenset({"delay", "quiet", "days", "at_most"})
 """Verbs that put posts off; also the reasons of posts that wait for them."""
-
-CARRIED_OUT = TIMES | {"allow", "deny", "review"}
-"""The verbs that delivery goes by. No others are taken: a rule that is kept is never passed over in silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,6 @@ class RuleService:
         async with self._db.begin() as session:
             before = await self._read(session, owner, lock=True)
             rules = parse({"rules": change(to_json(before).get("rules", []))}, before.revision + 1)
-            refuse_what_is_not_carried_out(rules, [rule.written for rule in before.rules])
             await self._write(session, owner, rules)
             await audit.record(session, actor, action, str(owner), rules=len(rules.rules))
             return rules
@@ -130,13 +126,6 @@ class RuleService:
         await session.flush()
         await session.execute(ASK_AGAIN, {"mappings": changed, "times": list(TIMES)})
         await reviewing.ask_again(session, changed)
-
-
-def refuse_what_is_not_carried_out(rules: Rules, kept: Collection[Values[str, Any]]) -> None:
-    """Raises InvalidRequest ``rule_not_carried_out`` for a new rule that delivery does not go by."""
-    for number, rule in enumerate(rules.rules, 1):
-        if rule.verb not in CARRIED_OUT and rule.written not in kept:
-            raise wrong("rule_not_carried_out", place=f"rules[{number}]", word=rule.verb)
 
 
 def without_rules(settings: Values[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from forwarder.comparing.mending import Mended, Mender
 from forwarder.comparing.report import Audit
 from forwarder.errors import InvalidRequest, TelegramError
 from forwarder.message import AccountKind, Edited
+from forwarder.services.rules import Owner, RuleService
 from tests import builders
 from tests.builders import House
 from tests.integration.carriers import Street
@@ -61,6 +62,21 @@ async def test_it_tells_the_truth_though_our_rows_have_forgotten_the_copies(
     assert (await mend(core, chats, found)).recorded == 4
     assert (await audited(core, chats, mapping)).good
     assert len(await core.run("select 1 from copies")) == 5
+
+
+async def test_the_second_message_of_a_text_that_rules_have_split_is_no_double(
+    core: House, street: Street, chats: Chats
+) -> None:
+    mapping = await core.mapping(NEWS, DIGEST)
+    for rule in ({"footer": "below"}, {"too_long": "split"}):
+        await RuleService(core.db).add(Owner("mapping", mapping), rule)
+    await core.hear(*chats.post(replace(post(1), text=("word " * 819).strip())))
+    await street.carrier(street.sender(USER)).carry(mapping)
+    chats.see()
+    [_, rest] = sorted(chats.there)
+    chats.there[rest] = replace(chats.there[rest], text="below")
+    found = await audited(core, chats, mapping)
+    assert (found.posts, found.copies, found.doubles, found.good) == (1, 1, (), True)
 
 
 async def test_it_tells_the_truth_though_our_rows_say_sent(core: House, street: Street, chats: Chats) -> None:

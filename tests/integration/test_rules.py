@@ -76,22 +76,6 @@ async def test_what_is_wrong_changes_nothing(core: House) -> None:
     assert (len((await service.get(owner)).rules), await revision(core, mapping)) == (1, 1)
 
 
-async def test_a_rule_that_delivery_does_not_go_by_is_not_taken_and_can_still_be_removed(core: House) -> None:
-    mapping = await core.mapping()
-    service, owner = RuleService(core.db), Owner("mapping", mapping)
-    await core.keep_rules(mapping, {"rules": [{"footer": "a"}]})
-    await service.add(owner, {"deny": {"words": ["sale"]}})
-    for change in (
-        service.add(owner, {"cut": 99}),
-        service.replace(owner, {"rules": [{"footer": "b"}]}),
-    ):
-        with pytest.raises(InvalidRequest) as refused:
-            await change
-        assert refused.value.code == "rule_not_carried_out"
-    await service.remove(owner, 1)
-    assert await labels(core, mapping) == ["deny #1"]
-
-
 async def test_two_who_add_at_once_both_have_their_rule(core: House) -> None:
     mapping = await core.mapping()
     service, owner = RuleService(core.db), Owner("mapping", mapping)
@@ -168,11 +152,8 @@ async def test_the_command_line_adds_lists_tries_and_removes(
     await core.hear(post(1, "Big SALE"), post(2, "Кот 😀"))
     added = await run("rule", "add", mapping, "deny", '{"words": ["sale"]}', "--name", "no sale")
     assert (added.exit_code, added.output.startswith(f"Rule 1 of mapping:{mapping}: no sale.")) == (0, True)
-    refused = await run("rule", "add", mapping, "footer", "<b>{source_title}</b>")
-    said = "rules[2]: “footer” is not carried out yet. Rules let posts pass or wait so far; they change none"
-    assert (refused.exit_code, refused.stderr.startswith(said)) == (1, True)
-    no_sale = {"name": "no sale", "deny": {"words": ["sale"]}}
-    await core.keep_rules(int(mapping), {"rules": [no_sale, {"footer": "<b>{source_title}</b>"}]})
+    added = await run("rule", "add", mapping, "footer", "<b>{source_title}</b>")
+    assert (added.exit_code, added.output.startswith(f"Rule 2 of mapping:{mapping}: footer #2.")) == (0, True)
     assert '1\tno sale\tdeny\t{"words": ["sale"]}' in (await run("rule", "list", mapping)).output
     tried = (await run("rule", "try", mapping, "--last", "2")).output
     assert "1 text: refused by the rule “no sale” because of: SALE" in tried

@@ -167,7 +167,6 @@ async def test_a_rule_that_breaks_fails_the_post_by_its_name_and_logs_no_word_of
     [
         ({"rules": [{"deny": {"regex": "("}}]}, "rules_unreadable", "rules[1].deny.regex"),
         (["nonsense"], "rules_unreadable", "rules"),
-        ({"rules": [{"footer": "below"}]}, "rule_not_carried_out", "footer #1"),
     ],
 )
 async def test_rules_that_cannot_be_gone_by_let_nothing_through(

@@ -64,8 +64,8 @@ TEXTS: dict[str, str] = {
     "refused.rule_failed": "the rule “{rule}” broke on it; change or remove the rule, then send it again",
     "refused.rules_unreadable": "the rules kept for its mapping do not read (at {rule}); write them anew, then send it "
     "again",
-    "refused.rule_not_carried_out": "the rule “{rule}” changes posts, which delivery does not do yet; "
-    "remove the rule, then send it again",
+    "refused.forward_cannot_be_changed": "the rule “{rule}” changes it, and a forward cannot be changed; let the "
+    "mapping copy in place of a forward or remove the rule, then send it again",
     "why.copy_stays": "   the copy stays as it was",
     "passed.untouched": "goes as it is",
     "passed.changed": "goes changed by: {rules}",
@@ -74,7 +74,8 @@ TEXTS: dict[str, str] = {
     "goes.withdraw": "but would be withdrawn ({rule})",
     "reason.rule_failed": "a rule broke on it",
     "reason.rules_unreadable": "the rules kept for its mapping do not read",
-    "reason.rule_not_carried_out": "its mapping has a rule that delivery does not do yet",
+    "reason.cannot_cover": "a rule covers its medium, which the bot has not seen",
+    "reason.forward_cannot_be_changed": "a rule changes it, and a forward cannot be changed",
     "reason.delay": "the mapping's delay",
     "reason.quiet": "quiet hours",
     "reason.days": "not on this day",

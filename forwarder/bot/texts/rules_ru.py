@@ -32,8 +32,6 @@ TEXTS: dict[str, str] = {
     "error.rule_only_once": "{place}: «{word}» бывает в наборе один раз; измените или уберите другое.",
     "error.rule_same_name": "{place}: имя «{word}» уже есть у другого правила.",
     "error.rule_too_deep": "{place}: условия вкладываются не глубже {most}.",
-    "error.rule_not_carried_out": "{place}: «{word}» пока не выполняется. Правила пропускают посты или велят "
-    "им ждать; они их не меняют.",
     "error.rule_no_such": "Правила {number} нет; всего их {count}.",
     "error.rule_bad_order": "Назовите каждое правило один раз в новом порядке: {count} чисел, каждое от 1 до {count}.",
     "error.rule_no_target": "«{word}» не номер связки и не list:НОМЕР.",
@@ -92,8 +90,8 @@ TEXTS: dict[str, str] = {
     "refused.rule_failed": "правило «{rule}» сломалось на нём; измените или уберите правило и отправьте снова",
     "refused.rules_unreadable": "сохранённые правила связи не читаются (место: {rule}); запишите их заново и отправьте "
     "пост снова",
-    "refused.rule_not_carried_out": "правило «{rule}» меняет посты, а этого доставка пока не делает; "
-    "уберите правило и отправьте пост снова",
+    "refused.forward_cannot_be_changed": "правило «{rule}» меняет пост, а пересылку изменить нельзя; разрешите связи "
+    "копировать вместо пересылки или уберите правило и отправьте пост снова",
     "why.copy_stays": "   копия осталась прежней",
     "passed.untouched": "уйдёт как есть",
     "passed.changed": "уйдёт изменённым правилами: {rules}",
@@ -102,7 +100,8 @@ TEXTS: dict[str, str] = {
     "goes.withdraw": "но будет снят ({rule})",
     "reason.rule_failed": "правило сломалось на нём",
     "reason.rules_unreadable": "сохранённые правила связи не читаются",
-    "reason.rule_not_carried_out": "у связи есть правило, которого доставка пока не выполняет",
+    "reason.cannot_cover": "правило закрывает файл спойлером, а бот этого файла не видел",
+    "reason.forward_cannot_be_changed": "правило меняет пост, а пересылку изменить нельзя",
     "reason.delay": "задержка связи",
     "reason.quiet": "тихие часы",
     "reason.days": "не в этот день",
