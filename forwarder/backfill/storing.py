@@ -8,7 +8,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.backfill.rows import Run
-from forwarder.ingest.deliveries import mark_duplicates, stop_refused
+from forwarder.ingest.deliveries import candidate_of, mark_duplicates, stop_refused
 from forwarder.ingest.hearing import clean
 from forwarder.ingest.plan import Plan, PlannedPost
 from forwarder.ingest.rows import store, stored_parts
@@ -20,9 +20,8 @@ from forwarder.message import (
     Kind,
     SourceMessage,
 )
-from forwarder.models import Dedup
 from forwarder.outbox import BULK, HAS_RULES, Due
-from forwarder.services.dedup import Candidate, DeduplicationService, keys_of
+from forwarder.services.dedup import DeduplicationService, keys_of
 from forwarder.services.retention import REOPENED
 
 
@@ -144,20 +143,7 @@ async def settle_new(
     stopped = await stop_refused(session, made, parts)
     rows = [row for row in made if row.id not in stopped]
     duplicates = await dedup.reserve(
-        session,
-        [
-            Candidate(
-                delivery_id=row.id,
-                post_id=row.post_id,
-                destination_id=row.destination_id,
-                topic=row.destination_topic,
-                source_id=row.source_id,
-                dedup=Dedup(row.dedup),
-                hours=row.dedup_hours,
-                keys=keys_of(parts[row.post_id]),
-            )
-            for row in rows
-        ],
+        session, [candidate_of(row, keys_of(parts[row.post_id])) for row in rows]
     )
     await mark_duplicates(session, duplicates)
     return stopped | duplicates.keys()
@@ -190,7 +176,7 @@ NEW_DELIVERIES = text(
          where p.id in (select x.post_id from messages x where x.channel_id = :channel and x.message_id = any(:ids))
     ), wanted as materialized (
         select p.id as post_id, p.position, p.parts, m.id as mapping_id, m.state, m.revision, m.important, m.source_id,
-               m.dedup, m.dedup_hours, m.destination_id, m.destination_topic, l.route,
+               m.dedup, m.dedup_hours, m.destination_id, m.destination_topic, c.dedup_group, l.route,
                {HAS_RULES} as has_rules
           from ready p
           join mappings m on m.id = :mapping and m.state <> 'disabled' and cardinality(p.topics) > 0
@@ -198,6 +184,7 @@ NEW_DELIVERIES = text(
            and not coalesce(p.came_from[1] = m.destination_id
                             and p.came_from[2] in (0, m.destination_topic, :general), false)
           join lanes l on l.mapping_id = m.id
+          join channels c on c.id = m.destination_id
            for share of m
     ), made as (
         insert into deliveries as d (mapping_id, post_id, kind, class, position, state, reason, revision)
@@ -213,7 +200,7 @@ NEW_DELIVERIES = text(
         returning id, mapping_id, post_id, state
     )
     select d.id, d.mapping_id, d.post_id, d.state, w.parts, w.route, w.source_id, w.important, w.dedup, w.dedup_hours,
-           w.destination_id, w.destination_topic, w.has_rules
+           w.destination_id, w.destination_topic, w.dedup_group, w.has_rules
       from made d join wanted w using (mapping_id, post_id) order by w.position
     """  # noqa: S608 - what is put in is a literal
 )

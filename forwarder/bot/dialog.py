@@ -34,6 +34,14 @@ class Backfilling:
 
 
 @dataclass(frozen=True, slots=True)
+class Grouping:
+    """The person is asked for the group of a destination, whose card stands on this page of the list."""
+
+    channel_id: int
+    page: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ChosenTopic:
     """The topic of a forum that was chosen; 0 is all of them as a source, and General as a destination."""
 
@@ -77,7 +85,7 @@ class Draft:
         return next((one for one in self.destination_topics if one.channel_id == channel_id), NO_TOPIC)
 
 
-Dialog = Adding | Backfilling | Draft
+Dialog = Adding | Backfilling | Grouping | Draft
 
 
 def to_json(dialog: Dialog) -> dict[str, object]:
@@ -85,6 +93,8 @@ def to_json(dialog: Dialog) -> dict[str, object]:
         return {"name": "adding", "side": dialog.side.value}
     if isinstance(dialog, Backfilling):
         return {"name": "backfilling", "mapping": dialog.mapping_id}
+    if isinstance(dialog, Grouping):
+        return {"name": "grouping", "channel": dialog.channel_id, "page": dialog.page}
     return {
         "name": "draft",
         "step": dialog.step.value,
@@ -107,6 +117,8 @@ def from_json(stored: Mapping[str, object] | None) -> Dialog | None:
             return Adding(Side(str(stored["side"])))
         if stored["name"] == "backfilling":
             return Backfilling(int(str(stored["mapping"])))
+        if stored["name"] == "grouping":
+            return Grouping(int(str(stored["channel"])), int(str(stored["page"])))
         if stored["name"] == "draft":
             return Draft(
                 Step(str(stored["step"])),

@@ -14,11 +14,11 @@ from telegram.ext import Application, ApplicationHandlerStop, CallbackContext
 from forwarder.bot.access import Pace, RateLimit
 from forwarder.bot.cb import OpenAdmin, OpenHelp
 from forwarder.bot.commands import commands_for
-from forwarder.bot.dialog import Adding, Backfilling, Draft
+from forwarder.bot.dialog import Adding, Backfilling, Draft, Grouping
 from forwarder.bot.membership import rights_of
 from forwarder.bot.review_presses import OpenReviews
 from forwarder.bot.rooms import open_room
-from forwarder.bot.screens import adding, admin, backfills, menu, new_mapping, reviews, why
+from forwarder.bot.screens import adding, admin, backfills, groups, menu, new_mapping, reviews, why
 from forwarder.bot.texts import Texts, every, plain
 from forwarder.bot.visit import BotServices, Screen, Visit, politely
 from forwarder.errors import ForwarderError
@@ -133,6 +133,9 @@ class Handlers:
             return
         if isinstance(dialog, Backfilling):
             await backfills.by_text(visit, dialog)
+            return
+        if isinstance(dialog, Grouping):
+            await groups.by_text(visit, dialog)
             return
         if isinstance(dialog, Draft) and dialog.step in new_mapping.AFTER_TOPICS:
             await new_mapping.topic_by_text(visit, dialog)

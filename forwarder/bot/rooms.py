@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from forwarder.bot import cb, repair_presses, review_presses
+from forwarder.bot import cb, group_presses, repair_presses, review_presses
 from forwarder.bot.cb import Press
 from forwarder.bot.screens import (
     adding,
     admin,
     backfills,
     channels,
+    groups,
     late,
     mappings,
     menu,
@@ -36,6 +37,9 @@ ROOMS: dict[type[Press], Room] = {
     cb.OpenLate: late.open_late,
     cb.SetAfterOutage: late.set_after_outage,
     cb.SetSkipAfter: late.set_skip_after,
+    group_presses.OpenGroup: groups.open_group,
+    group_presses.JoinGroup: groups.join,
+    group_presses.CloseGroup: groups.close,
     review_presses.OpenReviews: reviews.open_reviews,
     review_presses.Decide: reviews.decide,
     repair_presses.TakeBackPost: repairs.take_back_post,

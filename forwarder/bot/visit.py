@@ -28,6 +28,7 @@ from forwarder.errors import InvalidRequest
 from forwarder.message import without_nul
 from forwarder.services.accounts import AccountService
 from forwarder.services.channels import ChannelService
+from forwarder.services.groups import GroupService
 from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.reopening import Reopening
@@ -60,6 +61,7 @@ class BotServices:
     accounts: AccountService
     channels: ChannelService
     mappings: MappingService
+    groups: GroupService
     late: LateService
     reviews: ReviewService
     backfills: BackfillService

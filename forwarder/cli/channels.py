@@ -13,6 +13,7 @@ from forwarder.cli.show import table
 from forwarder.db import Database
 from forwarder.message import AccountKind, Topic
 from forwarder.services.channels import ChannelService
+from forwarder.services.groups import GroupService
 from forwarder.services.topics import no_forum
 from forwarder.services.values import ChannelView, Rights
 from forwarder.settings import Settings
@@ -86,7 +87,7 @@ def list_(side: str | None, query: str) -> None:
         return found
 
     table(
-        ("id", "title", "name", "kind", "side", "bot", "user", "mappings", "health"),
+        ("id", "title", "name", "kind", "side", "bot", "user", "mappings", "group", "health"),
         [_row(view) for view in with_database(tool_settings(), work)],
         empty="No channels here yet: add one with `manage.py channel add`, or in the control bot.",
     )
@@ -122,6 +123,29 @@ def topics(reference: str) -> None:
 
 @channel.command(cls=ChatReference)
 @click.argument("reference", metavar="REF")
+@click.argument("name", required=False)
+@click.option("--none", is_flag=True, help="Into no group.")
+def group(reference: str, name: str | None, none: bool) -> None:
+    """Put the destination REF into the group NAME: posts that are the same go to one destination of a group only.
+
+    A group is made by its first destination and ends with its last. See `manage.py channel list`.
+    """
+    if (name is not None) == none:
+        raise click.UsageError("Say the group's NAME, or --none.")
+
+    async def work(db: Database) -> str:
+        found = await ChannelService(db, None, None).get(reference)
+        groups = GroupService(db)
+        if name is not None:
+            return f"{found.title} is in the group “{await groups.join(found.id, name)}” now."
+        left = await groups.leave(found.id)
+        return f"{found.title} is in no group now." if left else f"{found.title} is in no group."
+
+    click.echo(with_database(tool_settings(), work))
+
+
+@channel.command(cls=ChatReference)
+@click.argument("reference", metavar="REF")
 @click.option("--side", type=click.Choice(["source", "destination"]), help="Forget only this side of it.")
 def remove(reference: str, side: str | None) -> None:
     """Forget the channel REF (its number here, @name or id). Refused while mappings use it."""
@@ -140,7 +164,18 @@ def _row(view: ChannelView) -> tuple[object, ...]:
     name = f"@{view.username}" if view.username else view.telegram_id
     mappings = f"{view.mappings_from} out, {view.mappings_to} in"
     bot, user = (_short(view.rights(kind)) for kind in (AccountKind.BOT, AccountKind.USER))
-    return view.id, view.title, name, view.kind, sides, bot, user, mappings, view.health or "good"
+    return (
+        view.id,
+        view.title,
+        name,
+        view.kind,
+        sides,
+        bot,
+        user,
+        mappings,
+        view.group or "",
+        view.health or "good",
+    )
 
 
 def _may(rights: Rights | None) -> str:

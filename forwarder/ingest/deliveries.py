@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.ingest.sources import Source
 from forwarder.message import GENERAL_TOPIC, SourceMessage
-from forwarder.models import BEFORE_THE_MOVE
+from forwarder.models import BEFORE_THE_MOVE, Dedup
 from forwarder.outbox import HAS_RULES, LIVE
 from forwarder.services import judging, reviewing
+from forwarder.services.dedup import Candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,14 @@ NEW_DELIVERIES = text(
                id bigint, channel int, source int, position bigint, place bigint, topics int[])
     ), wanted as materialized (
         select p.id as post_id, p.place, m.id as mapping_id, m.state, m.revision, m.important, m.source_id, m.dedup,
-               m.dedup_hours, m.destination_id, m.destination_topic, l.route, {HAS_RULES} as has_rules
+               m.dedup_hours, m.destination_id, m.destination_topic, c.dedup_group, l.route, {HAS_RULES} as has_rules
           from ready p
           join mappings m on m.source_id = p.source and m.state <> 'disabled' and m.start_after < p.position
            and (m.source_topic = 0 or m.source_topic = any(p.topics))
            and not coalesce(p.came_from[1] = m.destination_id
                             and p.came_from[2] in (0, m.destination_topic, :general), false)
           join lanes l on l.mapping_id = m.id
+          join channels c on c.id = m.destination_id
            for share of m
     ), made as (
         insert into deliveries (mapping_id, post_id, kind, class, position, state, reason, revision)
@@ -64,7 +67,7 @@ NEW_DELIVERIES = text(
         returning id, mapping_id, post_id, state
     )
     select d.id, d.mapping_id, d.post_id, d.state, w.route, w.source_id, w.important, w.dedup, w.dedup_hours,
-           w.destination_id, w.destination_topic, w.has_rules
+           w.destination_id, w.destination_topic, w.dedup_group, w.has_rules
       from made d join wanted w using (mapping_id, post_id) order by d.id
     """  # noqa: S608 - what is put in is a literal
 )
@@ -122,6 +125,21 @@ MARK_DUPLICATES = text(
      where d.id = pair.id
     """
 )
+
+
+def candidate_of(row: Any, keys: tuple[bytes, ...]) -> Candidate:
+    """What asks for its place in a destination, from a row of new deliveries and the keys of its post."""
+    return Candidate(
+        delivery_id=row.id,
+        post_id=row.post_id,
+        destination_id=row.destination_id,
+        topic=row.destination_topic,
+        source_id=row.source_id,
+        dedup=Dedup(row.dedup),
+        hours=row.dedup_hours,
+        keys=keys,
+        group=row.dedup_group,
+    )
 
 
 async def mark_duplicates(session: AsyncSession, duplicates: Mapping[int, int]) -> None:

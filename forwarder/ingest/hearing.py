@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.ingest.changes import apply_deletion, apply_edit
 from forwarder.ingest.deliveries import (
     CompletePost,
+    candidate_of,
     hold_for_review,
     make_deliveries,
     mark_duplicates,
@@ -33,10 +34,9 @@ from forwarder.message import (
     SourceMessage,
     without_nul,
 )
-from forwarder.models import Dedup
 from forwarder.outbox import LIVE, Due
 from forwarder.services import migration, outage
-from forwarder.services.dedup import Candidate, DeduplicationService, keys_of
+from forwarder.services.dedup import DeduplicationService, keys_of
 
 Parts = tuple[SourceMessage, ...]
 
@@ -202,24 +202,12 @@ class Ingest:
     async def _deliver(self, session: AsyncSession, posts: Sequence[CompletePost]) -> list[Due]:
         """Write one delivery per mapping; for all sources at once, so that keys are reserved in one order."""
         made = await make_deliveries(session, posts)
-        stopped = await stop_refused(session, made, {post.id: post.parts for post in posts})
+        parts = {post.id: post.parts for post in posts}
+        stopped = await stop_refused(session, made, parts)
         rows = [row for row in made if row.id not in stopped]
         keys = {post.id: keys_of(post.parts) for post in posts}
         duplicates = await self._dedup.reserve(
-            session,
-            [
-                Candidate(
-                    delivery_id=row.id,
-                    post_id=row.post_id,
-                    destination_id=row.destination_id,
-                    topic=row.destination_topic,
-                    source_id=row.source_id,
-                    dedup=Dedup(row.dedup),
-                    hours=row.dedup_hours,
-                    keys=keys[row.post_id],
-                )
-                for row in rows
-            ],
+            session, [candidate_of(row, keys[row.post_id]) for row in rows]
         )
         await mark_duplicates(session, duplicates)
         late, heirs = await self._decide_late(session, posts, {row.id: row.post_id for row in rows})

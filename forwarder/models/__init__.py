@@ -9,7 +9,7 @@ set use it, because a column in an index predicate blocks HOT updates and ``done
 from forwarder.models.accounts import Account, AccountRequest, FloodWait, Lease, PaceLesson
 from forwarder.models.backfills import Backfill
 from forwarder.models.base import NOW, Base, one_of
-from forwarder.models.channels import Channel, ChannelAccess, Mark
+from forwarder.models.channels import Channel, ChannelAccess, DedupGroup, Mark
 from forwarder.models.mappings import ChannelList, Folder, Lane, ListChannel, Mapping
 from forwarder.models.outbox import Copy, Delivery, Fingerprint, Handled
 from forwarder.models.people import AuditEntry, Notice, User
@@ -48,6 +48,7 @@ __all__ = [
     "ChannelList",
     "Copy",
     "Dedup",
+    "DedupGroup",
     "Delivery",
     "Fingerprint",
     "FloodWait",

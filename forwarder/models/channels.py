@@ -13,6 +13,16 @@ from forwarder.message import ChatKind
 from forwarder.models.base import NOW, Base, one_of
 
 
+class DedupGroup(Base):
+    """Destinations that get the same content once among them."""
+
+    __tablename__ = "dedup_groups"
+    __table_args__ = (Index("uq_dedup_groups_name", sql_text("lower(name)"), unique=True),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str]
+
+
 class Channel(Base):
     """Any chat that is a source or a destination.
 
@@ -41,6 +51,7 @@ class Channel(Base):
     active: Mapped[bool] = mapped_column(default=True, server_default=sql_text("true"))
     health: Mapped[str | None]
     listener_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id", ondelete="SET NULL"))
+    dedup_group: Mapped[int | None] = mapped_column(ForeignKey("dedup_groups.id"))
     created_by: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 

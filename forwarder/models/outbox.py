@@ -134,7 +134,11 @@ class Handled(Base):
 
 
 class Fingerprint(Base):
-    """What a destination has, or will have, by origin and by content: the first delivery to reserve a key keeps it."""
+    """What a destination has, or will have, by origin and by content: the first delivery to reserve a key keeps it.
+
+    ``scope`` is the destination's channel, with its topic; or below zero the group that the destination is in, as a
+    whole.
+    """
 
     __tablename__ = "fingerprints"
     __table_args__ = (
@@ -142,7 +146,7 @@ class Fingerprint(Base):
         Index("ix_fingerprints_until", "until"),
     )
 
-    channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True)
+    scope: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     topic: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     key: Mapped[bytes] = mapped_column(primary_key=True)
     source_id: Mapped[int]

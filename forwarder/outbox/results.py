@@ -238,7 +238,9 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
                          order by o.duplicate_of, o.id) heir,
                        lanes l, mappings m
                  where d.id = heir.id and l.mapping_id = d.mapping_id and m.id = d.mapping_id
-                returning d.id, d.mapping_id, d.state, heir.first, d.class, l.route, m.important, m.source_id
+                returning d.id, d.mapping_id, d.state, heir.first, d.class, l.route, m.important, m.source_id,
+                          coalesce((select -c.dedup_group from channels c where c.id = m.destination_id),
+                                   m.destination_id) as scope
                 """
             ),
             {"ids": ended},
@@ -253,9 +255,10 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
         )
         await session.execute(
             text(
-                "update fingerprints set delivery_id = :heir, source_id = :source where delivery_id = :first"
+                "update fingerprints set delivery_id = :heir, source_id = :source"
+                " where delivery_id = :first and scope = :scope"
             ),
-            {"heir": heir.id, "source": heir.source_id, "first": heir.first},
+            {"heir": heir.id, "source": heir.source_id, "first": heir.first, "scope": heir.scope},
         )
     await session.execute(text("delete from fingerprints where delivery_id = any(:ids)"), {"ids": ended})
     return [

@@ -37,6 +37,7 @@ from forwarder.processes.life import (
     work_under_lease,
 )
 from forwarder.services.channels import ChannelService
+from forwarder.services.groups import GroupService
 from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.notices import NOTICES
@@ -181,6 +182,7 @@ def services_of(house: House, bot: Bot) -> BotServices:
         channels=ChannelService(house.db, BotDirectory(bot), desk),
         mappings=MappingService(house.db, house.queue.ring_lanes),
         topics=Reopening(house.db, house.queue.ring_lanes),
+        groups=GroupService(house.db),
         late=LateService(house.db, house.queue.ring_lanes),
         reviews=ReviewService(house.db, house.queue.ring_lanes),
         backfills=BackfillService(house.db, desk, house.queue.ring_lanes),

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.message import AccountKind, ChatCard, ChatKind
-from forwarder.models import Account, Channel, ChannelAccess, MappingState, Mark, Message
+from forwarder.models import Account, Channel, ChannelAccess, DedupGroup, MappingState, Mark, Message
 from forwarder.models import Mapping as MappingRow
 from forwarder.services.accounts import active_accounts
 from forwarder.services.values import Access, ChannelView, Rights
@@ -36,6 +36,7 @@ async def views(session: AsyncSession, rows: Sequence[Channel]) -> tuple[Channel
     listeners = dict((await session.execute(select(Account.id, Account.kind))).all())
     from_here = await _used(session, ids, "source_id")
     to_here = await _used(session, ids, "destination_id")
+    groups = await _groups(session, [row.dedup_group for row in rows if row.dedup_group is not None])
     return tuple(
         ChannelView(
             id=row.id,
@@ -56,9 +57,17 @@ async def views(session: AsyncSession, rows: Sequence[Channel]) -> tuple[Channel
             access=tuple(rights.get(row.id, ())),
             mappings_from=from_here.get(row.id, 0),
             mappings_to=to_here.get(row.id, 0),
+            group=groups.get(row.dedup_group or 0),
         )
         for row in rows
     )
+
+
+async def _groups(session: AsyncSession, ids: Sequence[int]) -> dict[int, str]:
+    if not ids:
+        return {}
+    found = await session.execute(select(DedupGroup.id, DedupGroup.name).where(DedupGroup.id.in_(ids)))
+    return {row.id: row.name for row in found}
 
 
 async def _used(session: AsyncSession, ids: Sequence[int], column: str) -> dict[int, int]:

@@ -13,7 +13,7 @@ from forwarder.message import AccountKind, ChatCard, ChatKind, Topic
 from forwarder.models import Channel, MappingState, Mark
 from forwarder.models import Mapping as MappingRow
 from forwarder.seam import Directory
-from forwarder.services import audit, channel_rows, migration
+from forwarder.services import audit, channel_rows, groups, migration
 from forwarder.services.resolve import KNOWN_BUT_CLOSED, Findings, ask_accounts
 from forwarder.services.topics import chosen_topic, topics_of
 from forwarder.services.values import BY_PERSON, ChannelView, MappingView, Page, Rights, page_bounds
@@ -177,6 +177,8 @@ class ChannelService:
                     title=row.title,
                     mappings=named,
                 )
+            if side != "source":
+                await groups.leave_in(session, row.id)
             await _forget(session, row, side)
             await audit.record(session, actor, "channel.remove", f"channel:{channel_id}", side=side or "both")
 

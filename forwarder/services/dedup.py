@@ -7,6 +7,11 @@ window ends; a later one from another source (from any source, where the mapping
 
 The very same post is brought to one place once whatever the mappings say: two mappings of one source, for all of it
 and for a topic of it, are no wish to have it twice.
+
+Destinations may be in a group: it then is one place for all of them, and what is the same goes to one of them only.
+
+PostgreSQL alone answers: a reservation must be written before the post may go, and the look that Redis could spare is
+the descent in the index by which it is written (the benchmark ``dedup``).
 """
 
 from __future__ import annotations
@@ -26,7 +31,8 @@ from forwarder.rules import content_hash
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A delivery that asks for its place in a destination. ``hours`` is its mapping's window."""
+    """A delivery that asks for its place in a destination, which may be in a ``group``. ``hours`` is its mapping's
+    window."""
 
     delivery_id: int
     post_id: int
@@ -36,6 +42,21 @@ class Candidate:
     dedup: Dedup
     hours: int
     keys: tuple[bytes, ...]
+    group: int | None = None
+
+    @property
+    def scope(self) -> tuple[int, int]:
+        """What remembers its keys: the group, or else the destination with its topic."""
+        return (-self.group, 0) if self.group is not None else (self.destination_id, self.topic)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who has a key: a delivery, and the source and the post that it is of."""
+
+    delivery_id: int
+    source_id: int
+    post_id: int | None
 
 
 def keys_of(parts: tuple[SourceMessage, ...]) -> tuple[bytes, ...]:
@@ -59,10 +80,22 @@ def repeats(candidates: Sequence[Candidate]) -> dict[int, int]:
     firsts: dict[tuple[int, int, int], int] = {}
     found: dict[int, int] = {}
     for c in sorted(candidates, key=lambda c: c.delivery_id):
-        first = firsts.setdefault((c.post_id, c.destination_id, c.topic), c.delivery_id)
-        if first != c.delivery_id:
-            found[c.delivery_id] = first
+        places = {(c.post_id, c.destination_id, c.topic)}
+        if c.dedup is not Dedup.OFF:
+            places.add((c.post_id, *c.scope))
+        before = [firsts[place] for place in places if place in firsts]
+        if before:
+            found[c.delivery_id] = min(before)
+        else:
+            firsts |= dict.fromkeys(places, c.delivery_id)
     return found
+
+
+def is_repeat(candidate: Candidate, owner: Owner) -> bool:
+    """Whether what the owner of a key brings makes this one a duplicate: the same post always does, the same content
+    where it is another source's, or where the mapping wants no repeats in one source either."""
+    same_post = owner.post_id == candidate.post_id
+    return same_post or candidate.dedup is Dedup.ALL or owner.source_id != candidate.source_id
 
 
 class DeduplicationService:
@@ -79,40 +112,40 @@ class DeduplicationService:
         """
         repeated = repeats(candidates)
         wanted = sorted(
-            (c.destination_id, c.topic, key, c.delivery_id, c.source_id, c.hours)
+            (*c.scope, key, c.delivery_id, c.source_id, c.hours)
             for c in candidates
             if c.dedup is not Dedup.OFF and c.delivery_id not in repeated
             for key in c.keys
         )
         if not wanted:
             return repeated
-        owners = {(w[0], w[1], w[2]): (w[3], w[4]) for w in reversed(wanted)}
+        posts = {c.delivery_id: c.post_id for c in candidates}
+        owners = {(w[0], w[1], w[2]): Owner(w[3], w[4], posts[w[3]]) for w in reversed(wanted)}
         owners |= await self._reserve(session, wanted)
         duplicates: dict[int, int] = {}
         for candidate in sorted(candidates, key=lambda c: c.delivery_id):
             if candidate.dedup is Dedup.OFF or candidate.delivery_id in repeated:
                 continue
             for key in candidate.keys:
-                owner, source = owners[(candidate.destination_id, candidate.topic, key)]
-                same_source = source == candidate.source_id
-                if owner != candidate.delivery_id and (candidate.dedup is Dedup.ALL or not same_source):
+                owner = owners[(*candidate.scope, key)]
+                if owner.delivery_id != candidate.delivery_id and is_repeat(candidate, owner):
                     # An owner that is a duplicate itself stands for the first copy, which is the one to wait for.
-                    duplicates[candidate.delivery_id] = duplicates.get(owner, owner)
+                    duplicates[candidate.delivery_id] = duplicates.get(owner.delivery_id, owner.delivery_id)
                     break
         await self.release(session, list(duplicates))
         return duplicates | {again: duplicates.get(first, first) for again, first in repeated.items()}
 
     async def _reserve(
         self, session: AsyncSession, wanted: Sequence[tuple[int, int, bytes, int, int, int]]
-    ) -> dict[tuple[int, int, bytes], tuple[int, int]]:
-        """Write what is free; answer the delivery and the source of each key that somebody has already."""
-        names = ("channel", "topic", "key", "delivery", "source", "hours")
+    ) -> dict[tuple[int, int, bytes], Owner]:
+        """Write what is free; answer who has each key that somebody has already."""
+        names = ("scope", "topic", "key", "delivery", "source", "hours")
         rows = [
-            dict(zip(names, (channel, topic, key.hex(), *others), strict=True))
-            for channel, topic, key, *others in wanted
+            dict(zip(names, (scope, topic, key.hex(), *others), strict=True))
+            for scope, topic, key, *others in wanted
         ]
         taken = await session.execute(RESERVE, {"wanted": json.dumps(rows)})
-        return {(r.channel_id, r.topic, bytes(r.key)): (r.delivery_id, r.source_id) for r in taken}
+        return {(r.scope, r.topic, bytes(r.key)): Owner(r.delivery_id, r.source_id, r.post_id) for r in taken}
 
     async def release(self, session: AsyncSession, delivery_ids: Sequence[int]) -> None:
         """The deliveries will not be sent: others may have their keys."""
@@ -135,20 +168,21 @@ RESERVE = text(
     with wanted as (
         select w.*, decode(w.key, 'hex') as digest
           from json_to_recordset(cast(:wanted as json)) as w (
-               channel int, topic int, key text, delivery bigint, source int, hours int)
+               scope int, topic int, key text, delivery bigint, source int, hours int)
     ), reserved as (
-        insert into fingerprints as f (channel_id, topic, key, source_id, delivery_id, until)
-        select distinct on (channel, topic, digest)
-               channel, topic, digest, source, delivery, clock_timestamp() + make_interval(hours => hours)
-          from wanted order by channel, topic, digest, delivery
-        on conflict (channel_id, topic, key) do update
+        insert into fingerprints as f (scope, topic, key, source_id, delivery_id, until)
+        select distinct on (scope, topic, digest)
+               scope, topic, digest, source, delivery, clock_timestamp() + make_interval(hours => hours)
+          from wanted order by scope, topic, digest, delivery
+        on conflict (scope, topic, key) do update
            set (source_id, delivery_id, until) = (
                select case when free then excluded.source_id else f.source_id end,
                       case when free then excluded.delivery_id else f.delivery_id end,
                       case when free then excluded.until else f.until end
                  from (select f.until < statement_timestamp() as free) as x)
-        returning channel_id, topic, key, delivery_id, source_id
+        returning scope, topic, key, delivery_id, source_id
     )
-    select * from reserved where delivery_id not in (select delivery from wanted)
+    select r.*, (select d.post_id from deliveries d where d.id = r.delivery_id) as post_id
+      from reserved r where r.delivery_id not in (select delivery from wanted)
     """
 )

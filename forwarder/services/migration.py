@@ -24,6 +24,15 @@ GO_FIRST = text(
     """
 )
 
+REMEMBER = text(
+    """
+    with moved as (delete from fingerprints where scope = :old returning *)
+    insert into fingerprints (scope, topic, key, source_id, delivery_id, until)
+    select :new, topic, key, source_id, delivery_id, until from moved
+    on conflict (scope, topic, key) do nothing
+    """
+)
+
 
 async def move(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> tuple[int, ...]:
     """Move everything that concerns the old chat to the new one; answer the mappings that moved.
@@ -42,6 +51,8 @@ async def move(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> tup
         .order_by(Mapping.id)
         .with_for_update(key_share=True)
     )
+    # What was sent there is there: the new chat has the old one's history.
+    await session.execute(REMEMBER, {"old": old.id, "new": new.id})
     moved = [mapping.id for mapping in mappings.all() if await _move_mapping(session, mapping, old, new)]
     if old.is_source and new.listener_id is not None:
         # The supergroup's ids begin at 1, and everything in it came after the move.
@@ -61,6 +72,7 @@ async def _successor(session: AsyncSession, old: Channel, new_chat_id: int) -> C
             title=old.title,
             protected=old.protected,
             created_by=old.created_by,
+            dedup_group=old.dedup_group,
         )
         .on_conflict_do_nothing()
     )
@@ -70,6 +82,7 @@ async def _successor(session: AsyncSession, old: Channel, new_chat_id: int) -> C
         new.is_destination or old.is_destination,
     )
     new.active = True
+    new.dedup_group = new.dedup_group or old.dedup_group
     new.listener_id = new.listener_id or old.listener_id
     for access in await session.scalars(select(ChannelAccess).where(ChannelAccess.channel_id == old.id)):
         # Members and their rights move along; the access hash of a basic group means nothing there.

@@ -57,7 +57,8 @@ class ChannelView:
     """A channel with what each account may do there.
 
     ``health`` is the code of what is wrong (``unreadable``, ``no_right_to_post``, ``protected_content``)
-    or None; ``mappings_from`` and ``mappings_to`` count mappings that are not disabled.
+    or None; ``mappings_from`` and ``mappings_to`` count mappings that are not disabled. ``group`` is the name of that
+    whose destinations get the same content once among them.
     """
 
     id: int
@@ -78,6 +79,7 @@ class ChannelView:
     access: tuple[Access, ...] = ()
     mappings_from: int = 0
     mappings_to: int = 0
+    group: str | None = None
 
     def rights(self, kind: AccountKind) -> Rights | None:
         """What the account of this kind may do here; None where it was never checked."""

@@ -25,7 +25,7 @@ async def core_db(module_database_url: str) -> AsyncIterator[Database]:
         # A test that cut its work off may leave a server process behind that still holds locks: it ends first.
         await session.execute(END_OTHERS)
         # Everything else hangs on these. (A fresh database costs half a second, this a few milliseconds.)
-        for table in ("mappings", "channels", "accounts", "notices", "users"):
+        for table in ("mappings", "channels", "dedup_groups", "fingerprints", "accounts", "notices", "users"):
             await session.execute(text(f"delete from {table}"))
     yield database
     await database.close()

@@ -13,6 +13,7 @@ from forwarder.bot.cb import (
     RemoveChannel,
     Side,
 )
+from forwarder.bot.group_presses import OpenGroup
 from forwarder.bot.keyboards import listed, pager, rows
 from forwarder.bot.texts import Html, Texts
 from forwarder.bot.visit import Screen, Visit
@@ -90,6 +91,9 @@ def card(visit: Visit, channel: ChannelView, side: Side, page: int = 0) -> Scree
             [(texts.plain("button.new_mapping"), NewMapping(channel.id))]
             if change and channel.is_source
             else None,
+            [(texts.plain("button.group"), OpenGroup(channel.id, page))]
+            if change and side is Side.DESTINATION
+            else None,
             [(texts.plain("button.remove"), RemoveChannel(channel.id, side, page))] if change else None,
             [
                 (texts.plain("button.back"), OpenChannels(side, page)),
@@ -117,6 +121,7 @@ def card_text(texts: Texts, channel: ChannelView) -> Html:
         texts("channel.protected") if channel.protected else None,
         texts("channel.slow_mode", seconds=channel.slow_mode) if channel.slow_mode else None,
         texts("channel.mappings", outgoing=channel.mappings_from, incoming=channel.mappings_to),
+        texts("channel.group", name=channel.group) if channel.group else None,
         "",
         texts(f"channel.health.{channel.health or 'ok'}"),
     )

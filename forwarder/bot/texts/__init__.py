@@ -13,6 +13,8 @@ from forwarder.bot.texts import (
     backfills_en,
     backfills_ru,
     en,
+    groups_en,
+    groups_ru,
     late_en,
     late_ru,
     notices_en,
@@ -44,6 +46,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
     | topics_en.TEXTS
     | rules_en.TEXTS
     | reviews_en.TEXTS
+    | groups_en.TEXTS
     | backfills_en.TEXTS,
     Language.RU: ru.TEXTS
     | notices_ru.TEXTS
@@ -52,6 +55,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
     | topics_ru.TEXTS
     | rules_ru.TEXTS
     | reviews_ru.TEXTS
+    | groups_ru.TEXTS
     | backfills_ru.TEXTS,
 }
 TAG = re.compile(r"</?[a-z]+(?: [^>]*)?>")

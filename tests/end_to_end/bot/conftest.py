@@ -26,6 +26,7 @@ from forwarder.sandbox.person import Person, Screen
 from forwarder.sandbox.world import World
 from forwarder.services.accounts import AccountService
 from forwarder.services.channels import ChannelService
+from forwarder.services.groups import GroupService
 from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.reopening import Reopening
@@ -166,6 +167,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
             channels=ChannelService(db, directory, None),
             mappings=MappingService(db),
             topics=Reopening(db),
+            groups=GroupService(db),
             late=LateService(db),
             reviews=ReviewService(db),
             backfills=BackfillService(db, FixedSpan()),

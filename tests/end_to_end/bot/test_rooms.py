@@ -297,3 +297,16 @@ async def test_a_source_that_is_too_fast_is_named_when_it_is_mapped(town) -> Non
     town.tempo.now = TooFast("News", "Copies", 3600, 1200)
     await map_them(town)
     await town.wait("News posts about 3600 times an hour; Copies may receive 1200")
+
+
+async def test_a_destination_is_put_into_a_group_and_out_of_it(town) -> None:  # type: ignore[no-untyped-def]
+    await add_both(town)
+    screen = await town.press("🔗 Group", "the name of a new one")
+    assert not screen.has("No group")
+    await town.press("‹ Back", "All is well")
+    assert await town.services.users.load_dialog(town.owner.id) is None
+    await town.press("🔗 Group", "the name of a new one")
+    await town.type("Papers", "Group: Papers")
+    await town.press("🔗 Group", "Papers: Copies")
+    await town.press("No group", "All is well")
+    assert await town.services.groups.list() == ()
