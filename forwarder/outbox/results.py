@@ -203,6 +203,10 @@ ENDED_UNSENT = text(
     "select id from deliveries where id = any(:ids) and done_at is not null and state <> 'sent'"
 )
 
+HOLD_KEYS = text(
+    "select 1 from fingerprints where delivery_id = any(:ids) order by scope, topic, key for update"
+)
+
 
 async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]) -> list[Due]:
     """Close what hung on post deliveries that ended unsent: their edits, and the place they held as first copies.
@@ -214,6 +218,8 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
     ended = list(await session.scalars(ENDED_UNSENT, {"ids": list(deliveries)})) if deliveries else []
     if not ended:
         return []
+    # Whoever finds one of these keys taken at this moment is waited for, and its duplicate seen below.
+    await session.execute(HOLD_KEYS, {"ids": ended})
     await session.execute(
         text(
             """

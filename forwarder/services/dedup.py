@@ -160,20 +160,31 @@ class DeduplicationService:
         return int(result.rowcount or 0)  # type: ignore[attr-defined]
 
 
-# The first of several candidates for one key within this call is the one with the lowest delivery id: the
-# sort above and "distinct on" see to it. A key whose window has ended is free. A key that somebody has is written
-# as it is, because only a row that is written is returned.
+# What somebody has already is only locked, so that it is neither handed on nor given up before the duplicate's row is
+# there (a write would move the row, and cost more the more is remembered). The first of several candidates for one key
+# within this call is the one with the lowest delivery id: the sort above and "distinct on" see to it. A key whose
+# window has ended is free. What another transaction is reserving at this moment is waited for, and written as it is,
+# because only a row that is written is returned.
 RESERVE = text(
     """
     with wanted as (
         select w.*, decode(w.key, 'hex') as digest
           from json_to_recordset(cast(:wanted as json)) as w (
                scope int, topic int, key text, delivery bigint, source int, hours int)
+    ), taken as materialized (
+        select f.*
+          from (select distinct scope, topic, digest from wanted order by scope, topic, digest) w
+         cross join lateral (
+            select scope, topic, key, delivery_id, source_id from fingerprints
+             where scope = w.scope and topic = w.topic and key = w.digest and until >= statement_timestamp()
+               for key share) f
     ), reserved as (
         insert into fingerprints as f (scope, topic, key, source_id, delivery_id, until)
         select distinct on (scope, topic, digest)
                scope, topic, digest, source, delivery, clock_timestamp() + make_interval(hours => hours)
-          from wanted order by scope, topic, digest, delivery
+          from wanted w
+         where not exists (select 1 from taken t where t.scope = w.scope and t.topic = w.topic and t.key = w.digest)
+         order by scope, topic, digest, delivery
         on conflict (scope, topic, key) do update
            set (source_id, delivery_id, until) = (
                select case when free then excluded.source_id else f.source_id end,
@@ -183,6 +194,7 @@ RESERVE = text(
         returning scope, topic, key, delivery_id, source_id
     )
     select r.*, (select d.post_id from deliveries d where d.id = r.delivery_id) as post_id
-      from reserved r where r.delivery_id not in (select delivery from wanted)
+      from (select * from taken
+            union all select * from reserved where delivery_id not in (select delivery from wanted)) r
     """
 )

@@ -24,6 +24,7 @@ from forwarder.message import (
 )
 from forwarder.outbox import ended_without_success
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, photo, post
+from tests.integration.carriers import wait_for_lock
 
 BOT, USER = AccountKind.BOT, AccountKind.USER
 
@@ -505,6 +506,29 @@ async def test_the_same_news_from_many_sources_at_once_are_delivered_once(core: 
     )
     states = [state for mapping in mappings for _, state in await core.states(mapping)]
     assert sorted(states) == ["duplicate"] * 12 + ["queued"] * 4
+
+
+@pytest.mark.parametrize("words", ["hello", "another text"])
+async def test_a_duplicate_that_comes_while_the_first_copy_fails_is_not_lost(core: House, words: str) -> None:
+    first, second = await two_sources(core)
+    await core.hear(post(1, "hello"))
+    [row] = await core.deliveries(first)
+
+    async def fail() -> None:
+        async with core.db.begin() as session:
+            await session.execute(
+                text("update deliveries set state = 'failed', reason = 'x', done_at = now() where id = :id"),
+                {"id": row["id"]},
+            )
+            await ended_without_success(session, [row["id"]])
+
+    async with core.db.begin() as session:
+        heard = post(1, words, chat=OTHER, origin=Origin(NEWS, 1) if words != "hello" else None)
+        await core.ingest.receive(session, core.user, AccountKind.USER, [heard])
+        failing = asyncio.create_task(fail())
+        await wait_for_lock(core)
+    await failing
+    assert await core.states(second) == [(1, "queued")]
 
 
 # --- our own copies
