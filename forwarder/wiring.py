@@ -67,13 +67,13 @@ class House:
 
 @asynccontextmanager
 async def open_house(
-    settings: Settings, name: str, *, celery: Celery | None = None, pool_size: int = 5
+    settings: Settings, name: str, *, celery: Celery | None = None, pool_size: int = 5, ping: bool = True
 ) -> AsyncIterator[House]:
     """Join the parts for one process. Raises Unavailable when PostgreSQL or Redis does not answer."""
     # Each process has a loop beside threads that speak to the broker. By default a thread keeps the interpreter for 5
     # ms while the loop waits, and a post passes through a dozen such waits.
     sys.setswitchinterval(SWITCH_SECONDS)
-    db = Database(database_url_for_tools(settings), pool_size=pool_size, name=f"forwarder {name}")
+    db = Database(database_url_for_tools(settings), pool_size=pool_size, name=f"forwarder {name}", ping=ping)
     redis_url = redis_url_for_tools(settings)
     redis = open_redis(redis_url)
     try:

@@ -12,7 +12,7 @@ from forwarder.ingest.deliveries import candidate_of, mark_duplicates, stop_refu
 from forwarder.ingest.hearing import clean
 from forwarder.ingest.plan import Plan, PlannedPost
 from forwarder.ingest.rows import store, stored_parts
-from forwarder.ingest.sources import Source, Standing, lock_sources, standings
+from forwarder.ingest.sources import Source, Standing, lock_and_read
 from forwarder.message import (
     GENERAL_TOPIC,
     AccountKind,
@@ -33,12 +33,13 @@ async def store_page(
     None where nothing could be stored now: the run was paused or moved by somebody else, or a listener must first
     store what it hears of these ids.
     """
-    source = (await lock_sources(session, {run.chat_id})).get(run.chat_id)
+    ids = [message.message_id for message in page.messages]
+    sources, standings = await lock_and_read(session, {run.chat_id: ids})
+    source = sources.get(run.chat_id)
     still = await session.scalar(STILL, {"id": run.id, "cursor": run.cursor})
     if source is None or still is None or page.through is None:
         return None
-    ids = [message.message_id for message in page.messages]
-    standing = (await standings(session, [source], {source.id: ids}))[source.id]
+    standing = standings[source.id]
     left = left_to_listeners(source, standing, page, await first_start_of_others(session, run))
     through = min(page.through, left - 1)
     if through <= run.cursor:

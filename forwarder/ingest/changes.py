@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.ingest.rows import entities_json, facts_json
+from forwarder.ingest.rows import entities_json, entities_rows, facts_json
 from forwarder.ingest.sources import Source
-from forwarder.message import AccountKind, DeliveryKind, Heard, SourceMessage
+from forwarder.message import AccountKind, Deleted, DeliveryKind, Edited, Heard, SourceMessage
 from forwarder.outbox import FIX, FIX_AGAIN, Due, ended_without_success
 
 # The names that the two APIs have for one medium cannot be compared; a text may have got a medium. (The source's
@@ -35,6 +36,52 @@ EDIT = text(
     returning m.post_id
     """
 )
+
+
+# What does not differ in any of what EDIT and name_file look at.
+DIFFERENT = text(
+    """
+    select distinct m.channel_id, m.message_id
+      from json_to_recordset(cast(:edits as json)) as e (
+           channel int, id bigint, text text, entities jsonb, media text, file text)
+      join messages m on m.channel_id = e.channel and m.message_id = e.id and m.deleted_at is null
+     where m.text <> e.text or m.entities <> e.entities
+        or left(m.media_id, 3) = left(e.media, 3) and m.media_id <> e.media
+        or m.media_id is null and e.media is not null
+        or e.file is not null and m.file_id is distinct from e.file
+    """
+)
+
+Change = tuple[Source, Edited | Deleted]
+
+
+async def real_changes(session: AsyncSession, changes: Sequence[Change]) -> list[Change]:
+    """Without the edits of messages that read as they did: one statement, however many are read again.
+
+    Nearly all messages that are read again for what was not heard have not changed. Of a message that has, every
+    edit counts: the last may be back to what we have.
+    """
+    edits = [
+        {
+            "channel": source.id,
+            "id": change.message.message_id,
+            "text": change.message.text,
+            "entities": entities_rows(change.message.entities),
+            "media": change.message.media_id,
+            "file": change.message.file_id,
+        }
+        for source, change in changes
+        if isinstance(change, Edited)
+    ]
+    if not edits:
+        return list(changes)
+    rows = await session.execute(DIFFERENT, {"edits": json.dumps(edits)})
+    different = {(row.channel_id, row.message_id) for row in rows}
+    return [
+        (source, change)
+        for source, change in changes
+        if isinstance(change, Deleted) or (source.id, change.message.message_id) in different
+    ]
 
 
 async def apply_edit(session: AsyncSession, source: Source, message: SourceMessage) -> list[Due]:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forwarder.db import Ask
 from forwarder.ingest.sources import Source
 from forwarder.message import GENERAL_TOPIC, SourceMessage
 from forwarder.models import BEFORE_THE_MOVE, Dedup
@@ -22,11 +23,11 @@ from forwarder.services.dedup import Candidate
 class CompletePost:
     """A post to deliver; ``parts`` are its messages that were not deleted, as they read now.
 
+    It is named by its source and position: whoever stores it may ask for its deliveries before its id is known.
     ``place`` orders it in its lanes: posts of a group that became a supergroup go to its successor's mappings
     before all that was heard there.
     """
 
-    id: int
     source: Source
     position: int
     parts: tuple[SourceMessage, ...]
@@ -42,13 +43,16 @@ class CompletePost:
 NEW_DELIVERIES = text(
     f"""
     with ready as (
-        select p.*, (select array[o.source_id, o.source_topic] from copies c join mappings o on o.id = c.mapping_id
-                      where c.channel_id = p.channel and c.message_id = p.position) as came_from
+        select p.*, r.id,
+               (select array[o.source_id, o.source_topic] from copies c join mappings o on o.id = c.mapping_id
+                 where c.channel_id = p.channel and c.message_id = p.position) as came_from
           from json_to_recordset(cast(:posts as json)) as p (
-               id bigint, channel int, source int, position bigint, place bigint, topics int[])
+               channel int, source int, position bigint, place bigint, topics int[])
+          join posts r on r.channel_id = p.channel and r.position = p.position
     ), wanted as materialized (
-        select p.id as post_id, p.place, m.id as mapping_id, m.state, m.revision, m.important, m.source_id, m.dedup,
-               m.dedup_hours, m.destination_id, m.destination_topic, c.dedup_group, l.route, {HAS_RULES} as has_rules
+        select p.id as post_id, p.channel as post_channel, p.position as post_position, p.place,
+               m.id as mapping_id, m.state, m.revision, m.important, m.source_id, m.dedup, m.dedup_hours,
+               m.destination_id, m.destination_topic, c.dedup_group, l.route, {HAS_RULES} as has_rules
           from ready p
           join mappings m on m.source_id = p.source and m.state <> 'disabled' and m.start_after < p.position
            and (m.source_topic = 0 or m.source_topic = any(p.topics))
@@ -67,19 +71,16 @@ NEW_DELIVERIES = text(
         returning id, mapping_id, post_id, state
     )
     select d.id, d.mapping_id, d.post_id, d.state, w.route, w.source_id, w.important, w.dedup, w.dedup_hours,
-           w.destination_id, w.destination_topic, w.dedup_group, w.has_rules
+           w.destination_id, w.destination_topic, w.dedup_group, w.has_rules, w.post_channel, w.post_position
       from made d join wanted w using (mapping_id, post_id) order by d.id
     """  # noqa: S608 - what is put in is a literal
 )
 
 
-async def make_deliveries(
-    session: AsyncSession, posts: Sequence[CompletePost]
-) -> Sequence[Row[tuple[object, ...]]]:
-    """One delivery for each mapping of each of these posts, in source order."""
+def making(posts: Sequence[CompletePost]) -> Ask:
+    """The statement that writes one delivery for each mapping of each of these posts, in source order."""
     values = [
         {
-            "id": post.id,
             "channel": post.source.id,
             "source": post.source.goes_on_as,
             "position": post.position,
@@ -88,15 +89,12 @@ async def make_deliveries(
         }
         for post in posts
     ]
-    rows = await session.execute(
-        NEW_DELIVERIES, {"posts": json.dumps(values), "class": LIVE, "general": GENERAL_TOPIC}
-    )
-    return rows.all()
+    return Ask(NEW_DELIVERIES, {"posts": json.dumps(values), "class": LIVE, "general": GENERAL_TOPIC})
 
 
 async def stop_refused(
     session: AsyncSession,
-    rows: Sequence[Row[tuple[object, ...]]],
+    rows: Sequence[Any],
     posts: Mapping[int, Sequence[SourceMessage]],
 ) -> frozenset[int]:
     """End those of these new deliveries that their mappings' rules do not let travel; answer them."""

@@ -6,21 +6,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.ingest.changes import apply_deletion, apply_edit
+from forwarder.db import in_session
+from forwarder.ingest.changes import Change, apply_deletion, apply_edit, real_changes
 from forwarder.ingest.deliveries import (
     CompletePost,
     candidate_of,
     hold_for_review,
-    make_deliveries,
+    making,
     mark_duplicates,
     stop_refused,
 )
 from forwarder.ingest.plan import Listening, Plan, plan
-from forwarder.ingest.rows import name_media, post_parts, store, stored_parts
-from forwarder.ingest.sources import Source, heard_by_user, lock_sources, standings
+from forwarder.ingest.rows import name_media, post_parts, store, stored_parts, storing
+from forwarder.ingest.sources import heard_by_user, lock_and_read
 from forwarder.message import (
     AccountKind,
     Deleted,
@@ -62,27 +64,29 @@ class Ingest:
     ) -> Received:
         """Store what one account heard; chats that are no source are passed over, unless they became others.
 
-        The number of statements does not grow with the sources; edits and deletions are applied one by one.
+        The number of statements does not grow with the sources; edits that change something, and deletions, are
+        applied one by one.
         """
         for item in news:
             if isinstance(item, SourceMessage) and item.migrated_to is not None:
                 await migration.move(session, item.chat_id, item.migrated_to)
-        sources = await lock_sources(session, {chat_of(item) for item in news}, account_id)
+        ids: dict[int, set[int]] = defaultdict(set)
+        for item in news:
+            ids[chat_of(item)].update((item.message_id,) if isinstance(item, SourceMessage) else ())
+        sources, known = await lock_and_read(session, ids, account_id)
         if not sources:
             return Received()
         by_source: dict[int, list[News]] = defaultdict(list)
-        ids: dict[int, set[int]] = defaultdict(set)
-        changes: list[tuple[Source, Edited | Deleted]] = []
+        changes: list[Change] = []
         for item in news:
             source = sources.get(chat_of(item))
             if source is None:
                 continue
             by_source[source.id].append(clean(item) if isinstance(item, SourceMessage) else item)
-            if isinstance(item, SourceMessage):
-                ids[source.id].add(item.message_id)
-            elif isinstance(item, Edited | Deleted):
+            if isinstance(item, Edited):
+                changes.append((source, Edited(clean(item.message))))
+            elif isinstance(item, Deleted):
                 changes.append((source, item))
-        known = await standings(session, sources.values(), ids, account_id)
         by = Listening(account_id, account_kind)
         plans = [plan(source, known[source.id], by, by_source[source.id]) for source in sources.values()]
         return await self._write(session, plans, account_id, changes)
@@ -154,7 +158,7 @@ class Ingest:
         An account settles only the sources that it answers for, and none where it knows of a hole; without one,
         silence is believed.
         """
-        found = await lock_sources(session, set(chat_ids), account_id)
+        found, known = await lock_and_read(session, dict.fromkeys(chat_ids, ()), account_id)
         sources = [
             source
             for source in found.values()
@@ -162,7 +166,6 @@ class Ingest:
         ]
         if not sources:
             return Received()
-        known = await standings(session, sources, {}, account_id)
         return await self._write(session, [plan(source, known[source.id]) for source in sources])
 
     async def _write(
@@ -170,7 +173,7 @@ class Ingest:
         session: AsyncSession,
         plans: Sequence[Plan],
         account_id: int | None = None,
-        changes: Sequence[tuple[Source, Edited | Deleted]] = (),
+        changes: Sequence[Change] = (),
     ) -> Received:
         received = Received(stored=sum(p.stored for p in plans))
         for planned in plans:
@@ -178,39 +181,44 @@ class Ingest:
                 received.holes[planned.source.chat_id] = planned.holes
             if planned.look_again is not None:
                 received.look_again[planned.source.chat_id] = planned.look_again
-        complete = await store(session, plans, account_id)
+        if at_once := [] if changes else whole_posts(plans):
+            # What was heard just now reads as it was heard, and goes into its lanes in the same trip.
+            _, made = await in_session(session, *storing(plans, account_id), making(at_once))
+            received.due += await self._deliver(session, at_once, made)
+        complete = [] if at_once else await store(session, plans, account_id)
         await name_media(session, plans)
-        for source, change in changes:
+        for source, change in await real_changes(session, changes):
             if isinstance(change, Edited):
-                received.due += await apply_edit(session, source, clean(change.message))
+                received.due += await apply_edit(session, source, change.message)
             else:
                 received.due += await apply_deletion(session, source, change.message_ids)
         if complete:
-            # What was inserted just now reads as it was heard, unless a change came with it.
-            fresh = {} if changes else whole_posts(plans)
-            unread = [row.id for row in complete if (row.channel_id, row.position) not in fresh]
-            stored = await stored_parts(session, unread) if unread else {}
+            stored = await stored_parts(session, [row.id for row in complete])
             channels = {planned.source.id: planned.source for planned in plans}
             posts = [
-                CompletePost(row.id, channels[row.channel_id], row.position, parts)
+                CompletePost(channels[row.channel_id], row.position, stored[row.id])
                 for row in complete
-                if (parts := fresh.get((row.channel_id, row.position)) or stored.get(row.id))
+                if row.id in stored
             ]
-            received.due += await self._deliver(session, posts)
+            [made] = await in_session(session, making(posts))
+            received.due += await self._deliver(session, posts, made)
         return received
 
-    async def _deliver(self, session: AsyncSession, posts: Sequence[CompletePost]) -> list[Due]:
-        """Write one delivery per mapping; for all sources at once, so that keys are reserved in one order."""
-        made = await make_deliveries(session, posts)
-        parts = {post.id: post.parts for post in posts}
+    async def _deliver(
+        self, session: AsyncSession, posts: Sequence[CompletePost], made: Sequence[Any]
+    ) -> list[Due]:
+        """See to what was made of these posts; for all sources at once, so that keys are reserved in one order."""
+        places = {(post.source.id, post.position): post for post in posts}
+        heard = {row.post_id: places[row.post_channel, row.post_position] for row in made}
+        parts = {post_id: post.parts for post_id, post in heard.items()}
         stopped = await stop_refused(session, made, parts)
         rows = [row for row in made if row.id not in stopped]
-        keys = {post.id: keys_of(post.parts) for post in posts}
+        keys = {post_id: keys_of(post.parts) for post_id, post in heard.items()}
         duplicates = await self._dedup.reserve(
             session, [candidate_of(row, keys[row.post_id]) for row in rows]
         )
         await mark_duplicates(session, duplicates)
-        late, heirs = await self._decide_late(session, posts, {row.id: row.post_id for row in rows})
+        late, heirs = await self._decide_late(session, {row.id: heard[row.post_id] for row in rows})
         going = [
             row for row in rows if row.state == "queued" and row.id not in duplicates and row.id not in late
         ]
@@ -222,26 +230,23 @@ class Ingest:
         ]
 
     async def _decide_late(
-        self, session: AsyncSession, posts: Sequence[CompletePost], made: Mapping[int, int]
+        self, session: AsyncSession, made: Mapping[int, CompletePost]
     ) -> tuple[frozenset[int], list[Due]]:
         """Hold or withdraw new deliveries (by id, with their posts) of posts that nobody heard in time.
 
         PostgreSQL's clock decides; ours, which may be wrong, only spares it the question where nothing is old.
         """
         limit = datetime.now(UTC) - min(self._ask_after, outage.ASK_AFTER) / 2
-        old = {post.id for post in posts if any(part.date < limit for part in post.parts)}
-        asked = [delivery for delivery, post in made.items() if post in old]
+        asked = [delivery for delivery, post in made.items() if any(part.date < limit for part in post.parts)]
         return await outage.decide_late(session, asked, self._ask_after) if asked else (frozenset(), [])
 
 
-def whole_posts(plans: Sequence[Plan]) -> dict[tuple[int, int], Parts]:
-    """The messages of the posts that are complete at once, by channel and position."""
-    return {
-        (planned.source.id, post.position): tuple(post.added)
-        for planned in plans
-        for post in planned.posts
-        if post.done and post.id is None
-    }
+def whole_posts(plans: Sequence[Plan]) -> list[CompletePost]:
+    """The posts that are complete at once, where all complete ones are."""
+    done = [(planned.source, post) for planned in plans for post in planned.posts if post.done]
+    if any(post.id is not None for _, post in done):
+        return []
+    return [CompletePost(source, post.position, tuple(post.added)) for source, post in done]
 
 
 def chat_of(item: News) -> int:

@@ -6,11 +6,13 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.collect import Progress
+from forwarder.db import Ask, in_session
 from forwarder.ingest.plan import Plan, PlannedPost
 from forwarder.message import NO_FACTS, Entity, Facts, Heard, Kind, Origin, SourceMessage, without_nul
 
@@ -44,7 +46,7 @@ STORE = text(
         on conflict (channel_id, message_id) do nothing
     ), moved as (
         insert into marks (channel_id, account_id, mark, known)
-        select channel, :account, mark, cast(known as int8multirange)
+        select channel, cast(:account as int), mark, cast(known as int8multirange)
           from json_to_recordset(cast(:marks as json)) as k (channel int, mark bigint, known text)
         on conflict (channel_id, account_id) do update
            set mark = excluded.mark, known = excluded.known, checked_at = clock_timestamp()
@@ -55,10 +57,14 @@ STORE = text(
 )
 
 
-async def store(
-    session: AsyncSession, plans: Sequence[Plan], account_id: int | None
-) -> list[Row[tuple[int, ...]]]:
+async def store(session: AsyncSession, plans: Sequence[Plan], account_id: int | None) -> Sequence[Any]:
     """Write messages, posts and marks; answer (id, channel_id, position) of each post that is complete now."""
+    asks = storing(plans, account_id)
+    return (await in_session(session, *asks))[0] if asks else ()
+
+
+def storing(plans: Sequence[Plan], account_id: int | None) -> list[Ask]:
+    """The statement that writes messages, posts and marks, where there is anything to write."""
     posts, changed, messages, marks = [], [], [], []
     for plan in plans:
         channel = plan.source.id
@@ -77,10 +83,7 @@ async def store(
     if not (posts or changed or messages or marks):
         return []
     values = {"posts": posts, "changed": changed, "messages": messages, "marks": marks}
-    rows = await session.execute(
-        STORE, {name: json.dumps(value) for name, value in values.items()} | {"account": account_id}
-    )
-    return list(rows.all())
+    return [Ask(STORE, {name: json.dumps(value) for name, value in values.items()} | {"account": account_id})]
 
 
 def multirange(progress: Progress) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.collect import Progress
+from forwarder.db import Ask, in_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +56,19 @@ class Standing:
     follows: bool
 
 
-async def lock_sources(
-    session: AsyncSession, chat_ids: set[int], account_id: int | None = None
-) -> dict[int, Source]:
-    """Lock the channels among these chats that are sources of a mapping that is not disabled.
-
-    A group that became a supergroup goes on as a source for what was heard in it before, and its mappings are
-    its successor's. Messages of a basic group have other ids for each account: of those that ``account_id``
-    hears, only the listener's own count.
+LOCK_SOURCES = text(
     """
-    if not chat_ids:
-        return {}
-    rows = await session.execute(
-        text(
-            """
-            select c.id, c.telegram_id, c.listener_id, g.goes_on_as
-              from channels c
-             cross join lateral (select coalesce((select n.id from channels n where n.telegram_id = c.migrated_to),
-                                                 c.id) as goes_on_as) g
-             where c.telegram_id = any(:chats) and c.is_source
-               and exists (select 1 from mappings m where m.state <> 'disabled' and m.source_id = g.goes_on_as)
-               and (c.kind <> 'group' or cast(:account as int) is null
-                    or coalesce(c.listener_id, :account) = :account)
-             order by c.id for no key update of c
-            """
-        ),
-        {"chats": list(chat_ids), "account": account_id},
-    )
-    return {row.telegram_id: Source(row.id, row.telegram_id, row.listener_id, row.goes_on_as) for row in rows}
-
+    select c.id, c.telegram_id, c.listener_id, g.goes_on_as
+      from channels c
+     cross join lateral (select coalesce((select n.id from channels n where n.telegram_id = c.migrated_to),
+                                         c.id) as goes_on_as) g
+     where c.telegram_id = any(cast(:chats as bigint[])) and c.is_source
+       and exists (select 1 from mappings m where m.state <> 'disabled' and m.source_id = g.goes_on_as)
+       and (c.kind <> 'group' or cast(:account as int) is null
+            or coalesce(c.listener_id, :account) = :account)
+     order by c.id for no key update of c
+    """
+)
 
 READ_STANDING = text(
     """
@@ -102,49 +88,56 @@ READ_STANDING = text(
                select 1 from channels o join posts p on p.channel_id = o.id
                 where o.migrated_to = c.telegram_id and p.state = 'collecting'
                   and p.last_part_at > clock_timestamp() - interval '1 minute') as follows
-      from unnest(cast(:channels as int[]), cast(:ids as text[])) as w (channel, ids)
-      join channels c on c.id = w.channel
+      from unnest(cast(:chats as bigint[]), cast(:ids as text[])) as w (chat, ids)
+      join channels c on c.telegram_id = w.chat and c.is_source
       left join marks k on k.channel_id = c.id and k.account_id = cast(:account as int)
     """
 )
 
 
-async def standings(
-    session: AsyncSession,
-    sources: Iterable[Source],
-    ids: Mapping[int, Collection[int]],
-    account_id: int | None = None,
-) -> dict[int, Standing]:
-    """What the rows say of these locked sources, by their ids; ``ids`` are message ids to look for, by source.
+async def lock_and_read(
+    session: AsyncSession, ids: Mapping[int, Collection[int]], account_id: int | None = None
+) -> tuple[dict[int, Source], dict[int, Standing]]:
+    """Lock the channels among these chats that are sources of a mapping that is not disabled, and read them.
 
-    A statement of its own after the locking one: what it sees is younger than the lock. Each message is looked
-    for by a subquery of its own, which finds it by the index whatever the planner believes of the table.
+    ``ids`` are message ids to look for, by chat; the sources are answered by chat, what the rows say of them by
+    source id. A group that became a supergroup goes on as a source for what was heard in it before, and its mappings
+    are its successor's. Messages of a basic group have other ids for each account: of those that ``account_id``
+    hears, only the listener's own count.
+
+    Reading is a statement of its own after the locking one: what it sees is younger than the lock. Each message is
+    looked for by a subquery of its own, which finds it by the index whatever the planner believes of the table.
     """
-    channels = [source.id for source in sources]
-    rows = await session.execute(
-        READ_STANDING,
-        {
-            "channels": channels,
-            "ids": ["{" + ",".join(map(str, ids.get(channel, ()))) + "}" for channel in channels],
-            "account": account_id,
-        },
+    if not ids:
+        return {}, {}
+    chats = sorted(ids)
+    wanted = ["{" + ",".join(map(str, ids[chat])) + "}" for chat in chats]
+    locked, read = await in_session(
+        session,
+        Ask(LOCK_SOURCES, {"chats": chats, "account": account_id}),
+        Ask(READ_STANDING, {"chats": chats, "ids": wanted, "account": account_id}),
     )
-    return {
-        row.id: Standing(
-            progress=Progress(row.mark, tuple((span.lower, span.upper) for span in row.known))
-            if row.mark is not None
-            else None,
-            start=row.start or 0,
-            marks={int(account): mark for account, mark in (row.marks or {}).items()},
-            stored=frozenset(number for number in row.stored if number is not None),
-            open_posts=tuple(
-                OpenPost(number, position, album, silent_for, tuple(ids))
-                for number, position, album, silent_for, ids in row.open_posts or ()
-            ),
-            follows=row.follows,
-        )
-        for row in rows
+    sources = {
+        row.telegram_id: Source(row.id, row.telegram_id, row.listener_id, row.goes_on_as) for row in locked
     }
+    ours = {source.id for source in sources.values()}
+    return sources, {row.id: standing_of(row) for row in read if row.id in ours}
+
+
+def standing_of(row: Any) -> Standing:
+    return Standing(
+        progress=Progress(row.mark, tuple((span.lower, span.upper) for span in row.known))
+        if row.mark is not None
+        else None,
+        start=row.start or 0,
+        marks={int(account): mark for account, mark in (row.marks or {}).items()},
+        stored=frozenset(number for number in row.stored if number is not None),
+        open_posts=tuple(
+            OpenPost(number, position, album, silent_for, tuple(ids))
+            for number, position, album, silent_for, ids in row.open_posts or ()
+        ),
+        follows=row.follows,
+    )
 
 
 async def heard_by_user(session: AsyncSession, chat_id: int) -> bool:

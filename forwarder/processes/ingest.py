@@ -37,7 +37,7 @@ SESSION_LOST = "session_lost"
 
 async def run(settings: Settings) -> int:
     stop = stop_on_signals()
-    async with open_house(settings, "ingest") as house:
+    async with open_house(settings, "ingest", ping=False) as house:
         beating = asyncio.create_task(house.heart.beat_forever())
         try:
             name = lease_name(settings.listener_session)

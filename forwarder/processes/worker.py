@@ -70,7 +70,9 @@ class WorkerProcess:
         name = "worker" if self._kind is AccountKind.BOT else "user-worker"
         while not self._stop.is_set():
             try:
-                async with open_house(self._settings, name, celery=self._celery, pool_size=10) as house:
+                async with open_house(
+                    self._settings, name, celery=self._celery, pool_size=10, ping=False
+                ) as house:
                     self._house.set_result(house)
                     beating = asyncio.create_task(house.heart.beat_forever())
                     try:

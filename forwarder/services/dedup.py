@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forwarder.db import Ask, in_session
 from forwarder.message import SourceMessage
 from forwarder.models import Dedup
 from forwarder.rules import content_hash
@@ -144,7 +145,7 @@ class DeduplicationService:
             dict(zip(names, (scope, topic, key.hex(), *others), strict=True))
             for scope, topic, key, *others in wanted
         ]
-        taken = await session.execute(RESERVE, {"wanted": json.dumps(rows)})
+        [taken] = await in_session(session, Ask(RESERVE, {"wanted": json.dumps(rows)}))
         return {(r.scope, r.topic, bytes(r.key)): Owner(r.delivery_id, r.source_id, r.post_id) for r in taken}
 
     async def release(self, session: AsyncSession, delivery_ids: Sequence[int]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.ingest.rows import stored_parts
 from forwarder.message import (
@@ -276,6 +278,39 @@ async def test_a_reaction_is_no_edit(core: House) -> None:
     await core.hear(heard)
     await core.set_state(mapping, "sent")
     assert (await core.hear(Edited(heard))).due == []
+
+
+async def test_of_edits_heard_together_the_last_counts_even_where_it_takes_the_first_back(
+    core: House,
+) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1, "first"))
+    await core.set_state(mapping, "sent")
+    now = datetime.now(UTC)
+    await core.hear(
+        Edited(replace(post(1, "other"), edit_date=now)),
+        Edited(replace(post(1, "first"), edit_date=now + timedelta(seconds=1))),
+    )
+    assert await core.run("select text from messages") == [{"text": "first"}]
+    assert await core.states(mapping, "edit") == [(1, "queued")]
+
+
+async def test_messages_that_are_read_again_unchanged_cost_one_statement_together(
+    core: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await core.mapping()
+    heard = [post(number, f"post {number}") for number in range(1, 41)]
+    await core.hear(*heard)
+    asked: list[object] = []
+    real = AsyncSession.execute
+
+    async def counted(self: AsyncSession, statement: Any, *args: Any, **values: Any) -> Any:
+        asked.append(statement)
+        return await real(self, statement, *args, **values)
+
+    monkeypatch.setattr(AsyncSession, "execute", counted)
+    assert (await core.hear(*map(Edited, heard))).due == []
+    assert len(asked) <= 3
 
 
 async def test_edits_coalesce_and_one_that_is_being_applied_is_applied_again(core: House) -> None:
