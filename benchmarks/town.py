@@ -158,7 +158,8 @@ def seed(plan: Plan) -> dict[str, object]:
     bots = [{"key": stage.BOT, "name": "Forwarder", "username": "bench_bot", "owner": stage.OWNER}]
     chats: list[dict[str, object]] = []
     for name, account in accounts.items():
-        chats += [_source(key, account) for key in _keys(plan, name, "from")]
+        bot = plan.by_bot > 0 and name == OURS
+        chats += [_source(key, account, bot=bot) for key in _keys(plan, name, "from")]
         chats += [
             _destination(key, stage.BOT if name == OURS and number < plan.by_bot else account)
             for number, key in enumerate(_keys(plan, name, "to"))
@@ -166,8 +167,9 @@ def seed(plan: Plan) -> dict[str, object]:
     return {"users": users, "bots": bots, "chats": chats}
 
 
-def _source(key: str, account: str) -> dict[str, object]:
-    people = {"members": [account], "admins": {stage.BOT: []} if account == stage.ACCOUNT else {}}
+def _source(key: str, account: str, *, bot: bool) -> dict[str, object]:
+    """The forwarder's bot is in its sources where it has lanes to send by; a peer has no bot that could be."""
+    people = {"members": [account], "admins": {stage.BOT: []} if bot else {}}
     return {"key": key, "title": key, "creator": stage.OWNER, **people}
 
 
@@ -193,9 +195,11 @@ async def set_up(house: House, plan: Plan) -> tuple[int, ...]:
     """Channels and mappings as the services write them, without asking Telegram about each chat."""
     await _registered(AccountService(house.db))
     sources, destinations = chats_of(house.telegram, plan, OURS)
-    both = {AccountKind.USER: ALL, AccountKind.BOT: Rights(may_read=True)}
+    reading = {AccountKind.USER: ALL}
+    if plan.by_bot:
+        reading[AccountKind.BOT] = Rights(may_read=True)
     routes = [Route.BOT] * plan.by_bot + [Route.USER] * (plan.lanes - plan.by_bot)
-    source_rows = [await _channel(house, chat, both, source=True) for chat in sources]
+    source_rows = [await _channel(house, chat, reading, source=True) for chat in sources]
     rows = [
         await _channel(house, chat, {AccountKind(route): ALL}, source=False)
         for chat, route in zip(destinations, routes, strict=True)
