@@ -53,6 +53,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=5,
             pool_pre_ping=ping,
+            # The connection used last knows the statements.
+            pool_use_lifo=True,
             # Parameters hold message texts; they must not reach a log line or an error report.
             hide_parameters=True,
             connect_args={

@@ -7,5 +7,6 @@ that hear the same source take turns; each row is unique, so hearing a message t
 """
 
 from forwarder.ingest.hearing import Ingest, Received, chat_of
+from forwarder.ingest.sources import source_chats
 
-__all__ = ["Ingest", "Received", "chat_of"]
+__all__ = ["Ingest", "Received", "chat_of", "source_chats"]

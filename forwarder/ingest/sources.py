@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.collect import Progress
-from forwarder.db import Ask, in_session
+from forwarder.db import Ask, Database, in_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,12 @@ def standing_of(row: Any) -> Standing:
         ),
         follows=row.follows,
     )
+
+
+async def source_chats(db: Database) -> frozenset[int]:
+    """Every chat whose messages may be wanted; who changes them gives notice (``SOURCES_CHANGED``)."""
+    async with db.begin() as session:
+        return frozenset(await session.scalars(text("select telegram_id from channels where is_source")))
 
 
 async def heard_by_user(session: AsyncSession, chat_id: int) -> bool:

@@ -6,7 +6,8 @@ import asyncio
 
 import structlog
 
-from forwarder.errors import AccountNotReady
+from forwarder.errors import AccountNotReady, Unavailable
+from forwarder.ingest import source_chats
 from forwarder.intake import Intake
 from forwarder.message import AccountKind
 from forwarder.processes.life import (
@@ -20,8 +21,8 @@ from forwarder.processes.life import (
 )
 from forwarder.reconcile import Reconciler
 from forwarder.services.accounts import AccountView
+from forwarder.services.channel_rows import SOURCES_CHANGED
 from forwarder.services.channels import ChannelService
-from forwarder.services.mappings import SOURCES_CHANGED
 from forwarder.settings import Settings
 from forwarder.telegram.client import Client
 from forwarder.telegram.listener import Listener
@@ -86,7 +87,10 @@ async def hear(house: House, client: Client, hold: Hold, stop: asyncio.Event) ->
     log.info("listening", account=account_id)
     try:
         await live_until(
-            any_of(stop, hold.lost), listener.run(), reconciler.run(), on_new_sources(house, reconciler)
+            any_of(stop, hold.lost),
+            listener.run(),
+            reconciler.run(),
+            on_new_sources(house, listener, reconciler),
         )
     except AccountNotReady as error:
         await house.accounts.stop(account_id, error.reason or SESSION_LOST, signed_out=True)
@@ -103,7 +107,12 @@ async def signed_out(house: House, account: AccountView | None) -> None:
         await house.accounts.stop(account.id, SESSION_LOST, signed_out=True)
 
 
-async def on_new_sources(house: House, reconciler: Reconciler) -> None:
-    """A mapping was made: its source is compared at once, and not only at the next minute."""
+async def on_new_sources(house: House, listener: Listener, reconciler: Reconciler) -> None:
+    """A mapping was made: its source is compared at once, and not only at the next minute. What was posted there
+    before it was among the sources is found by that, so they are read first."""
     async for _ in house.db.listen(SOURCES_CHANGED):
+        try:
+            listener.sources = await source_chats(house.db)
+        except Unavailable:
+            listener.sources = None  # the connection that listens is lost too, and its return asks again
         reconciler.look_at_all()

@@ -16,6 +16,9 @@ from forwarder.services.values import Access, ChannelView, Rights
 
 NOW = func.clock_timestamp()
 
+SOURCES_CHANGED = "sources_changed"
+"""The notification that tells the listener to look at its sources: one of them is new."""
+
 PROTECTED_CONTENT = "protected_content"
 """The health of a source whose content Telegram does not let be forwarded or copied."""
 

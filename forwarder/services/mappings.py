@@ -12,6 +12,7 @@ from forwarder.db import Database, notify
 from forwarder.message import GENERAL_TOPIC, Mode, Route
 from forwarder.models import Lane, Mapping, MappingState, NoticeKind
 from forwarder.services import audit, mapping_checks, mapping_rows, mapping_work, notices
+from forwarder.services.channel_rows import SOURCES_CHANGED
 from forwarder.services.graph import choose_route
 from forwarder.services.values import (
     BY_PERSON,
@@ -25,9 +26,6 @@ from forwarder.services.values import (
 
 Ring = Callable[[Sequence[int]], Awaitable[None]]
 """Ring the lanes of these mappings: a hint after commit that work is due; the relay finds what it misses."""
-
-SOURCES_CHANGED = "sources_changed"
-"""The notification that tells the listener to look at its sources: one of them is new."""
 
 NO_ROUTE = "no_route"
 HEALED_BY_ACCESS = frozenset(

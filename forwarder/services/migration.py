@@ -10,10 +10,11 @@ from sqlalchemy import or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forwarder.db import notify
 from forwarder.message import ChatKind
 from forwarder.models import BEFORE_THE_MOVE, Channel, ChannelAccess, Mapping, MappingState
 from forwarder.services import audit
-from forwarder.services.channel_rows import start_mark
+from forwarder.services.channel_rows import SOURCES_CHANGED, start_mark
 
 # The supergroup's ids begin at 1: what waits from the old chat must not end up behind its posts.
 GO_FIRST = text(
@@ -57,6 +58,7 @@ async def move(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> tup
     if old.is_source and new.listener_id is not None:
         # The supergroup's ids begin at 1, and everything in it came after the move.
         await start_mark(session, new.id, new.listener_id, 0)
+    await notify(session, SOURCES_CHANGED)
     await audit.record(
         session, None, "channel.migrated", f"channel:{old.id}", to=f"channel:{new.id}", mappings=moved
     )

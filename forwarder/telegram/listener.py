@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import structlog
@@ -47,8 +47,11 @@ class Listener:
     ``on_news`` is asked again until it succeeds. ``on_reconnect`` is awaited after the first connection and
     after every later one: between two connections anything may have been missed. ``on_broken`` gets updates
     that cannot be read, as raw TL. ``on_protection`` is told of chats whose flag is new or has changed, before
-    what came with it is handed on.
+    what came with it is handed on. ``sources``, once set, are the chats whose messages are wanted: an account
+    hears a good deal else, its own copies among them. Service messages always count: a chat may become another.
     """
+
+    sources: Collection[int] | None = None
 
     def __init__(
         self,
@@ -154,7 +157,7 @@ class Listener:
     async def _hear(self, update: Any) -> None:
         await self._notice_protection(update)
         try:
-            news = news_of(update)
+            news = news_of(update) if self._is_wanted(update) else None
         except Exception as error:  # an update of a shape we do not know must not hold up the others
             await self._on_broken(bytes(update), error)
             return
@@ -162,6 +165,12 @@ class Listener:
             # A full queue holds up Telethon's own loop, and Telegram keeps the rest.
             self._put += 1
             await self._heard.put(news)
+
+    def _is_wanted(self, update: Any) -> bool:
+        if self.sources is None or not isinstance(update, NEW + EDIT):
+            return True
+        message = update.message
+        return not isinstance(message, types.Message) or utils.get_peer_id(message.peer_id) in self.sources
 
     async def _notice_protection(self, update: Any) -> None:
         """Telethon gives each update the chats that came with it."""
