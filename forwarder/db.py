@@ -92,10 +92,9 @@ class Database:
                 if len(asks) == 1:
                     cursors = [await connection.execute(compiled(asks[0].statement), asks[0].values)]
                 else:
+                    # What is sent before one Sync is one transaction (PostgreSQL's manual, 34.5, "pipeline mode").
                     async with connection.pipeline():
-                        await connection.execute("begin")
                         cursors = [await connection.execute(compiled(a.statement), a.values) for a in asks]
-                        await connection.execute("commit")
                 return [await cursor.fetchall() if cursor.description else () for cursor in cursors]
         except psycopg.OperationalError as error:
             # Connections that died with the server are thrown away together, not one for each try.

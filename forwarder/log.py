@@ -33,6 +33,8 @@ _QUIET = {
     "sqlalchemy": logging.WARNING,
     "alembic": logging.WARNING,
     "kombu": logging.WARNING,
+    # "Task received": half a millisecond of each post's way, to say what its end says again.
+    "celery.worker.strategy": logging.WARNING,
     "amqp": logging.WARNING,
     "tornado.access": logging.WARNING,
 }
