@@ -11,7 +11,7 @@ from benchmarks.measure import Figures, Wishes
 from benchmarks.town import OURS, Plan, Town, town
 from benchmarks.work import as_posted
 from forwarder.db import Database
-from forwarder.services.mappings import SOURCES_CHANGED
+from forwarder.services.channel_rows import SOURCES_CHANGED
 
 LANES = 10
 POSTS = 2000

@@ -106,7 +106,7 @@ async def stop_refused(
     return frozenset(stopped)
 
 
-async def hold_for_review(session: AsyncSession, rows: Sequence[Row[tuple[object, ...]]]) -> frozenset[int]:
+async def hold_for_review(session: AsyncSession, rows: Sequence[Any]) -> frozenset[int]:
     """Let those of these new deliveries wait for somebody's word whose mappings' rules say so; answer them."""
     asked = {row.id: row.mapping_id for row in rows if row.has_rules}
     if not asked:
