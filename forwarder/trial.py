@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Database
 from forwarder.ingest.rows import stored_parts
-from forwarder.message import Heard, Kind, SourceMessage
-from forwarder.rules import Counters, Decision, Outcome, Passed, Rules, decide, when
+from forwarder.message import AccountKind, Heard, Kind, Mode, Rewrite, SourceMessage
+from forwarder.rules import Counters, Decision, Outcome, Passed, Rules, decide, rewrite_of, when
 from forwarder.services import mapping_rows
+from forwarder.services.judging import way_of
 from forwarder.services.kept_rules import rules_of
 from forwarder.services.rule_context import SourceNamed, context_of
 from forwarder.services.values import MappingView
@@ -25,11 +26,16 @@ from forwarder.services.why import find_post
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """``goes`` is None for a refused post."""
+    """``goes`` is None for a refused post. ``rewrite`` is what the account that carries the mapping sends in its place,
+    None where the post goes as it is; ``mode`` is how it goes, None where it may not go at all; ``forwards`` says
+    that its mapping would forward it."""
 
     parts: tuple[SourceMessage, ...]
     outcome: Outcome
     goes: Decision | None
+    rewrite: Rewrite | None
+    mode: Mode | None
+    forwards: bool = False
 
 
 class Trial:
@@ -78,7 +84,9 @@ class Trial:
     ) -> Tried:
         source = SourceNamed(mapping.source.telegram_id, mapping.source.title, mapping.source.username)
         outcome = decide(rules, parts, await context_of(session, mapping.id, source, rules, parts))
-        goes = None
-        if isinstance(outcome, Passed):
-            goes = when(rules.when, datetime.now(UTC), parts[0].date, Counters())
-        return Tried(parts, outcome, goes)
+        if not isinstance(outcome, Passed):
+            return Tried(parts, outcome, None, None, None)
+        goes = when(rules.when, datetime.now(UTC), parts[0].date, Counters())
+        rewrite = rewrite_of(outcome, AccountKind(mapping.lane_route.value))
+        mode = way_of(mapping.mode, rewrite, copy_allowed=mapping.settings.copy_fallback)
+        return Tried(parts, outcome, goes, rewrite, mode, mapping.mode is Mode.FORWARD)

@@ -181,8 +181,12 @@ def told(tried: Tried) -> list[str]:
                 lines += [f"  + {line}" for line in part.text.splitlines()]
         if tried.outcome.rest is not None:
             lines += [f"  ++ {line}" for line in tried.outcome.rest.text.splitlines()]
-        if tried.outcome.button is not None:
-            lines.append(f"  [{tried.outcome.button.text}] {tried.outcome.button.url}")
+        if tried.rewrite is not None and tried.rewrite.button is not None:
+            lines.append(f"  [{tried.rewrite.button.text}] {tried.rewrite.button.url}")
+        if tried.mode is None:
+            lines.append("  " + TEXTS.plain("goes.nowhere"))
+        elif tried.rewrite is not None and tried.forwards:
+            lines.append("  " + TEXTS.plain("goes.copied"))
     return lines
 
 

@@ -103,7 +103,7 @@ async def going(
         rewrite = rewrite_of(outcome, kind)
         if rewrite is None:
             continue
-        if lane.mode is Mode.FORWARD and not lane.copy_fallback:
+        if way_of(lane.mode, rewrite, copy_allowed=lane.copy_fallback) is None:
             return Going(before, stays_a_forward(outcome, rules))
         return Going(before) if before else Going(1, None, rewrite, rules.revision)
     return Going(len(queue), revision=rules.revision)
@@ -127,6 +127,13 @@ def named(kept: Row[Any]) -> SourceNamed:
 def unreadable(kept: Row[Any], error: InvalidRequest) -> Result:
     place = str(error.fields.get("place", "rules"))
     return Result(State.FAILED, "rules_unreadable", by=RuledBy(place, (), kept.revision))
+
+
+def way_of(mode: Mode, rewrite: Rewrite | None, *, copy_allowed: bool) -> Mode | None:
+    """How a post goes in a mapping of this mode: a forward cannot be changed. None where nothing may go."""
+    if rewrite is None or mode is Mode.COPY:
+        return mode
+    return Mode.COPY if copy_allowed else None
 
 
 def stays_a_forward(passed: Passed, rules: Rules) -> Result:

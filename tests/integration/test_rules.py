@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from forwarder.cli.root import cli
+from forwarder.cli.rules import told
 from forwarder.errors import InvalidRequest, NotFound
+from forwarder.message import AccountKind
 from forwarder.rules import Passed, Refused
 from forwarder.services.kept_rules import rules_of
 from forwarder.services.rules import Owner, RuleService, owner_of
@@ -164,3 +167,25 @@ async def test_the_command_line_adds_lists_tries_and_removes(
     assert (await run("rule", "remove", mapping, "1")).output == f"Removed; mapping:{mapping} has 1 rules.\n"
     refused = await run("rule", "remove", mapping, "9")
     assert (refused.exit_code, refused.stderr) == (1, "There is no rule 9; the set has 1.\n")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"by": AccountKind.BOT}, "  [Source] https://example.org/"),
+        ({"mode": "forward"}, "  as a copy, because a forward cannot be changed"),
+        (
+            {"mode": "forward", "copy_fallback": False},
+            "  but would fail: a forward cannot be changed, and the mapping allows no copy in its place",
+        ),
+        ({}, "  + below"),
+    ],
+)
+async def test_trying_says_what_the_mappings_own_way_makes_of_it(
+    core: House, values: dict[str, Any], said: str
+) -> None:
+    mapping = await core.mapping(**values)
+    for rule in ({"footer": "below"}, {"button": {"text": "Source", "url": "https://example.org/"}}):
+        await RuleService(core.db).add(Owner("mapping", mapping), rule)
+    [tried] = await Trial(core.db, mapping).words("text")
+    assert told(tried)[-1] == said

@@ -71,6 +71,8 @@ TEXTS: dict[str, str] = {
     "passed.changed": "goes changed by: {rules}",
     "goes.not_before": "but not before {at} (“{rule}”)",
     "goes.hold": "once somebody approves it, until {at}",
+    "goes.copied": "as a copy, because a forward cannot be changed",
+    "goes.nowhere": "but would fail: a forward cannot be changed, and the mapping allows no copy in its place",
     "goes.withdraw": "but would be withdrawn ({rule})",
     "reason.rule_failed": "a rule broke on it",
     "reason.rules_unreadable": "the rules kept for its mapping do not read",
