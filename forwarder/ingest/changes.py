@@ -22,7 +22,10 @@ EDIT = text(
        set text = :text, entities = cast(:entities as jsonb), edit_date = :edit_date,
            kind = case when n.other then :kind else m.kind end,
            media_id = case when n.other then :media else m.media_id end,
-           file_id = coalesce(:file, m.file_id), facts = cast(:facts as jsonb),
+           file_id = case when n.other and cast(:file as text) is null
+                           and coalesce(m.edit_date, to_timestamp(0))
+                                < cast(:edit_date as timestamptz) - interval '1 ms' then null
+                          else coalesce(:file, m.file_id) end, facts = cast(:facts as jsonb),
            replaced = m.replaced or n.other
       from (select id, coalesce(left(media_id, 3) = left(cast(:media as text), 3) and media_id <> :media
                                 or media_id is null and kind = 'text' and cast(:media as text) is not null,
@@ -117,15 +120,23 @@ async def apply_edit(session: AsyncSession, source: Source, message: SourceMessa
 async def name_file(session: AsyncSession, source: Source, message: SourceMessage) -> int | None:
     """Keep what the bot calls the medium, whoever is the first to hear that it was replaced.
 
-    Answers the post where that is known already: the bot can edit its copy now.
+    Answers the post where that is known already: the bot can edit its copy now. The date, just before the edit's, says
+    that the name is of this edit, and lets whoever hears of it next apply it all the same.
     """
     post: int | None = await session.scalar(
         text(
-            "update messages set file_id = :file where channel_id = :channel and message_id = :id"
+            "update messages set file_id = :file,"
+            " edit_date = greatest(edit_date, cast(:edited as timestamptz) - interval '1 ms')"
+            " where channel_id = :channel and message_id = :id"
             " and file_id is distinct from :file and deleted_at is null"
             " returning case when replaced then post_id end"
         ),
-        {"channel": source.id, "id": message.message_id, "file": message.file_id},
+        {
+            "channel": source.id,
+            "id": message.message_id,
+            "file": message.file_id,
+            "edited": message.edit_date,
+        },
     )
     return post
 

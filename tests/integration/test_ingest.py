@@ -647,6 +647,34 @@ async def test_the_bots_name_of_the_new_medium_is_kept_whoever_hears_first(
     assert (await core.hear(by_bot, by=BOT)).due == []
 
 
+@pytest.mark.parametrize("order", ["user", "user, bot", "bot, user"])
+async def test_the_name_of_the_first_medium_does_not_stand_for_one_that_took_its_place(
+    core: House, order: str
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    heard = photo(1, "mt:photo:1", "words")
+    await core.hear(heard)
+    await core.hear(replace(heard, heard=Heard.BOT, media_id="bot:one", file_id="file-one"), by=BOT)
+    await core.set_state(mapping, "sent")
+    later = heard.date + timedelta(minutes=1)
+    edits = {
+        "user": Edited(replace(heard, media_id="mt:photo:2", edit_date=later)),
+        "bot": Edited(
+            replace(heard, heard=Heard.BOT, media_id="bot:two", file_id="file-two", edit_date=later)
+        ),
+    }
+    for who in order.split(", "):
+        await core.hear(edits[who], by=BOT if who == "bot" else USER)
+    [row] = await core.run("select replaced, file_id from messages")
+    assert (row["replaced"], row["file_id"]) == (True, None if order == "user" else "file-two")
+    again = Edited(
+        replace(heard, text="other words", media_id="mt:photo:2", edit_date=later + timedelta(minutes=1))
+    )
+    await core.hear(again)
+    [row] = await core.run("select text, file_id from messages")
+    assert (row["text"], row["file_id"]) == ("other words", None if order == "user" else "file-two")
+
+
 async def test_a_text_that_got_a_medium_is_of_another_kind(core: House) -> None:
     await core.mapping()
     await core.hear(post(1, "words"))
