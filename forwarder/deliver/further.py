@@ -9,6 +9,7 @@ from dataclasses import replace
 from forwarder import outbox
 from forwarder.calls import Called, Caller, one, same_account
 from forwarder.db import Database
+from forwarder.deliver.leases import Leases
 from forwarder.errors import TelegramError
 from forwarder.message import EditOrder, NewPart, Rewrite, SendOrder, State
 from forwarder.outbox import Job, LaneHeld, Result, Worker
@@ -16,8 +17,8 @@ from forwarder.retry import Decision, Verdict, decide
 
 
 class FurtherCalls:
-    def __init__(self, db: Database, caller: Caller, worker: Worker) -> None:
-        self._db, self._caller, self._worker = db, caller, worker
+    def __init__(self, db: Database, leases: Leases, caller: Caller, worker: Worker) -> None:
+        self._db, self._leases, self._caller, self._worker = db, leases, caller, worker
 
     def left_alone(self, job: Job) -> bool:
         """Whether only further calls of a post are left, none of which may have been executed, or does harm twice."""
@@ -33,9 +34,11 @@ class FurtherCalls:
         ids = tuple(copy or 0 for copy in copies)
         # Kept before the next call is made: whatever becomes of that, this one must not be made again.
         [kept] = await self._db.in_one_trip(outbox.note_begun(lane, job, ids, self._worker))
-        return await self.make(lane, replace(job, sent_ids=ids), order) if kept else None
+        if not kept or not self._leases.lasts(lane):
+            return None
+        return await self.make(lane, replace(job, sent_ids=ids), order)
 
-    async def make(self, lane: LaneHeld, job: Job, order: SendOrder) -> Called:
+    async def make(self, lane: LaneHeld, job: Job, order: SendOrder) -> Called | None:
         """Put captions into the copies, which may be done twice, and send what did not fit, of which an unknown
         outcome is called one."""
         rewrite = order.rewrite
@@ -48,6 +51,8 @@ class FurtherCalls:
             return self._still_begun(job, self._decide(error, "edit"), error)
         sources, sent_ids = order.message_ids, job.sent_ids
         if rewrite.rest is not None:
+            if not self._leases.lasts(lane):
+                return None
             try:
                 [rest] = await self._caller.sender.send(order_of_rest(lane, job, order, rewrite.rest))
             except TelegramError as error:

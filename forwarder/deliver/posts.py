@@ -42,7 +42,7 @@ class Posts:
     ) -> None:
         self._db, self._desk, self._leases, self._slots = db, desk, leases, slots
         self._caller, self._look_up, self._worker = caller, look_up, worker
-        self._further = FurtherCalls(db, caller, worker)
+        self._further = FurtherCalls(db, leases, caller, worker)
 
     async def carry(self, lane: LaneHeld, run: Run) -> tuple[Run, Called] | None:
         """Send what of the run may go now; answer that part of it and what came of it.

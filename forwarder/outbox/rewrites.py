@@ -46,20 +46,22 @@ def part_from(kept: dict[str, Any]) -> NewPart:
 BEGUN = text(
     """
     with begun as (
-        update deliveries d set sent_ids = cast(:sent_ids as bigint[]), unsettled = true
-         where d.id = :id and d.epoch = :epoch and d.state in ('sending', 'unsure')
-        returning d.id, d.mapping_id)
-    insert into copies (channel_id, message_id, mapping_id, source_id, source_message_id, mode, route)
-    select :channel, copy, b.mapping_id, :source, source, 'copy', :route
-      from begun b, unnest(cast(:sources as bigint[]), cast(:sent_ids as bigint[])) as pair (source, copy)
-    on conflict (channel_id, message_id) do nothing
-    returning message_id
+        update deliveries d set sent_ids = cast(:sent_ids as bigint[])
+         where d.id = :id and d.epoch = :epoch and d.state in ('sending', 'unsure') and d.sent_ids is null
+        returning d.id, d.mapping_id
+    ), kept as (
+        insert into copies (channel_id, message_id, mapping_id, source_id, source_message_id, mode, route)
+        select :channel, copy, b.mapping_id, :source, source, 'copy', :route
+          from begun b, unnest(cast(:sources as bigint[]), cast(:sent_ids as bigint[])) as pair (source, copy)
+        on conflict (channel_id, message_id) do nothing)
+    select 1 from begun b join lanes l using (mapping_id) where l.holder = :holder and l.fence = :fence
     """
 )
 
 
 def note_begun(lane: LaneHeld, job: Job, sent_ids: Sequence[int], worker: Worker) -> Ask:
-    """Keep that a rewritten post's first call is done, before the further ones are made; answers the new copies."""
+    """Keep that a rewritten post's first call is done, before the further ones are made; answers a row where these are
+    still this holder's to make. That the copies are there is true whoever says so."""
     return Ask(
         BEGUN,
         {
@@ -70,6 +72,8 @@ def note_begun(lane: LaneHeld, job: Job, sent_ids: Sequence[int], worker: Worker
             "channel": lane.destination_id,
             "source": job.source_id,
             "route": worker.kind.value,
+            "holder": worker.holder,
+            "fence": lane.fence,
         },
     )
 

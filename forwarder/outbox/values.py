@@ -109,7 +109,7 @@ class Job:
     @property
     def maybe_sent(self) -> bool:
         """Whether a call with its ids may have been executed."""
-        return self.unsettled or self.begun or self.state in (State.SENDING, State.UNSURE)
+        return self.unsettled or self.state in (State.SENDING, State.UNSURE)
 
     @property
     def begun(self) -> bool:

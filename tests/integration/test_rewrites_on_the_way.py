@@ -20,6 +20,7 @@ from forwarder.message import (
     Heard,
     Kind,
     Mode,
+    SendOrder,
     SourceMessage,
     State,
 )
@@ -260,6 +261,66 @@ async def test_a_second_message_that_is_refused_for_now_is_sent_later_and_the_fi
     assert [copy for _, _, copy in street.chat.arrived] == [500, 501, 502]
     assert said(sender)[2] == ["below"]
     assert await core.states(mapping) == [(1, "sent"), (2, "sent")]
+
+
+async def test_a_post_that_is_deleted_between_its_two_messages_leaves_none_of_them(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, *SPLIT)
+    await core.hear(post(1, LONG.strip()))
+    sender = street.sender(BOT)
+    sender.before.extend([None, TelegramError("FLOOD_WAIT", code=420, seconds=5)])
+    await street.carrier(sender).carry(mapping)
+    await core.hear(Deleted(NEWS, (1,)))
+    await core.run("delete from flood_waits")
+    await street.redis.flushdb()
+    await street.due_now()
+    await street.carrier(sender).carry(mapping)
+    assert [copy for _, _, copy in street.chat.arrived] == [500, 501]
+    assert [order.message_ids for order in sender.deletions] == [(500, 501)]
+
+
+async def test_who_has_lost_the_lane_during_the_first_call_leaves_the_second_to_its_new_holder(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, *SPLIT)
+    await core.hear(post(1, LONG.strip()))
+    slow, quick, finder = street.sender(BOT), street.sender(BOT), ScriptedFinder(street.chat)
+
+    async def another_goes_on(_: SendOrder) -> None:
+        await street.lease_runs_out()
+        await street.called_long_ago()
+        await street.carrier(quick, holder="w2", finder=finder).carry(mapping)
+
+    slow.after.append(another_goes_on)
+    await street.carrier(slow).carry(mapping)
+    assert [texts and texts[0] for texts in (*said(slow), *said(quick))] == [LONG.strip(), "below"]
+    assert (await core.states(mapping), len(street.chat.arrived)) == ([(1, "sent")], 2)
+
+
+async def test_a_lane_lost_just_after_the_first_call_keeps_that_it_was_made(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, *SPLIT)
+    await core.hear(post(1, LONG.strip()))
+    sender, finder = street.sender(BOT), ScriptedFinder(street.chat)
+
+    async def lane_is_taken(_: SendOrder) -> None:
+        await core.run("update lanes set holder = 'w2', fence = fence + 1")
+
+    sender.after.append(lane_is_taken)
+    await street.carrier(sender).carry(mapping)
+    [row] = await core.deliveries(mapping)
+    assert (row["state"], row["sent_ids"], len(sender.orders)) == ("sending", [500], 1)
+    await street.lease_runs_out()
+    for _ in range(2):
+        await street.called_long_ago()
+        await street.due_now()
+        await street.carrier(sender, holder="w3", finder=finder).carry(mapping)
+    assert (await core.states(mapping), len(street.chat.arrived)) == ([(1, "sent")], 2)
 
 
 @pytest.mark.parametrize("executed", [True, False])
