@@ -1,4 +1,4 @@
-"""How soon the work goes on after ``kill -9``, and after Redis has lost everything."""
+"""How soon the work goes on after ``kill -9`` of a process or of Redis, and after Redis has lost everything."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable
-
-from redis.asyncio import Redis
+from contextlib import AsyncExitStack
+from functools import partial
 
 from benchmarks.contest import announce
 from benchmarks.measure import Figures, Wishes
@@ -16,6 +16,7 @@ from benchmarks.work import as_posted
 from forwarder.errors import ForwarderError
 from forwarder.processes.roster import process
 from forwarder.supervisor import Supervisor
+from tests.chaos.servers import Restartable, servers
 
 LANES = 20
 BY_BOT = 10
@@ -28,6 +29,7 @@ TO_REACH = {
     "bot worker killed, outcome unknown": "at most 45",
     "ingest killed, a standby beside it": "at most 15",
     "Redis emptied": "at most 10",
+    "Redis killed": "at most 10",
 }
 
 
@@ -37,9 +39,12 @@ async def run(wishes: Wishes) -> Figures:
         "user worker killed": user_worker_killed,
         "bot worker killed, outcome unknown": bot_worker_killed,
         "ingest killed, a standby beside it": ingest_killed,
-        "Redis emptied": redis_emptied,
     }
-    async with town(Plan(LANES, by_bot=BY_BOT, given=FREE)) as place:
+    async with AsyncExitStack() as stack:
+        own = stack.enter_context(servers())
+        trials["Redis emptied"] = partial(redis_lost, lose=own.empty_redis)
+        trials["Redis killed"] = partial(redis_lost, lose=partial(killed_and_started, own.redis))
+        place = await stack.enter_async_context(town(Plan(LANES, by_bot=BY_BOT, given=FREE), own.urls))
         await as_posted(place, OURS, LANES)
         for number in range(wishes.runs):
             for what, trial in trials.items():
@@ -108,7 +113,7 @@ async def ingest_killed(place: Town) -> float:
         await asyncio.to_thread(standby.stop)
 
 
-async def redis_emptied(place: Town) -> float:
+async def redis_lost(place: Town, lose: Callable[[], None]) -> float:
     """Posts wait in every lane of a worker that stands still; all bells are lost: until all have arrived."""
     side = place.side(OURS)
     chats = side.destinations[BY_BOT:]
@@ -116,12 +121,17 @@ async def redis_emptied(place: Town) -> float:
     place.house.supervisor.kill("user-worker", signal.SIGSTOP)
     await _post(place, side.sources[BY_BOT:], len(chats))
     await asyncio.sleep(1)
-    async with Redis.from_url(place.urls.redis_url) as redis:
-        await redis.flushall()
+    await asyncio.to_thread(lose)
     began = time.monotonic()
     place.house.supervisor.kill("user-worker", signal.SIGCONT)
     await _more(place, chats, before + len(chats) - 1)
     return time.monotonic() - began
+
+
+def killed_and_started(redis: Restartable) -> None:
+    """``kill -9``; it comes back with nothing."""
+    redis.end()
+    redis.start()
 
 
 async def _post(place: Town, sources: tuple[int, ...], posts: int) -> None:

@@ -95,12 +95,13 @@ class Town:
 
 
 @asynccontextmanager
-async def town(plan: Plan) -> AsyncIterator[Town]:
-    """Everything started and set up. Raises ForwarderError where something does not start."""
+async def town(plan: Plan, servers: ServerUrls | None = None) -> AsyncIterator[Town]:
+    """Everything started and set up, on servers of its own unless some are given. Raises ForwarderError where
+    something does not start."""
     folder = await asyncio.to_thread(_folder)
     try:
         async with AsyncExitStack() as stack:
-            urls = stack.enter_context(_servers(folder))
+            urls = servers or stack.enter_context(_servers(folder))
             flags = () if plan.limits else ("--no-limits",)
             telegram = await stack.enter_async_context(
                 local_telegram(folder, 1, world=seed(plan), scale=1.0, flags=flags)
