@@ -81,7 +81,7 @@ class LookUp:
                 destination=lane.destination,
                 mode=Mode.COPY,
                 after_id=job.seen_id,
-                known_ids=known | frozenset(job.sent_ids),
+                known_ids=known,
                 remembered=(text_alone,),
                 topic=lane.destination_topic,
             )

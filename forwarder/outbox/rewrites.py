@@ -47,7 +47,7 @@ BEGUN = text(
     """
     with begun as (
         update deliveries d set sent_ids = cast(:sent_ids as bigint[])
-         where d.id = :id and d.epoch = :epoch and d.state in ('sending', 'unsure') and d.sent_ids is null
+         where d.id = :id and d.epoch = :epoch and d.state in ('sending', 'unsure')
         returning d.id, d.mapping_id
     ), kept as (
         insert into copies (channel_id, message_id, mapping_id, source_id, source_message_id, mode, route)

@@ -363,8 +363,9 @@ async def test_a_worker_killed_between_two_messages_leaves_neither_out_nor_doubl
     assert (await core.states(mapping), len(await copies(core, mapping))) == ([(1, "sent")], 2)
 
 
+@pytest.mark.parametrize("deleted", [False, True])
 async def test_what_failed_after_its_first_message_goes_on_with_the_second_when_it_is_sent_again(
-    core: House, street: Street
+    core: House, street: Street, deleted: bool
 ) -> None:
     mapping = await core.mapping(by=BOT)
     await rules(core, mapping, *SPLIT)
@@ -375,9 +376,12 @@ async def test_what_failed_after_its_first_message_goes_on_with_the_second_when_
     [row] = await core.deliveries(mapping)
     assert row["state"] == "failed"
     await street.queue.send_again(row["id"])
+    if deleted:
+        await core.hear(Deleted(NEWS, (1,)))
     await street.carrier(sender).carry(mapping)
     assert [texts and texts[0][:5] for texts in said(sender)] == ["word ", "below", "below"]
     assert (len(street.chat.arrived), await core.states(mapping)) == (2, [(1, "sent")])
+    assert [order.message_ids for order in sender.deletions] == ([(500, 501)] if deleted else [])
 
 
 # --- edits
