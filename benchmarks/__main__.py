@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import drain, fanout, growth, intake, latency, limits, live, memory, recovery, rules
+from benchmarks import dedup, drain, fanout, growth, intake, latency, limits, live, memory, recovery, rules
 from benchmarks.measure import Figures, Wishes
 from forwarder.errors import ForwarderError
 
@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[Wishes], Coroutine[None, None, Figures]]] = {
     "recovery": recovery.run,
     "intake": intake.run,
     "rules": rules.run,
+    "dedup": dedup.run,
 }
 
 

@@ -81,14 +81,9 @@ def repeats(candidates: Sequence[Candidate]) -> dict[int, int]:
     firsts: dict[tuple[int, int, int], int] = {}
     found: dict[int, int] = {}
     for c in sorted(candidates, key=lambda c: c.delivery_id):
-        places = {(c.post_id, c.destination_id, c.topic)}
-        if c.dedup is not Dedup.OFF:
-            places.add((c.post_id, *c.scope))
-        before = [firsts[place] for place in places if place in firsts]
-        if before:
-            found[c.delivery_id] = min(before)
-        else:
-            firsts |= dict.fromkeys(places, c.delivery_id)
+        first = firsts.setdefault((c.post_id, c.destination_id, c.topic), c.delivery_id)
+        if first != c.delivery_id:
+            found[c.delivery_id] = first
     return found
 
 

@@ -203,6 +203,18 @@ async def test_those_who_join_at_once_are_all_in_one_group(core: House) -> None:
     assert len(group.destinations) == 6
 
 
+async def test_a_group_may_be_joined_at_the_moment_when_its_last_destination_leaves(core: House) -> None:
+    await grouped(core, DIGEST)
+    service, last = GroupService(core.db), core.channels[DIGEST]
+    number = await core.channel(ARCHIVE)
+    await core.run("update channels set is_destination = true")
+    for _ in range(15):
+        await asyncio.gather(service.leave(last), service.join(number, "papers"))
+        [group] = await service.list()
+        assert [one.id for one in group.destinations] == [number]
+        last, number = number, last
+
+
 @pytest.mark.parametrize("name", ["", "   ", "x" * 61, "a\x00b"])
 async def test_a_name_that_is_none_is_refused(core: House, name: str) -> None:
     await grouped(core, DIGEST)

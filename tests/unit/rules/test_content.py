@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,12 +25,31 @@ def photo(medium: str | None, text: str = "") -> SourceMessage:
         ("Важно", "ВАЖНО"),
         ("ＳＡＬＥ 😀", "sale\u00a0😀"),
         ("خبر\nعاجل", "خبر عاجل"),
+        ("\ufee3\ufeae\ufea3\ufe92\ufe8e 2026", "مرحبا ２０２６"),
+        ("и\u0306од, Ёлка", "ЙОД, е\u0308лка"),
+        ("👨\u200d👩\u200d👧  Мост ОТКРЫТ", "👨\u200d👩\u200d👧 мост\nоткрыт"),
         ("https://a.example/p?utm_source=tg&id=5", "https://a.example/p?id=5&utm_medium=x&fbclid=1"),
         ("см. https://a.example/?yclid=7.", "см. https://a.example/."),
     ],
 )
 def test_texts_that_differ_only_in_how_they_are_written_are_the_same(one: str, other: str) -> None:
     assert content_hash((message(one),)) == content_hash((message(other),))
+
+
+MIXED = "абёйЖЩQrstéüẞ مرحباةّ😀🇷🇺👨\u200d👩\u200d👧 \n\u00a0"
+
+
+@given(st.text(alphabet=MIXED), st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
+def test_neither_form_nor_case_nor_white_space_makes_a_text_another(text: str, form: str) -> None:
+    written = unicodedata.normalize(form, text.upper().replace(" ", " \n ") + " ")  # type: ignore[arg-type]
+    assert content_hash((message(written),)) == content_hash((message(text),))
+
+
+@pytest.mark.parametrize("text", ["Новый мост", "The new bridge", "جسر جديد", "🌉🎉"])
+def test_in_every_script_the_same_words_with_another_medium_or_none_are_another_post(text: str) -> None:
+    digests = {content_hash((one,)) for one in (message(text), photo("x", text), photo("y", text))}
+    assert len(digests) == 3
+    assert content_hash((photo("x", text),)) == content_hash((photo("x", f" {text.swapcase()}\n"),))
 
 
 def hidden(url: str) -> SourceMessage:
