@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 import sentry_sdk
 import structlog
-from cryptography.fernet import Fernet
 from telethon.errors import TypeNotFoundError
 
 from forwarder import log, redact
 from forwarder.errors import SettingsError
 
 TOKEN = "700000001:AAF_0123456789abcdefghijklmnopqrstuv"
-KEY = Fernet.generate_key().decode()
+KEY = "p29sgUq7UwDcpFaUSZDq18FBNPx78Z52xo4-a6Gckq8="  # the same in each process, for it names a test
 
 
 class Terminal(io.StringIO):
