@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -78,6 +79,19 @@ class FixedSpan:
         return Span(ceiling - total + 1, ceiling, total)
 
 
+class Clock:
+    """What the limit of a person's pace goes by; it can be stopped."""
+
+    def __init__(self) -> None:
+        self._stopped: float | None = None
+
+    def stop(self) -> None:
+        self._stopped = time.monotonic()
+
+    def now(self) -> float:
+        return time.monotonic() if self._stopped is None else self._stopped
+
+
 @dataclass
 class Town:
     """An administrator with two channels, a stranger, and the bot that serves them."""
@@ -92,6 +106,7 @@ class Town:
     services: BotServices
     status: FixedStatus
     tempo: FixedTempo
+    clock: Clock
     restart: Callable[[], Awaitable[None]]
 
     async def press(self, label: str, shows: str, person: Person | None = None) -> Screen:
@@ -158,6 +173,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
     api = BotApiDoor(world, guard)
     await api.start()
     accounts, status, tempo = AccountService(db), FixedStatus(), FixedTempo(db, None)
+    clock = Clock()
     await accounts.register(AccountKind.BOT, robot.id, "forwarder_bot")
 
     def services_of(directory: BotDirectory) -> BotServices:
@@ -183,7 +199,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
 
     def begin() -> None:
         stop = asyncio.Event()
-        limit = RateLimit(calls=30, seconds=1.0)
+        limit = RateLimit(calls=30, seconds=1.0, clock=clock.now)
         token = robot.bot.token if robot.bot else ""
         lives.append((asyncio.create_task(serve(token, api.url, services_of, stop, limit)), stop))
 
@@ -209,6 +225,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
         services_of(BotDirectory(checking)),
         status,
         tempo,
+        clock,
         restart,
     )
     await end()

@@ -207,6 +207,7 @@ async def test_why_asks_for_a_link_and_says_what_it_knows(town) -> None:  # type
 
 
 async def test_a_person_in_a_hurry_is_asked_to_slow_down(town) -> None:  # type: ignore[no-untyped-def]
+    town.clock.stop()
     for _ in range(31):
         await town.owner.type(town.robot, "/help")
     screen = await town.owner.wait_screen(town.robot, lambda screen: screen.has("a bit fast"))
