@@ -108,8 +108,8 @@ class Account:
 
 
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
+async def db(emptied_database_url: str) -> AsyncIterator[Database]:
+    database = Database(emptied_database_url)
     yield database
     await database.close()
 

@@ -26,8 +26,8 @@ Wait = Callable[[Callable[[], bool]], Awaitable[None]]
 
 
 @pytest.fixture
-async def core(town: Town, database_url: str) -> AsyncIterator[House]:
-    database = Database(database_url)
+async def core(town: Town, emptied_database_url: str) -> AsyncIterator[House]:
+    database = Database(emptied_database_url)
     yield await House(database).open()
     await database.close()
 

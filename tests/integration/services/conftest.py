@@ -15,8 +15,8 @@ from tests.integration.services.house import FakeDirectory, House
 
 
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url, pool_size=2)
+async def db(emptied_database_url: str) -> AsyncIterator[Database]:
+    database = Database(emptied_database_url, pool_size=2)
     yield database
     await database.close()
 
