@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -14,16 +13,16 @@ import pytest
 
 from forwarder.demo.house import Telegram, environment, local_telegram
 from forwarder.servers import ServerUrls
+from tests.copies import Copier, Finished
 
 ROOT = Path(__file__).resolve().parents[3]
-
-Finished = subprocess.CompletedProcess[str]
 
 
 @dataclass
 class Manage:
     """``manage.py`` with the settings of one test, in a directory of its own."""
 
+    copier: Copier
     folder: Path
     env: dict[str, str] = field(repr=False)
 
@@ -32,20 +31,10 @@ class Manage:
 
     async def __call__(self, *arguments: str, **env: str) -> Finished:
         """Run a command to its end, with these settings changed."""
-        return await asyncio.to_thread(
-            subprocess.run,
-            self.command(*arguments),
-            cwd=self.folder,
-            env=os.environ | self.env | env,
-            input="",
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return await asyncio.to_thread(self.copier.run, arguments, self.env | env, self.folder)
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        """Start a command that one talks to."""
+        """Start a command that one talks to, as a program of its own."""
         return await asyncio.create_subprocess_exec(
             *self.command(*arguments),
             cwd=self.folder,
@@ -65,8 +54,10 @@ async def local(tmp_path: Path) -> AsyncIterator[Telegram]:
 
 
 @pytest.fixture
-def manage(tmp_path: Path, local: Telegram, database_url: str, redis_db: str) -> Manage:
-    return Manage(tmp_path, environment(tmp_path, ServerUrls(database_url, redis_db), local))
+def manage(
+    process_copier: Copier, tmp_path: Path, local: Telegram, database_url: str, redis_db: str
+) -> Manage:
+    return Manage(process_copier, tmp_path, environment(tmp_path, ServerUrls(database_url, redis_db), local))
 
 
 async def until(what: Callable[[], object], seconds: float = 20.0) -> None:

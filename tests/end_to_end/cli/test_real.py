@@ -13,7 +13,8 @@ from cryptography.fernet import Fernet
 from forwarder.demo import stage
 from forwarder.demo.house import Telegram
 from forwarder.sandbox.client import ControlError
-from tests.end_to_end.cli.conftest import Finished, Manage, until
+from tests.copies import Finished
+from tests.end_to_end.cli.conftest import Manage, until
 
 pytestmark = pytest.mark.timeout(170)
 

@@ -32,6 +32,7 @@ from forwarder.supervisor import ProcessSpec, Supervisor
 from forwarder.telegram.bot_directory import BotDirectory
 from forwarder.telegram.bot_sender import make_bot
 from forwarder.telegram.sessions import EncryptedSession, SessionFile
+from tests.copies import Copier
 
 ROOT = Path(__file__).resolve().parents[3]
 POSTER = frozenset({"post_messages", "edit_messages", "delete_messages"})
@@ -57,6 +58,7 @@ class Town:
     owner: int
     user: int
     robot: int
+    copier: Copier
     supervisor: Supervisor | None = None
     channels: dict[str, int] = field(default_factory=dict)
 
@@ -93,7 +95,7 @@ class Town:
             )
             for name in chosen
         ]
-        self.supervisor = Supervisor(specs)
+        self.supervisor = Supervisor(specs, launch=self.copier.launch)
         await asyncio.to_thread(self.supervisor.start)
 
     async def stop(self) -> None:
@@ -173,7 +175,9 @@ def until() -> Callable[..., Awaitable[None]]:
 
 
 @pytest.fixture
-async def town(tmp_path: Path, database_url: str, redis_db: str) -> AsyncIterator[Town]:
+async def town(
+    tmp_path: Path, database_url: str, redis_db: str, process_copier: Copier
+) -> AsyncIterator[Town]:
     # Telethon keeps the server's list of addresses on the class; another test's server is gone.
     TelegramClient._config = None
     sandbox = await Sandbox.start(seed=7, quotas=NO_QUOTAS)
@@ -203,7 +207,7 @@ async def town(tmp_path: Path, database_url: str, redis_db: str) -> AsyncIterato
         "LOG_FILE": str(tmp_path / "forwarder.log"),
     }
     db = Database(database_url)
-    place = Town(sandbox, db, tmp_path, environment, owner, user, robot.id)
+    place = Town(sandbox, db, tmp_path, environment, owner, user, robot.id, process_copier)
     for name in ("user.session", "user.sender.session"):
         place.log_in(name, user)
     place.log_in("bot.session", robot.id)

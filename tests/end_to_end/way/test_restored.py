@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 
 import pytest
 
@@ -13,7 +11,7 @@ from forwarder.message import Mode, Route
 from forwarder.sandbox.world import Content, Edit
 from tests.conftest import Databases, name_of
 
-from .conftest import ROOT, Town, eventually
+from .conftest import Town, eventually
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -21,16 +19,7 @@ PROCESSES = ("ingest", "bot", "worker", "user-worker", "beat")
 
 
 async def manage(town: Town, *arguments: str) -> str:
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, str(ROOT / "manage.py"), *arguments],
-        env=town.environment,
-        cwd=town.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = await asyncio.to_thread(town.copier.run, arguments, town.environment, town.folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
