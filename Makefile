@@ -26,8 +26,9 @@ demo: $(RUN_STAMP)  ## See posts travel, with no Telegram account
 run: $(RUN_STAMP)  ## Run all processes with the settings of .env
 	@exec $(PY) manage.py run $(ARGS)
 
-test: $(DEV_STAMP)  ## Run the tests
-	@exec $(PY) -m pytest $(ARGS)
+# Whole files to one worker, for they share a database; in the order that tests/conftest.py gives them.
+test: $(DEV_STAMP)  ## Run the tests, two at a time
+	@exec $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: $(DEV_STAMP)  ## Trouble of every kind against the whole system, and the verdict
 	@exec $(PY) -m tests.chaos $(ARGS)

@@ -58,6 +58,26 @@ def refuse_beyond_loopback(address: object) -> None:
         )
 
 
+LONG = (
+    "chaos/test_short.py",
+    "end_to_end/test_demo.py",
+    "end_to_end/way/test_restored.py",
+    "end_to_end/cli",
+    "end_to_end/way",
+)
+"""What starts the whole program, the longest before the others."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, or one worker would be left with it at the end; else the order is chance's."""
+    places = [ROOT / "tests" / name for name in LONG]
+
+    def rank(item: pytest.Item) -> int:
+        return next((n for n, place in enumerate(places) if item.path.is_relative_to(place)), len(places))
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_network() -> Iterator[None]:
     """Refuses connections, datagrams and name look-ups that would leave this machine."""
