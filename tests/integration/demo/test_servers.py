@@ -9,10 +9,13 @@ import redis
 from forwarder.demo.servers import free_redis_number, fresh_database
 from forwarder.errors import ForwarderError, Unavailable
 
+DEMOS = "select datname from pg_database where datname like 'forwarder_demo%'"
+
 
 def names(url: str) -> set[str]:
+    """The demo's databases; other tests may make and drop theirs meanwhile."""
     with psycopg.connect(url.replace("+psycopg", "", 1)) as connection:
-        return {row[0] for row in connection.execute("select datname from pg_database").fetchall()}
+        return {row[0] for row in connection.execute(DEMOS).fetchall()}
 
 
 def test_a_database_of_its_own_is_gone_afterwards(postgres_url: str) -> None:
