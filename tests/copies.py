@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -38,7 +39,7 @@ class Copier:
     def __init__(self, line: IO[str]) -> None:
         self._line, self._lock = line, Lock()
 
-    def launch(self, spec: ProcessSpec) -> Running:
+    def launch(self, spec: ProcessSpec) -> Copy:
         """Start a ``manage.py`` command; this is what a Supervisor wants."""
         pid: int = self.ask({"name": spec.name, "argv": list(spec.argv), "env": dict(spec.env)})
         return Copy(self, spec.name, pid)
@@ -53,7 +54,7 @@ class Copier:
             try:
                 return Finished(argv, copy.wait(120), out.read_text(), err.read_text())
             except subprocess.TimeoutExpired:
-                os.killpg(copy.pid, 9)
+                copy.kill()
                 raise
 
     def ask(self, wish: dict[str, Any]) -> Any:
@@ -69,26 +70,35 @@ class Copy:
     def __init__(self, copier: Copier, name: str, pid: int) -> None:
         self.pid = pid
         self._copier, self._name = copier, name
-        self._end: int | None = os.pidfd_open(pid)
-        self._over = select.poll()
+        self._end, self._over = os.pidfd_open(pid), select.poll()
         self._over.register(self._end, select.POLLIN)
         self._status: int | None = None
+        self._lock = Lock()
+
+    def __del__(self) -> None:
+        os.close(self._end)
 
     def poll(self) -> int | None:
-        return self._status if self._ended(0.0) else None
+        return self._ended(0.0)
 
     def wait(self, timeout: float | None = None) -> int:
-        if not self._ended(timeout):
+        if (status := self._ended(timeout)) is None:
             raise subprocess.TimeoutExpired(self._name, timeout or 0.0)
-        assert self._status is not None
-        return self._status
+        return status
 
-    def _ended(self, timeout: float | None) -> bool:
-        if self._end is not None and self._over.poll(None if timeout is None else timeout * 1000):
-            self._status = self._copier.ask({"ended": self.pid})
-            os.close(self._end)
-            self._end = None
-        return self._end is None
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _ended(self, timeout: float | None) -> int | None:
+        over = self._over.poll(None if timeout is None else timeout * 1000)
+        with self._lock:  # the status is told once
+            if over and self._status is None:
+                self._status = self._copier.ask({"ended": self.pid})
+            return self._status
 
 
 @contextmanager

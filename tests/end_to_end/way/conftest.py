@@ -32,7 +32,7 @@ from forwarder.supervisor import ProcessSpec, Supervisor
 from forwarder.telegram.bot_directory import BotDirectory
 from forwarder.telegram.bot_sender import make_bot
 from forwarder.telegram.sessions import EncryptedSession, SessionFile
-from tests.copies import Copier
+from tests.copies import Copier, Copy
 
 ROOT = Path(__file__).resolve().parents[3]
 POSTER = frozenset({"post_messages", "edit_messages", "delete_messages"})
@@ -88,15 +88,16 @@ class Town:
 
     async def start(self, *names: str) -> None:
         """Start these processes."""
-        chosen = names
-        specs = [
-            ProcessSpec(
-                name, [sys.executable, str(ROOT / "manage.py"), *PROCESSES[name]], self.environment, 0
-            )
-            for name in chosen
-        ]
-        self.supervisor = Supervisor(specs, launch=self.copier.launch)
+        self.supervisor = Supervisor([self._spec(name) for name in names], launch=self.copier.launch)
         await asyncio.to_thread(self.supervisor.start)
+
+    def launch(self, name: str) -> Copy:
+        """Start one process that nobody starts again."""
+        return self.copier.launch(self._spec(name))
+
+    def _spec(self, name: str) -> ProcessSpec:
+        argv = [sys.executable, str(ROOT / "manage.py"), *PROCESSES[name]]
+        return ProcessSpec(name, argv, self.environment)
 
     async def stop(self) -> None:
         if self.supervisor is not None:

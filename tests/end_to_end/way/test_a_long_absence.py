@@ -10,14 +10,14 @@ from sqlalchemy import text
 from forwarder.message import Mode, Route
 
 from .conftest import Town, eventually
-from .test_shutdown import launch, leave
+from .test_shutdown import leave
 
 
 @pytest.mark.parametrize("who", ["the user account", "the bot's second login"])
 async def test_posts_that_telegram_no_longer_keeps_arrive_once_and_in_order(town: Town, who: str) -> None:
     source, target = town.channel("News", user=False), town.channel("Copies")
     await town.start("worker", "user-worker", "ingest", "beat")
-    bot = launch(town, "bot")
+    bot = town.launch("bot")
     try:
         mapping = await town.map(source, target, Mode.COPY, Route.BOT)
         town.post(source, "before")
@@ -29,7 +29,7 @@ async def test_posts_that_telegram_no_longer_keeps_arrive_once_and_in_order(town
         await the_bot_was_away_for_long(town, mapping)
         if who == "the user account":
             town.world.add_member(town.owner, source, town.user)
-        bot = launch(town, "bot")
+        bot = town.launch("bot")
         posted = ["before", *(f"while away {number}" for number in range(3))]
         await eventually(lambda: town.texts(target) == posted, 60)
         town.post(source, "after")

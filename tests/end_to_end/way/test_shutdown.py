@@ -11,6 +11,7 @@ import time
 import pytest
 
 from forwarder.message import Mode, Route
+from tests.copies import Copy
 
 from .conftest import PROCESSES, ROOT, Town, eventually
 
@@ -18,11 +19,12 @@ GONE_WITHIN = 10.0
 
 
 def launch(town: Town, name: str) -> subprocess.Popen[bytes]:
+    """Start a process as a program of its own, as containers do."""
     argv = [sys.executable, str(ROOT / "manage.py"), *PROCESSES[name]]
     return subprocess.Popen(argv, env=town.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-async def leave(process: subprocess.Popen[bytes], *signals: int) -> tuple[int, float]:
+async def leave(process: subprocess.Popen[bytes] | Copy, *signals: int) -> tuple[int, float]:
     """Send the signals a moment apart; the exit status and the seconds that it took."""
     asked = time.monotonic()
     for number in signals:
@@ -32,6 +34,7 @@ async def leave(process: subprocess.Popen[bytes], *signals: int) -> tuple[int, f
     return status, time.monotonic() - asked
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT,)])
 async def test_every_process_leaves_in_time_with_status_0(town: Town, signals: tuple[int, ...]) -> None:
     source, target = town.channel("News"), town.channel("Copies")
@@ -40,14 +43,14 @@ async def test_every_process_leaves_in_time_with_status_0(town: Town, signals: t
     try:
         await town.map(source, target, Mode.COPY, Route.BOT)
         town.post(source, "before")
-        await eventually(lambda: town.texts(target) == ["before"], 30)
-        await eventually(lambda: town.alive() >= 5, 20)
+        await eventually(lambda: town.texts(target) == ["before"], 60)
+        await eventually(lambda: town.alive() >= 5, 60)
         left = {name: await leave(process, *signals) for name, process in processes.items()}
         assert {name: status for name, (status, _) in left.items()} == dict.fromkeys(names, 0)
         assert all(seconds < GONE_WITHIN for _, seconds in left.values()), left
         town.post(source, "while all were away")
         processes = {name: launch(town, name) for name in ("ingest", "worker", "user-worker", "beat")}
-        await eventually(lambda: town.texts(target) == ["before", "while all were away"], 40)
+        await eventually(lambda: town.texts(target) == ["before", "while all were away"], 60)
     finally:
         for process in processes.values():
             process.kill()

@@ -11,7 +11,6 @@ import pytest
 from forwarder.message import Mode, Route
 
 from .conftest import Town, eventually
-from .test_shutdown import launch
 
 WITHIN = {signal.SIGKILL: 15.0, signal.SIGTERM: 5.0}
 """Seconds until posts are heard again: a dead holder's lease must run out, one that leaves gives it back."""
@@ -24,14 +23,14 @@ async def test_a_standby_takes_over_and_posts_of_the_gap_arrive_once_and_in_orde
     town: Town, how: signal.Signals
 ) -> None:
     source, target = town.channel("News"), town.channel("Copies")
-    first = launch(town, "ingest")
+    first = town.launch("ingest")
     processes = [first]
     try:
         await town.start("worker", "user-worker", "beat")
         await town.map(source, target, Mode.COPY, Route.USER)
         town.post(source, "post 0")
         await eventually(lambda: town.texts(target) == ["post 0"], 40)
-        processes.append(launch(town, "ingest"))
+        processes.append(town.launch("ingest"))
         await eventually(lambda: town.alive() >= 5, 30)
         first.send_signal(how)
         died = time.monotonic()
