@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 
 import pytest
 
@@ -13,7 +12,7 @@ from forwarder.message import Mode, Route, Wish
 from forwarder.models import BackfillState
 from forwarder.sandbox.faults import FaultRule
 
-from .conftest import ROOT, Town, eventually
+from .conftest import Town, eventually
 
 SENDS = {Route.USER: "messages.forwardMessages", Route.BOT: "copyMessage"}
 
@@ -63,17 +62,9 @@ async def test_a_killed_reader_goes_on_and_nothing_is_doubled(town: Town, route:
     assert town.texts(target) == arrived, "the same range again brings nothing"
 
 
-async def manage(town: Town, *arguments: str) -> tuple[int | None, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(ROOT / "manage.py"),
-        *arguments,
-        env=town.environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 90)
-    return process.returncode, out.decode(), err.decode()
+async def manage(town: Town, *arguments: str) -> tuple[int, str, str]:
+    done = await asyncio.to_thread(town.copier.run, arguments, town.environment, town.folder)
+    return done.returncode, done.stdout, done.stderr
 
 
 async def test_the_command_line_brings_the_last_posts_and_says_what_it_cannot_bring(town: Town) -> None:
