@@ -220,7 +220,7 @@ async def test_menus_of_commands_speak_both_languages_and_administrators_have_mo
     everybody = BotCommandScopeAllPrivateChats()
     for language, first in ((None, "Main menu"), ("ru", "Главное меню")):
         shown = await town.bot.get_my_commands(everybody, language_code=language)
-        assert [command.command for command in shown] == ["start", "help", "why", "cancel"]
+        assert [command.command for command in shown] == ["start", "help", "why", "review", "cancel"]
         assert shown[0].description == first
     own = await town.bot.get_my_commands(BotCommandScopeChat(town.owner.id))
     assert own[-1].command == "admin"
