@@ -140,7 +140,7 @@ class Town:
         async def known() -> bool:
             return {a.kind for a in await accounts.list()} == set(AccountKind)
 
-        await eventually(known, 30)
+        await eventually(known, 60)
 
     def alive(self) -> int:
         """How many of our processes have given a sign of life."""

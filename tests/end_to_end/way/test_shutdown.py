@@ -39,7 +39,7 @@ async def leave(process: subprocess.Popen[bytes] | Copy, *signals: int) -> tuple
 async def test_every_process_leaves_in_time_with_status_0(town: Town, signals: tuple[int, ...]) -> None:
     source, target = town.channel("News"), town.channel("Copies")
     names = ("ingest", "bot", "worker", "user-worker", "beat")
-    processes = {name: launch(town, name) for name in names}
+    processes: dict[str, subprocess.Popen[bytes] | Copy] = {name: launch(town, name) for name in names}
     try:
         await town.map(source, target, Mode.COPY, Route.BOT)
         town.post(source, "before")
@@ -49,7 +49,7 @@ async def test_every_process_leaves_in_time_with_status_0(town: Town, signals: t
         assert {name: status for name, (status, _) in left.items()} == dict.fromkeys(names, 0)
         assert all(seconds < GONE_WITHIN for _, seconds in left.values()), left
         town.post(source, "while all were away")
-        processes = {name: launch(town, name) for name in ("ingest", "worker", "user-worker", "beat")}
+        processes = {name: town.launch(name) for name in ("ingest", "worker", "user-worker", "beat")}
         await eventually(lambda: town.texts(target) == ["before", "while all were away"], 60)
     finally:
         for process in processes.values():
