@@ -79,12 +79,16 @@ class Carrier:
         """Keep the leases of all lanes that are being carried. Runs until cancelled."""
         await self._leases.renew_forever()
 
-    async def stop(self, grace: float = 8.0) -> None:
-        """Take no more work; let the calls under way end, for at most ``grace`` seconds."""
+    def give_up(self) -> None:
+        """Begin nothing more: the account is somebody else's now. What is left is rung for by the relay."""
         self._stopping = True
         for alarm in self._alarms.values():
             alarm.cancel()
         self._alarms.clear()
+
+    async def stop(self, grace: float = 8.0) -> None:
+        """Take no more work; let the calls under way end, for at most ``grace`` seconds."""
+        self.give_up()
         try:
             async with asyncio.timeout(grace):
                 await self._idle.wait()

@@ -131,6 +131,7 @@ class WorkerProcess:
         try:
             await end
         finally:
+            carrier.give_up()
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
             self._carrier = asyncio.Future()

@@ -54,7 +54,7 @@ class Client(TelegramClient):
         super().__init__(session, api_id, api_hash, **kept)
         self._where = str(server) if server is not None else "Telegram's servers"
         self._connecting = asyncio.Lock()
-        self._connected_once = False
+        self._connected_once = self._closed = False
         self.call_timeout = CALL_TIMEOUT
         self.on_reconnect: Callable[[], Awaitable[None]] | None = None
         self.place_is_kept = False
@@ -63,10 +63,12 @@ class Client(TelegramClient):
     async def ready(self) -> None:
         """Connect unless connected.
 
-        Raises :class:`~forwarder.errors.Unavailable` where nobody answers, and
+        Raises :class:`~forwarder.errors.Unavailable` where nobody answers and after :meth:`close`, and
         :class:`~forwarder.errors.TelegramError` where the session is refused.
         """
         async with self._connecting:
+            if self._closed:
+                raise Unavailable("This process has let go of its login; whoever holds it goes on.")
             if self.is_connected():
                 return
             try:
@@ -90,7 +92,7 @@ class Client(TelegramClient):
 
         Raises :class:`~forwarder.errors.TelegramError` ``CONNECT_FAILED``.
         """
-        if self.is_connected():
+        if self.is_connected() and not self._closed:
             return
         try:
             await self.ready()
@@ -112,9 +114,15 @@ class Client(TelegramClient):
             self._flood_waited_requests.clear()
 
     async def close(self) -> None:
-        """Disconnect and save the session; harmless where there was no connection."""
-        if self._connected_once:
-            await self.disconnect()
+        """Disconnect for good and save the session; harmless where there was no connection.
+
+        Work that is still under way must not connect again by itself: somebody else has the login by then, and
+        Telegram destroys one that is used on two connections.
+        """
+        self._closed = True
+        async with self._connecting:
+            if self._connected_once:
+                await self.disconnect()
 
     async def _save_states_and_entities(self) -> None:
         """Telethon's own saving; the place is left out where somebody keeps it who knows what is stored."""

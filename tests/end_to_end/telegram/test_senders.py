@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
@@ -36,6 +37,29 @@ Wait = Callable[[Callable[[], bool]], Awaitable[None]]
 def order(town: Town, ids: list[int], mode: Mode = Mode.COPY, first_random: int = 1000) -> SendOrder:
     randoms = tuple(range(first_random, first_random + len(ids)))
     return SendOrder(town.source, tuple(ids), town.target, mode, randoms, album=len(ids) > 1)
+
+
+async def test_work_under_way_does_not_bring_back_a_login_that_was_let_go(town: Town) -> None:
+    """Somebody else has the login by then: Telegram would destroy it for being used on two connections."""
+    ids = [town.post("one")]
+    async with town.client("sender", town.user) as client:
+        await client.ready()
+        await client.close()
+        with pytest.raises(TelegramError, match="CONNECT_FAILED"):
+            await UserSender(client, 1).send(order(town, ids))
+    assert not list(town.mtproto.online())
+
+
+async def test_a_login_that_is_let_go_while_it_connects_is_not_left_connected(
+    town: Town, wait_until: Wait
+) -> None:
+    async with town.client("sender", town.user) as client:
+        connecting = asyncio.ensure_future(client.ready())
+        await asyncio.sleep(0)
+        await client.close()
+        await asyncio.gather(connecting, return_exceptions=True)
+        assert not client.is_connected()
+    await wait_until(lambda: not list(town.mtproto.online()))
 
 
 @pytest.mark.parametrize("mode", list(Mode))
