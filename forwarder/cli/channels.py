@@ -129,6 +129,11 @@ def group(reference: str, name: str | None, none: bool) -> None:
     """Put the destination REF into the group NAME: posts that are the same go to one destination of a group only.
 
     A group is made by its first destination and ends with its last. See `manage.py channel list`.
+
+    \b
+    Examples:
+      manage.py channel group @one papers
+      manage.py channel group @one --none
     """
     if (name is not None) == none:
         raise click.UsageError("Say the group's NAME, or --none.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import sys
 import traceback
 from typing import Any
 
@@ -43,6 +45,8 @@ class Door(click.Group):
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and _nobody_reads():
+                raise  # `manage.py … | head`: click ends quietly
             if (told := _translated(error)) is not None:
                 _show_where(error)
                 raise Refusal(str(told), told.exit_status) from error
@@ -82,6 +86,13 @@ def _translated(error: Exception) -> ForwarderError | None:
     ):
         return ForwarderError("The database has no tables of ours yet: run `manage.py db upgrade`.")
     return None
+
+
+def _nobody_reads() -> bool:
+    """Whether it was our own output's reader that went away, and no server."""
+    output = select.poll()
+    output.register(sys.stdout, select.POLLERR)
+    return bool(output.poll(0))
 
 
 def _show_where(error: BaseException) -> None:

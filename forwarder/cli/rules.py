@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +36,7 @@ from forwarder.trial import Trial, Tried
 TEXTS = Texts(Language.EN)
 LONGEST_SHOWN = 100
 MOST_TRIED = 1000
+FIELD = re.compile(r"\{\{|\{[a-z_]+\}")
 
 
 @click.group()
@@ -74,6 +76,7 @@ def add(owner: str, verb: str, value: str, name: str | None, at: int | None) -> 
       manage.py rule add 7 deny '{"words": ["реклама", "sale"]}' --name "no adverts"
       manage.py rule add 7 allow '{"any": [{"hashtags": ["news"]}, {"kind": "video"}]}'
       manage.py rule add 7 quiet '{"from": "23:00", "to": "07:00", "zone": "Europe/Moscow"}'
+      manage.py rule add 7 footer '{source_title} · <a href="{post_link}">source</a>'
       manage.py rule add list:2 deny '{"regex": "(?i)promo ?code"}'
     """
     written: dict[str, Any] = {verb: _value(value)}
@@ -92,7 +95,13 @@ def add(owner: str, verb: str, value: str, name: str | None, at: int | None) -> 
 @click.argument("owner")
 @click.option("--json", "as_json", is_flag=True, help="The whole set as JSON, as `rule set` takes it.")
 def list_(owner: str, as_json: bool) -> None:
-    """The rules of OWNER in their order."""
+    """The rules of OWNER in their order.
+
+    \b
+    Examples:
+      manage.py rule list 7
+      manage.py rule list list:2 --json
+    """
     target = owner_of(owner)
     rules = with_database(tool_settings(), lambda db: RuleService(db).get(target))
     if as_json:
@@ -104,7 +113,13 @@ def list_(owner: str, as_json: bool) -> None:
 @rule.command("set")
 @click.argument("owner")
 def set_(owner: str) -> None:
-    """Replace all rules of OWNER by the JSON on standard input, as `rule list --json` shows it."""
+    """Replace all rules of OWNER by the JSON on standard input, as `rule list --json` shows it.
+
+    \b
+    Examples:
+      manage.py rule set 8 < rules.json
+      manage.py rule list 7 --json | manage.py rule set 8
+    """
     target, written = owner_of(owner), read_json(sys.stdin.read())
     rules = with_database(tool_settings(), lambda db: RuleService(db).replace(target, written))
     click.echo(f"{len(rules.rules)} rules of {target}.")
@@ -114,7 +129,12 @@ def set_(owner: str) -> None:
 @click.argument("owner")
 @click.argument("numbers", type=int, nargs=-1, required=True)
 def order(owner: str, numbers: tuple[int, ...]) -> None:
-    """Put the rules of OWNER into another order: `rule order 7 3 1 2` makes the third the first."""
+    """Put the rules of OWNER into another order, by their NUMBERS in the old one.
+
+    \b
+    Example:
+      manage.py rule order 7 3 1 2     makes the third the first
+    """
     target = owner_of(owner)
     rules = with_database(tool_settings(), lambda db: RuleService(db).order(target, numbers))
     table(("number", "name", "verb", "what"), _rows(rules), empty="No rules.")
@@ -124,7 +144,13 @@ def order(owner: str, numbers: tuple[int, ...]) -> None:
 @click.argument("owner")
 @click.argument("number", type=int)
 def remove(owner: str, number: int) -> None:
-    """Remove rule NUMBER of OWNER."""
+    """Remove rule NUMBER of OWNER.
+
+    \b
+    Examples:
+      manage.py rule remove 7 2
+      manage.py rule remove list:2 1
+    """
     target = owner_of(owner)
     rules = with_database(tool_settings(), lambda db: RuleService(db).remove(target, number))
     click.echo(f"Removed; {target} has {len(rules.rules)} rules.")
@@ -199,7 +225,9 @@ def verdict(outcome: Outcome) -> str:
 
 
 def _value(value: str) -> Any:
-    """JSON where it looks like it, else the text itself."""
+    """JSON where it looks like it, else the text itself; which may begin with a template's field."""
+    if FIELD.match(value):
+        return value
     if value[:1] in ("{", "[", '"') or value in ("true", "false"):
         return read_json(value)
     return int(value) if value.isascii() and value.isdigit() and len(value) < 18 else value

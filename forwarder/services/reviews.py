@@ -63,8 +63,10 @@ class ReviewService:
         self._ring = ring
 
     async def list(self, mapping_id: int | None, page: int, size: int) -> Page[Card]:
-        """What waits, of one mapping or of all, the longest first."""
+        """What waits, of one mapping or of all, the longest first. Raises NotFound."""
         async with self._db.begin() as session:
+            if mapping_id is not None:
+                await mapping_rows.one(session, mapping_id)
             total = await count(session, mapping_id)
             at, pages = page_bounds(total, page, size)
             return Page(await cards(session, mapping_id, at * size, size), at, pages, total)

@@ -379,3 +379,5 @@ async def test_the_word_is_given_from_the_command_line(
     assert (status, "their numbers from `review list`" in said[-1]) == (2, True)
     status, said = await run("approve", "99999999")
     assert (status, "No post number 99999999 waits" in said[-1]) == (1, True)
+    status, said = await run("list", "99999999")
+    assert (status, "There is no mapping #99999999" in said[-1]) == (1, True)

@@ -155,6 +155,8 @@ async def test_the_command_line_adds_lists_tries_and_removes(
     await core.hear(post(1, "Big SALE"), post(2, "Кот 😀"))
     added = await run("rule", "add", mapping, "deny", '{"words": ["sale"]}', "--name", "no sale")
     assert (added.exit_code, added.output.startswith(f"Rule 1 of mapping:{mapping}: no sale.")) == (0, True)
+    added = await run("rule", "add", mapping, "header", "{source_title}:")
+    assert (added.exit_code, (await run("rule", "remove", mapping, "2")).exit_code) == (0, 0)
     added = await run("rule", "add", mapping, "footer", "<b>{source_title}</b>")
     assert (added.exit_code, added.output.startswith(f"Rule 2 of mapping:{mapping}: footer #2.")) == (0, True)
     assert '1\tno sale\tdeny\t{"words": ["sale"]}' in (await run("rule", "list", mapping)).output

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,6 +29,7 @@ from forwarder.settings import Settings, load_settings
 TOKEN = "424242:AAF3Jv8zQm5LrT1xYw7KpN0bUc2HdSe9gRo"
 HASH = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 DEAD_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
+ROOT = Path(__file__).resolve().parents[3]
 DEAD_REDIS = "redis://127.0.0.1:1/0"
 
 Run = Callable[..., Result]
@@ -258,6 +261,7 @@ def test_why_names_the_rule_and_the_words_that_stopped_a_post_and_that_the_copy_
             ["rule.deny.regex", "RE2 refuses", "missing )"],
         ),
         (["rule", "add", "7", "forbid", "x"], ["“forbid” is not known", "deny"]),
+        (["rule", "add", "7", "footer", "{nope} x"], ["rule.footer: there is no {nope}", "{source_title}"]),
         (["rule", "add", "seven", "cut", "100"], ["“seven” is neither a mapping's number nor list:NUMBER"]),
         (["rule", "list", "list:x"], ["“list:x”"]),
     ],
@@ -266,6 +270,15 @@ def test_an_ill_formed_rule_is_refused_with_its_place_before_a_server_is_asked(
     run: Run, arguments: list[str], words: list[str]
 ) -> None:
     refused(run(*arguments), 1, *words)
+
+
+def test_a_reader_that_has_had_enough_ends_a_command_quietly() -> None:
+    command = [sys.executable, str(ROOT / "manage.py"), "rule", "help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as helping:
+        assert helping.stdout is not None
+        assert helping.stderr is not None
+        helping.stdout.close()
+        assert helping.stderr.read() == ""
 
 
 def test_the_help_of_rules_shows_every_verb_and_condition_with_an_example(run: Run) -> None:
