@@ -10,10 +10,14 @@ from forwarder import outbox
 from forwarder.calls import Called, Caller, one, same_account
 from forwarder.db import Database
 from forwarder.deliver.leases import Leases
+from forwarder.deliver.unsure import PROVEN_ABSENT, SENT_AGAIN
 from forwarder.errors import TelegramError
 from forwarder.message import EditOrder, NewPart, Rewrite, SendOrder, State
 from forwarder.outbox import Job, LaneHeld, Result, Worker
 from forwarder.retry import Decision, Verdict, decide
+
+LOOKED_FOR = frozenset({PROVEN_ABSENT, SENT_AGAIN})
+"""Reasons of a post whose second message is to be sent, whoever has its lane now: it has been looked for."""
 
 
 class FurtherCalls:
@@ -24,8 +28,8 @@ class FurtherCalls:
         """Whether only further calls of a post are left, none of which may have been executed, or does harm twice."""
         if not job.begun or job.rewrite is None:
             return False
-        refused = job.state is State.QUEUED and same_account(job, self._worker.kind, self._worker.account_id)
-        return refused or job.rewrite.rest is None
+        refused = same_account(job, self._worker.kind, self._worker.account_id) or job.reason in LOOKED_FOR
+        return job.rewrite.rest is None or (job.state is State.QUEUED and refused)
 
     async def after(
         self, lane: LaneHeld, job: Job, order: SendOrder, copies: Sequence[int | None]

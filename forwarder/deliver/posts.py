@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -25,6 +25,9 @@ from forwarder.services.judging import Parts, going
 from forwarder.services.rules import TIMES
 
 log = structlog.get_logger(__name__)
+
+Judged = Mapping[int, Parts]
+"""How posts read when the rules were asked about them, by their ids; empty where none were asked."""
 
 PROTECTED = Decision(Verdict.PAUSE_MAPPING, "protected_content", side=Side.SOURCE)
 
@@ -59,7 +62,7 @@ class Posts:
             run = run.first(1)
         if not ids_of(head):
             return run.first(1), one(Result(State.WITHDRAWN, "deleted_at_source"))
-        judged: Parts = ()
+        judged: Judged = {}
         if lane.has_rules and not head.maybe_sent:
             run, stopped, judged = await self._judged(lane, run)
             if stopped is not None:
@@ -69,15 +72,15 @@ class Posts:
                 return run.first(1), one(slot.result)
             return await self._send(lane, run.first(slot), judged)
 
-    async def _judged(self, lane: LaneHeld, run: Run) -> tuple[Run, Result | None, Parts]:
+    async def _judged(self, lane: LaneHeld, run: Run) -> tuple[Run, Result | None, Judged]:
         """As much of the run as the mapping's rules let go now, or its head and what they make of that: posts and
-        rules may have changed since the deliveries were made. Answers also what was made into something else."""
+        rules may have changed since the deliveries were made. Answers also how the posts read."""
         queue = [job.post_id for job in run.jobs]
         async with self._db.begin() as session:
             posts = await stored_parts(session, queue)
             go = await going(session, lane, self._worker.kind, queue, posts)
         if not go.count:
-            return run.first(1), go.stopped, ()
+            return run.first(1), go.stopped, {}
         jobs = tuple(
             replace(
                 job,
@@ -87,9 +90,9 @@ class Posts:
             )
             for job in run.jobs[: go.count]
         )
-        return Run(jobs), None, posts[queue[0]] if go.rewrite is not None else ()
+        return Run(jobs), None, posts
 
-    async def _send(self, lane: LaneHeld, run: Run, judged: Parts) -> tuple[Run, Called] | None:
+    async def _send(self, lane: LaneHeld, run: Run, judged: Judged) -> tuple[Run, Called] | None:
         head = run.head
         mode = (head.mode if head.maybe_sent and head.message_ids else None) or mode_for(
             lane.mode, head.content
@@ -101,8 +104,8 @@ class Posts:
         if started is None:
             return None
         now = Run(started)
-        if judged and not await self._reads_still(head, judged):
-            return now, one(Result(State.QUEUED, head.reason, unsettled=False))
+        if judged and not await self._read_still(run, judged):
+            return now, Called(tuple(Result(State.QUEUED, job.reason, unsettled=False) for job in run.jobs))
         await self._slots.turn(sum(run.sizes))
         began = time.monotonic()
         if run.single:
@@ -114,11 +117,13 @@ class Posts:
         called = replace(called, took=time.monotonic() - began)
         return now, settled(called, repeated=head.maybe_sent)
 
-    async def _reads_still(self, job: Job, judged: Parts) -> bool:
-        """Whether a post reads as the rules saw it. It is set sending now: an edit from here on follows it as one;
-        one that came just before would be lost."""
+    async def _read_still(self, run: Run, judged: Judged) -> bool:
+        """Whether posts read as the rules saw them. They are set sending now: an edit from here on follows them as
+        one; one that came just before would be lost, or what the server copies would say what no rule has seen."""
+        queue = [job.post_id for job in run.jobs]
         async with self._db.begin() as session:
-            return (await stored_parts(session, [job.post_id])).get(job.post_id) == judged
+            posts = await stored_parts(session, queue)
+        return all(posts.get(post) == judged.get(post) for post in queue)
 
     async def _send_single(self, lane: LaneHeld, job: Job, order: SendOrder) -> Called | None:
         async def announce(further: SendOrder) -> bool:

@@ -29,6 +29,8 @@ PARTLY = "PARTIAL_ALBUM"
 PATIENCE = 600.0
 """Seconds for which a send of unknown outcome waits for a login that could look it up."""
 
+PROVEN_ABSENT = "proven_absent"
+SENT_AGAIN = "sent_again"
 UNSURE = "unsure"
 """The reason of a post that is held because nobody could see whether it had arrived."""
 
@@ -55,7 +57,7 @@ class LookUp:
         if job.age < ABSENCE_PROVES:
             return one(waiting)
         state = State.FAILED if job.attempts + 1 >= MAX_ATTEMPTS else State.QUEUED
-        return one(Result(state, "proven_absent", attempt=True, unsettled=job.begun))
+        return one(Result(state, PROVEN_ABSENT, attempt=True, unsettled=job.begun))
 
     async def _found(self, lane: LaneHeld, job: Job, order: FindOrder, found: tuple[int, ...]) -> Result:
         """All that was to be sent is there; or its first part, and what is left goes on."""
@@ -120,5 +122,5 @@ def not_found_out(lane: LaneHeld, job: Job, error: Exception, waiting: Result) -
     if job.age < (PATIENCE if for_now else ABSENCE_PROVES):
         return waiting
     if lane.when_unsure is WhenUnsure.AGAIN and not partly and job.attempts + 1 < MAX_ATTEMPTS:
-        return Result(State.QUEUED, "sent_again", attempt=True, new_epoch=True, unsettled=job.begun)
+        return Result(State.QUEUED, SENT_AGAIN, attempt=True, new_epoch=True, unsettled=job.begun)
     return Result(State.HELD, UNSURE)

@@ -68,8 +68,8 @@ WITHDRAW_LEFT = text(
 SEND_UNSURE_AGAIN = text(
     """
     update deliveries set state = case when :paused then 'held' else 'queued' end,
-           reason = case when :paused then 'paused' end, attempts = 0, epoch = epoch + 1, not_before = null,
-           reserved = 0, unsettled = sent_ids is not null
+           reason = case when :paused then 'paused' when sent_ids is not null then 'sent_again' end, attempts = 0,
+           epoch = epoch + 1, not_before = null, reserved = 0, unsettled = sent_ids is not null
      where mapping_id = :mapping and done_at is null and state = 'held' and reason = 'unsure'
     """
 )

@@ -26,6 +26,7 @@ from forwarder.message import (
 )
 from forwarder.outbox import random_id
 from forwarder.rules import Passed
+from forwarder.services.mappings import MappingService
 from forwarder.services.rules import Owner, RuleService
 from forwarder.trial import Trial
 from tests.builders import ARCHIVE, DIGEST, NEWS, House, album, photo, post
@@ -549,3 +550,65 @@ async def test_the_states_of_a_post_that_rules_leave_alone_are_those_of_any_othe
     await street.carrier(sender).carry(mapping)
     assert said(sender) == [None]
     assert {row["state"] for row in await core.deliveries(mapping)} == {State.SENT}
+
+
+@both
+@pytest.mark.parametrize(("words", "state"), [("a dog", "filtered"), ("a cat", "sent"), ("a bird", "sent")])
+async def test_an_edit_in_the_last_moment_is_judged_also_where_the_server_would_copy_the_post(
+    core: House, street: Street, monkeypatch: pytest.MonkeyPatch, kind: AccountKind, words: str, state: str
+) -> None:
+    mapping = await core.mapping(by=kind)
+    await rules(core, mapping, NO_CATS, {"deny": {"words": ["dog"]}})
+    heard = post(2, "plain")
+    await core.hear(post(1, "first"), heard)
+    start, edits = Desk.start, [edit_of(heard, words)]
+
+    async def start_late(desk: Desk, call: Any) -> Any:
+        if edits and call.jobs[-1].position == 2:
+            await core.hear(edits.pop())
+        return await start(desk, call)
+
+    monkeypatch.setattr(Desk, "start", start_late)
+    sender = street.sender(kind)
+    await street.carrier(sender).carry(mapping)
+    assert await core.states(mapping) == [(1, "sent"), (2, state)]
+    assert (said(sender)[-1] == ["a dog"]) is (words == "a cat")
+    assert await core.states(mapping, "edit") == []
+
+
+async def test_a_second_message_is_sent_by_whoever_has_the_lane_now(core: House, street: Street) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, *SPLIT)
+    await core.hear(post(1, LONG.strip()))
+    bot, finder = street.sender(BOT), ScriptedFinder(street.chat)
+    bot.before.extend([None, TelegramError("FLOOD_WAIT", code=420, seconds=5)])
+    await street.carrier(bot).carry(mapping)
+    await core.run("update lanes set route = 'user'")
+    user = street.sender(USER)
+    for _ in range(4):
+        await street.called_long_ago()
+        await street.due_now()
+        await street.carrier(user, finder=finder).carry(mapping)
+    assert await core.states(mapping) == [(1, "sent")]
+    assert [texts and texts[0] for texts in (*said(bot), *said(user))] == [LONG.strip(), "below", "below"]
+    assert len(street.chat.arrived) == 2
+
+
+async def test_a_second_message_that_nobody_could_look_for_is_sent_when_a_person_says_so(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, *SPLIT)
+    await core.hear(post(1, LONG.strip()))
+    bot, user = street.sender(BOT), street.sender(USER)
+    bot.before.extend([None, TelegramError("FLOOD_WAIT", code=420, seconds=5)])
+    await street.carrier(bot).carry(mapping)
+    await core.run("update lanes set route = 'user'")
+    await street.called_long_ago()
+    await street.due_now()
+    await street.carrier(user).carry(mapping)
+    assert await core.states(mapping) == [(1, "held")]
+    assert await MappingService(core.db).settle_unsure(mapping, again=True) == 1
+    await street.carrier(user).carry(mapping)
+    assert (await core.states(mapping), said(user)) == ([(1, "sent")], [["below"]])
+    assert len(street.chat.arrived) == 2
