@@ -42,6 +42,10 @@ class Beat:
         while len(self._calls) > KEPT * self._limit:
             self._calls.popleft()
 
+    def went_in(self, begin: float, end: float) -> int:
+        """How many messages this process's calls carried after ``begin`` and until ``end``."""
+        return sum(begin < at <= end for at in self._calls)
+
     def full(self, begin: float, messages: int) -> bool:
         """Whether this process's calls since then, without a refused one of ``messages``, fill the window."""
         return 0 < self._limit <= sum(at > begin for at in self._calls) - messages

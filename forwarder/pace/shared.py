@@ -201,7 +201,11 @@ class Pace:
         took: float = 0.0,
     ) -> Refusal:
         """What a call with so many ``messages`` met that was refused with a wait of ``asked`` seconds, ``took``
-        seconds after it was made. Calls before it may have been as long under way, and have arrived with it."""
+        seconds after it was made. Calls before it may have been as long under way, and have arrived with it.
+
+        Slots say when calls were to go; where they went later than that, this process's own calls in the window
+        before the refused one are nearer to what Telegram has taken.
+        """
         family = family_of(delivery)
         chat, account = self._windows(kind, delivery)
         named = fields_of(chat_id, family, chat, account)
@@ -210,12 +214,18 @@ class Pace:
             arguments += [window.seconds, field]
         keys = keys_of(account_id, chat_id, family, len(chat), len(account))
         now, *told = await self._refused(keys=keys, args=arguments)
-        begin = self._monotonic() - 2 * took
+        made = self._monotonic() - took
+        begin = made - took
         seen = [seen_window(w, told[3 * i : 3 * i + 3], float(now)) for i, (_, w) in enumerate(named)]
         beat = self._beats[account_id]
         for place, window in enumerate(account, len(chat)):
-            if window.seconds < 5 and beat.full(begin - window.seconds, messages):
+            if window.seconds >= 5:
+                continue
+            if beat.full(begin - window.seconds, messages):
                 seen[place] = replace(seen[place], used=window.limit, bunched=True)
+            else:
+                went = beat.went_in(made - window.seconds, made) - messages
+                seen[place] = replace(seen[place], used=max(seen[place].used, went))
         return Refusal(
             float(now),
             asked,

@@ -80,3 +80,10 @@ def test_it_knows_whether_calls_since_a_time_fill_the_window() -> None:
     assert steady.full(-0.01, 1)
     assert not steady.full(0.0, 1)
     assert not Beat().full(-1.0, 1)
+
+
+def test_it_knows_how_many_messages_went_in_a_time() -> None:
+    steady = beat()
+    for at, messages in ((0.5, 1), (1.0, 2), (1.5, 1), (2.5, 1)):
+        steady.went(at, messages)
+    assert steady.went_in(0.5, 1.5) == 3
