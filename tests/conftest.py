@@ -76,6 +76,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, place in enumerate(places) if item.path.is_relative_to(place)), len(places))
 
     items.sort(key=rank)
+    for item in items:
+        # Several processes in a row, on a machine with other work.
+        if rank(item) < len(places) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(240))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -60,8 +60,8 @@ def manage(
     return Manage(process_copier, tmp_path, environment(tmp_path, ServerUrls(database_url, redis_db), local))
 
 
-async def until(what: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait for a condition; ``what`` may be a coroutine function."""
+async def until(what: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait for a condition; ``what`` may be a coroutine function. The time is for a machine with other work."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
         found = what()

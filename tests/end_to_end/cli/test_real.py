@@ -16,7 +16,7 @@ from forwarder.sandbox.client import ControlError
 from tests.copies import Finished
 from tests.end_to_end.cli.conftest import Manage, until
 
-pytestmark = pytest.mark.timeout(170)
+pytestmark = pytest.mark.timeout(240)
 
 
 def refused(done: Finished, status: int, *words: str) -> None:
@@ -92,7 +92,7 @@ async def set_up_and_try(manage: Manage, local: Telegram) -> None:
     async def source_is_added() -> bool:
         return (await manage("channel", "add", local.invites["markets"], "--source")).returncode == 0
 
-    await until(source_is_added, 40)  # the user worker answers as soon as it is up
+    await until(source_is_added)  # the user worker answers as soon as it is up
     did(await manage("channel", "add", "@demo_city_news", "--source"), "is a source now", "The bot may read")
     did(await manage("channel", "add", str(front), "--destination"), "Front page is a destination now")
     refused(await manage("channel", "add", "@nobody_here", "--source"), 1, "No chat is found by @nobody_here")

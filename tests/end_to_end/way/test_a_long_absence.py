@@ -21,7 +21,7 @@ async def test_posts_that_telegram_no_longer_keeps_arrive_once_and_in_order(town
     try:
         mapping = await town.map(source, target, Mode.COPY, Route.BOT)
         town.post(source, "before")
-        await eventually(lambda: town.texts(target) == ["before"], 40)
+        await eventually(lambda: town.texts(target) == ["before"])
         await leave(bot, 15)
         for number in range(3):
             town.post(source, f"while away {number}")
@@ -31,9 +31,9 @@ async def test_posts_that_telegram_no_longer_keeps_arrive_once_and_in_order(town
             town.world.add_member(town.owner, source, town.user)
         bot = town.launch("bot")
         posted = ["before", *(f"while away {number}" for number in range(3))]
-        await eventually(lambda: town.texts(target) == posted, 60)
+        await eventually(lambda: town.texts(target) == posted)
         town.post(source, "after")
-        await eventually(lambda: town.texts(target) == [*posted, "after"], 30)
+        await eventually(lambda: town.texts(target) == [*posted, "after"])
     finally:
         bot.kill()
         bot.wait()

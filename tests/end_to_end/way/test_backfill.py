@@ -32,7 +32,7 @@ async def test_a_killed_reader_goes_on_and_nothing_is_doubled(town: Town, route:
     town.sandbox.gate.faults.add(FaultRule("delay", method=SENDS[route], seconds=0.05, times=None))
     begun = await service.start(mapping, plan.span)
 
-    await eventually(lambda: len(town.texts(target)) >= 5, 40)
+    await eventually(lambda: len(town.texts(target)) >= 5)
     assert town.supervisor is not None
     town.supervisor.kill("user-worker")
     live = [f"live {number}" for number in range(5)]
@@ -52,13 +52,13 @@ async def test_a_killed_reader_goes_on_and_nothing_is_doubled(town: Town, route:
     async def done() -> bool:
         return (await service.get(begun.id)).state is BackfillState.DONE
 
-    await eventually(done, 20)
+    await eventually(done)
     again = await service.start(mapping, plan.span)
 
     async def done_again() -> bool:
         return (await service.get(again.id)).state is BackfillState.DONE
 
-    await eventually(done_again, 20)
+    await eventually(done_again)
     assert town.texts(target) == arrived, "the same range again brings nothing"
 
 

@@ -71,20 +71,20 @@ async def test_albums_arrive_whole_through_slow_swapped_and_lost_pushes_and_a_re
     send(["", "in the middle", ""], push("delay", skip=1, seconds=1.2))
     send(["swapped", "parts"], push("swap", skip=0))
     send(["", "", "its second part is lost"], push("drop", skip=1))
-    await eventually(lambda: all(albums(town, chat) == posted for chat in targets.values()), 60)
+    await eventually(lambda: all(albums(town, chat) == posted for chat in targets.values()))
 
     # Ingest is killed as an album comes, and another comes while nobody listens.
     assert town.supervisor is not None
     town.supervisor.kill("ingest")
     send(["", "at the kill", ""])
     send(["while", "away"])
-    await eventually(lambda: all(albums(town, chat) == posted for chat in targets.values()), 60)
+    await eventually(lambda: all(albums(town, chat) == posted for chat in targets.values()))
 
     # The connection is cut in the middle of an album.
     send(["cut", "in", "between"], push("cut", skip=1))
     posted.append(["after all"])
     town.post(source, "after all")
-    await eventually(lambda: all(albums(town, chat) == posted for chat in targets.values()), 60)
+    await eventually(lambda: all(albums(town, chat) == posted for chat in targets.values()))
 
 
 async def test_parts_of_an_album_are_edited_and_deleted_one_by_one(town: Town) -> None:
@@ -94,7 +94,7 @@ async def test_parts_of_an_album_are_edited_and_deleted_one_by_one(town: Town) -
     for route, chat in targets.items():
         await town.map(source, chat, Mode.COPY, route)
     numbers = town.album(source, ["one", "two", "three", "four"])
-    await eventually(lambda: all(len(town.texts(chat)) == 4 for chat in targets.values()), 40)
+    await eventually(lambda: all(len(town.texts(chat)) == 4 for chat in targets.values()))
 
     town.world.edit(town.owner, source, numbers[2], Edit("three, corrected"))
     town.world.delete(town.owner, source, [numbers[1]])
@@ -102,4 +102,4 @@ async def test_parts_of_an_album_are_edited_and_deleted_one_by_one(town: Town) -
     town.world.delete(town.owner, source, [numbers[3]])
 
     wanted = [["one, corrected", "three, corrected"]]
-    await eventually(lambda: all(albums(town, chat) == wanted for chat in targets.values()), 60)
+    await eventually(lambda: all(albums(town, chat) == wanted for chat in targets.values()))

@@ -23,7 +23,7 @@ async def test_answers_stay_answers_and_replaced_media_are_replaced(town: Town) 
     town.world.send(town.owner, source, "its answer", options=Options(reply_to=question))
     photo = town.post(source, Content("a picture", media=town.world.add_photo(b"one")))
     copies = (by_user, by_bot)
-    await eventually(lambda: all(len(shown(town, chat)) == 3 for chat in copies), 40)
+    await eventually(lambda: all(len(shown(town, chat)) == 3 for chat in copies))
     for chat in copies:
         first, answer, _ = shown(town, chat)
         assert (answer.text, answer.reply_to) == ("its answer", first.id)
@@ -31,7 +31,7 @@ async def test_answers_stay_answers_and_replaced_media_are_replaced(town: Town) 
     better = town.world.add_photo(b"two")
     town.world.edit(town.owner, source, photo, Edit("a better picture", media=better))
     wanted = Content("a better picture", media=better)
-    await eventually(lambda: all(shown(town, chat)[-1].content == wanted for chat in copies), 40)
+    await eventually(lambda: all(shown(town, chat)[-1].content == wanted for chat in copies))
 
 
 async def test_a_group_that_becomes_a_supergroup_is_followed_as_source_and_as_destination(town: Town) -> None:
@@ -46,7 +46,7 @@ async def test_a_group_that_becomes_a_supergroup_is_followed_as_source_and_as_de
         await town.map(talks[route], targets[route], Mode.COPY, route)
         await town.map(news, readers[route], Mode.COPY, route)
     town.post(news, "before")
-    await eventually(lambda: all("before" in texts_in_group(town, chat) for chat in readers.values()), 40)
+    await eventually(lambda: all("before" in texts_in_group(town, chat) for chat in readers.values()))
 
     for number in range(3):
         for chat in talks.values():
@@ -63,8 +63,8 @@ async def test_a_group_that_becomes_a_supergroup_is_followed_as_source_and_as_de
         return town.texts(targets[route]) == wanted
 
     after = [f"after {number}" for number in range(3)]
-    await eventually(lambda: all(town.texts(becomes[chat]) == after for chat in readers.values()), 60)
-    await eventually(lambda: all(arrived(route) for route in routes), 60)
+    await eventually(lambda: all(town.texts(becomes[chat]) == after for chat in readers.values()))
+    await eventually(lambda: all(arrived(route) for route in routes))
 
 
 def texts_in_group(town: Town, group: int) -> list[str]:

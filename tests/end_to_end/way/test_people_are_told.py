@@ -12,7 +12,7 @@ from forwarder.message import AccountKind, Mode, Route
 from forwarder.sandbox.person import Person, Screen, Shown
 from forwarder.services.accounts import AccountService
 
-from .conftest import POSTER, Town, eventually
+from .conftest import PATIENCE, POSTER, Town, eventually
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def olga(town: Town) -> AsyncIterator[Person]:
     person.close()
 
 
-async def shown(town: Town, person: Person, words: str, seconds: float = 40.0) -> Shown:
+async def shown(town: Town, person: Person, words: str, seconds: float = PATIENCE) -> Shown:
     """The bot's message that says this, as soon as there is one."""
     screen = await person.wait_screen(town.robot, lambda screen: bool(said(screen, words)), seconds)
     return said(screen, words)[-1]
@@ -47,7 +47,7 @@ async def test_a_lost_right_is_told_with_its_remedy_and_one_tap_sends_what_was_h
     await shown(town, olga, "Message forwarder")
     await town.map(source, target, Mode.COPY, Route.USER)
     town.post(source, "before")
-    await eventually(lambda: town.texts(target) == ["before"], 40)
+    await eventually(lambda: town.texts(target) == ["before"])
 
     town.world.promote(town.owner, target, town.user, frozenset())
     town.post(source, "one")
@@ -59,9 +59,9 @@ async def test_a_lost_right_is_told_with_its_remedy_and_one_tap_sends_what_was_h
     town.world.promote(town.owner, target, town.user, POSTER)
     town.post(source, "three")
     await olga.press(town.robot, "▶️ Resume and send")
-    await eventually(lambda: town.texts(target) == ["before", "one", "two", "three"], 40)
+    await eventually(lambda: town.texts(target) == ["before", "one", "two", "three"])
     # The card becomes the mapping's own, and there was but one.
-    await eventually(lambda: tellings(town, olga, "is paused") == 0, 20)
+    await eventually(lambda: tellings(town, olga, "is paused") == 0)
 
 
 async def test_protection_switched_on_holds_queued_posts_until_it_is_lifted(town: Town, olga: Person) -> None:
@@ -70,9 +70,9 @@ async def test_protection_switched_on_holds_queued_posts_until_it_is_lifted(town
     await shown(town, olga, "Message forwarder")
     await town.map(source, target, Mode.COPY, Route.BOT)
     town.post(source, "queued before the protection")
-    await eventually(lambda: counted(town, "deliveries"), 40)
+    await eventually(lambda: counted(town, "deliveries"))
     town.world.change_chat(town.owner, source, protected=True)
-    await eventually(lambda: counted(town, "channels where protected"), 40)
+    await eventually(lambda: counted(town, "channels where protected"))
 
     others = town.supervisor
     assert others is not None
@@ -82,11 +82,11 @@ async def test_protection_switched_on_holds_queued_posts_until_it_is_lifted(town
         assert tellings(town, olga, "the source protects its content") == 1
         assert town.texts(target) == [], "Telegram would let the bot copy it"
         await olga.press(town.robot, "▶️ Resume and send")
-        await olga.wait_screen(town.robot, lambda screen: "protects its content" in screen.toast, 40)
+        await olga.wait_screen(town.robot, lambda screen: "protects its content" in screen.toast, PATIENCE)
 
         town.world.change_chat(town.owner, source, protected=False)
         await olga.press(town.robot, "▶️ Resume and send")
-        await eventually(lambda: town.texts(target) == ["queued before the protection"], 40)
+        await eventually(lambda: town.texts(target) == ["queued before the protection"])
     finally:
         await asyncio.to_thread(others.stop)
 
@@ -109,7 +109,7 @@ async def test_a_listener_that_is_signed_out_is_told_of_once(town: Town, olga: P
         seen.update(pid for name, pid in pids.items() if name == "ingest")
         return len(seen) >= 3
 
-    await eventually(third, 40)
+    await eventually(third)
     assert tellings(town, olga, "is signed out") == 1
     assert not await counted(town, "notices where done_at is null")
 

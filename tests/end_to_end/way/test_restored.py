@@ -45,7 +45,7 @@ async def test_after_an_old_backup_is_restored_nothing_is_doubled_and_nothing_lo
             town.post(alone, word)
 
     post("before", "the backup")
-    await eventually(all_there, 40)
+    await eventually(all_there)
     await town.stop()
     await town.db.close()  # a database in use cannot be copied
     backup = databases.create(name_of(town.environment["DATABASE_URL"]))
@@ -55,10 +55,10 @@ async def test_after_an_old_backup_is_restored_nothing_is_doubled_and_nothing_lo
     town.album(source, ["part 1", "part 2"])
     town.post(source, Content("a picture", media=town.world.add_photo(b"one")))
     changed = town.post(source, "with a mistake")
-    await eventually(all_there, 60)
+    await eventually(all_there)
     town.world.edit(town.owner, source, changed, Edit("corrected"))
     if mode is Mode.COPY:
-        await eventually(lambda: all("corrected" in town.texts(t) for t in (by_bot, by_user)), 30)
+        await eventually(lambda: all("corrected" in town.texts(t) for t in (by_bot, by_user)))
     await town.stop()
     before = {target: town.texts(target) for _, target in pairs}
     post("never sent before")
@@ -73,7 +73,7 @@ async def test_after_an_old_backup_is_restored_nothing_is_doubled_and_nothing_lo
         assert {target: town.texts(target) for _, target in pairs} == before
         await manage(town, "db", "restored", "--go")
         post("goes on")
-        await eventually(lambda: all("goes on" in town.texts(target) for _, target in pairs), 60)
+        await eventually(lambda: all("goes on" in town.texts(target) for _, target in pairs))
         for chat, target in pairs:
             wanted = town.texts(chat)
             if mode is Mode.FORWARD:

@@ -53,8 +53,8 @@ async def test_posts_arrive_as_rules_have_made_them_by_both_routes_and_edits_fol
     album = town.album(source, ["First cat", "second", ""])
     long = town.post(source, "cat " * 1022)
     everywhere = [*chats.values(), forwarded]
-    await eventually(lambda: all(len(shown(town, chat)) == 8 for chat in everywhere), 60)
-    await eventually(lambda: all(len(shown(town, chat)) == 7 for chat in covered.values()), 60)
+    await eventually(lambda: all(len(shown(town, chat)) == 8 for chat in everywhere))
+    await eventually(lambda: all(len(shown(town, chat)) == 7 for chat in covered.values()))
 
     for chat in everywhere:
         one, two, three, *four, five, six = shown(town, chat)
@@ -89,7 +89,7 @@ async def test_posts_arrive_as_rules_have_made_them_by_both_routes_and_edits_fol
             f"a short dog{FOOTER}",
         ]  # fmt: skip
 
-    await eventually(lambda: all(followed(chat) for chat in everywhere), 60)
+    await eventually(lambda: all(followed(chat) for chat in everywhere))
     for chat in everywhere:
         one, two, *_ = shown(town, chat)
         assert (one.markup is not None) == (chat == chats[Route.BOT])
@@ -98,5 +98,5 @@ async def test_posts_arrive_as_rules_have_made_them_by_both_routes_and_edits_fol
 
     world.edit(town.owner, source, text, Edit("an #ad"))
     world.edit(town.owner, source, photo, Edit("the last"))
-    await eventually(lambda: all(town.texts(chat)[1] == f"the last{FOOTER}" for chat in everywhere), 60)
+    await eventually(lambda: all(town.texts(chat)[1] == f"the last{FOOTER}" for chat in everywhere))
     assert [town.texts(chat)[0] for chat in everywhere] == [f"Two cats and a dog{FOOTER}"] * 3

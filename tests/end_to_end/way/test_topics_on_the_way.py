@@ -53,7 +53,7 @@ async def test_topics_go_to_topics_by_both_routes_with_albums_and_answers(town: 
         texts = [[message.text for message in shown(town, chat, topic)] for topic in (one, two, None)]
         return texts == [["a question", "its answer", "a", "b", "c"], ["talk"], ["in general"]]
 
-    await eventually(lambda: all(arrived(route) for route in targets), 60)
+    await eventually(lambda: all(arrived(route) for route in targets))
     for route, chat in targets.items():
         first, answer, *album = shown(town, chat, inside[route][0])
         assert answer.reply_to == first.id
@@ -74,7 +74,7 @@ async def test_posts_wait_while_their_topic_is_closed_and_go_on_when_it_is_open(
         town.world.edit_topic(town.owner, target, topic, closed=True)
     town.post(source, "first")
     told = "open the topic again"
-    await eventually(lambda: sum(told in one.text for one in olga.screen(town.robot).messages) == 2, 60)
+    await eventually(lambda: sum(told in one.text for one in olga.screen(town.robot).messages) == 2)
     town.post(source, "second")
     for topic in topics.values():
         town.world.edit_topic(town.owner, target, topic, closed=False)
@@ -83,6 +83,5 @@ async def test_posts_wait_while_their_topic_is_closed_and_go_on_when_it_is_open(
             [one.text for one in shown(town, target, topic)] == ["first", "second"]
             for topic in topics.values()
         ),
-        60,
     )
     olga.close()

@@ -34,7 +34,7 @@ async def test_posts_and_albums_arrive_once_whole_and_in_order_on_all_four_ways(
     town.post(source, "the last one")
 
     expected = [*(f"post {n}" for n in range(5)), "a", "b", "c", "the last one"]
-    await eventually(lambda: all(town.texts(chat) == expected for chat in targets.values()), 30)
+    await eventually(lambda: all(town.texts(chat) == expected for chat in targets.values()))
     for way, chat in targets.items():
         album = [m for m in town.world.history(chat) if m.grouped_id]
         assert len(album) == 3, way
@@ -49,14 +49,14 @@ async def test_copies_follow_edits_and_deletions(town: Town) -> None:
     text, gone = town.post(source, "a tpyo"), town.post(source, "said too much")
     album = town.album(source, ["one", "two"])
     copies = (by_user, by_bot)
-    await eventually(lambda: all(len(town.texts(chat)) == 4 for chat in copies), 30)
+    await eventually(lambda: all(len(town.texts(chat)) == 4 for chat in copies))
 
     town.world.edit(town.owner, source, text, Edit("a typo, corrected"))
     town.world.edit(town.owner, source, album[1], Edit("two, in other words"))
     town.world.delete(town.owner, source, [gone])
 
     wanted = ["a typo, corrected", "one", "two, in other words"]
-    await eventually(lambda: all(town.texts(chat) == wanted for chat in copies), 30)
+    await eventually(lambda: all(town.texts(chat) == wanted for chat in copies))
 
 
 @pytest.mark.parametrize("victim", ["worker", "user-worker", "ingest"])
@@ -72,12 +72,12 @@ async def test_a_process_killed_in_the_middle_loses_doubles_and_reorders_nothing
         posted.append(f"post {number}")
         town.post(source, posted[-1])
         if number == 30:
-            await eventually(lambda: len(town.texts(by_bot)) > 5 and len(town.texts(by_user)) > 5, 30)
+            await eventually(lambda: len(town.texts(by_bot)) > 5 and len(town.texts(by_user)) > 5)
             assert town.supervisor is not None
             town.supervisor.kill(victim)
         await asyncio.sleep(0.02)  # a stream, so that the kill falls into the middle of it
 
-    await eventually(lambda: len(town.texts(by_user)) >= 60 and len(town.texts(by_bot)) >= 60, 60)
+    await eventually(lambda: len(town.texts(by_user)) >= 60 and len(town.texts(by_bot)) >= 60)
     assert town.texts(by_user) == posted
     assert town.texts(by_bot) == posted
 
@@ -87,7 +87,7 @@ async def test_edits_and_deletions_while_nobody_listened_are_made_good(town: Tow
     await town.start("ingest", "worker", "user-worker", "beat")
     await town.map(source, target, Mode.COPY, Route.BOT)
     _, edited, gone = (town.post(source, text) for text in ("kept", "a tpyo", "said too much"))
-    await eventually(lambda: len(town.texts(target)) == 3, 30)
+    await eventually(lambda: len(town.texts(target)) == 3)
 
     # Telegram has pushed them and believes that they were heard; nobody will push them again.
     town.sandbox.gate.faults.add(FaultRule("drop", "push", account=town.user, times=None))
@@ -97,4 +97,4 @@ async def test_edits_and_deletions_while_nobody_listened_are_made_good(town: Tow
     assert town.supervisor is not None
     town.supervisor.kill("ingest")
 
-    await eventually(lambda: town.texts(target) == ["kept", "a typo, corrected"], 40)
+    await eventually(lambda: town.texts(target) == ["kept", "a typo, corrected"])
