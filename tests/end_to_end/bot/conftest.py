@@ -160,8 +160,14 @@ async def serve(
 
 
 @pytest.fixture
-async def town(emptied_database_url: str) -> AsyncIterator[Town]:
-    db = Database(emptied_database_url, pool_size=3)
+def database_url(emptied_database_url: str) -> str:
+    """The town's database."""
+    return emptied_database_url
+
+
+@pytest.fixture
+async def town(database_url: str) -> AsyncIterator[Town]:
+    db = Database(database_url, pool_size=3)
     world = World(seed=3)
     owner = world.create_user("Olga", username="olga").id
     stranger = world.create_user("Sergey", username="sergey", language="ru").id

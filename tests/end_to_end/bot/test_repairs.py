@@ -47,15 +47,15 @@ async def sent_post(database_url: str) -> None:
     await db.close()
 
 
-async def test_a_post_is_taken_back_by_sending_its_link(town, emptied_database_url: str) -> None:  # type: ignore[no-untyped-def]
+async def test_a_post_is_taken_back_by_sending_its_link(town, database_url: str) -> None:  # type: ignore[no-untyped-def]
     await add_both(town)
     await map_them(town)
-    await sent_post(emptied_database_url)
+    await sent_post(database_url)
     screen = await town.type("https://t.me/news_source/77", "Copies")
     assert screen.has("🗑 Take back")
     await town.press("🗑 Take back", "Delete 1 copy?")
     await town.press("🗑 Yes, delete", "1 post is being taken back")
-    db = Database(emptied_database_url)
+    db = Database(database_url)
     async with db.begin() as session:
         rows = await session.execute(text("select kind, state, parts from deliveries where kind = 'delete'"))
         assert [tuple(row) for row in rows] == [("delete", "queued", [77])]
@@ -63,7 +63,7 @@ async def test_a_post_is_taken_back_by_sending_its_link(town, emptied_database_u
 
 
 async def test_the_last_minutes_are_taken_back_from_the_mappings_card(  # type: ignore[no-untyped-def]
-    town, emptied_database_url: str
+    town, database_url: str
 ) -> None:
     await add_both(town)
     await map_them(town)
@@ -71,7 +71,7 @@ async def test_the_last_minutes_are_taken_back_from_the_mappings_card(  # type: 
     await town.press("▶️ News → Copies", "Active")
     await town.press("🗑 Take back", "how many minutes")
     await town.press("30 min", "nothing to take back")
-    await sent_post(emptied_database_url)
+    await sent_post(database_url)
     await town.press("30 min", "Delete 1 copy?")
     await town.press("🗑 Yes, delete", "being taken back")
 
