@@ -88,6 +88,8 @@ class Owner:
             assert pipe is not None
             pipe.close()
         self.process.wait(20)
+        # They write until they end, also into the directory that goes next.
+        until(lambda: not any(alive(pid) for pid in self.pids), 20)
 
 
 def children(pid: int) -> list[int]:
