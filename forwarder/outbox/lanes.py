@@ -140,8 +140,8 @@ RELEASE_IDLE = text(
             select 1 from deliveries d
              where d.mapping_id = l.mapping_id and d.done_at is null and d.class = 0 and d.state <> 'held'
                and (d.not_before is null or d.not_before <= clock_timestamp())
-               and exists (select 1 from deliveries p where p.mapping_id = d.mapping_id and p.post_id = d.post_id
-                              and p.kind = 'post' and p.state = 'sent'))
+               and (select p.state from deliveries p
+                     where p.mapping_id = d.mapping_id and p.post_id = d.post_id and p.kind = 'post') = 'sent')
        and not exists (
             select 1 from (
                 select d.not_before from deliveries d
@@ -216,8 +216,8 @@ DUE_LANES = text(
      cross join lateral (
         (select d.id, d.class, d.not_before from deliveries d
           where d.mapping_id = l.mapping_id and d.done_at is null and d.class = 0 and d.state <> 'held'
-            and exists (select 1 from deliveries p where p.mapping_id = d.mapping_id and p.post_id = d.post_id
-                           and p.kind = 'post' and p.state = 'sent')
+            and (select p.state from deliveries p
+                 where p.mapping_id = d.mapping_id and p.post_id = d.post_id and p.kind = 'post') = 'sent'
           order by d.not_before nulls first limit 1)
         union all
         (select d.id, d.class, d.not_before from deliveries d
