@@ -54,13 +54,15 @@ Announce = Callable[[SendOrder], Awaitable[bool]]
 class Called:
     """The results of a call, one for each job in it, and the decision behind them where Telegram refused.
 
-    ``took``: seconds from the call to its answer, where its place in the pace's windows matters.
+    ``made``: when the call was made, by ``time.monotonic``, where its place in the pace's windows matters. ``looked``:
+    it was to show whether a wait is the account's.
     """
 
     results: tuple[Result, ...]
     decision: Decision | None = None
     error: TelegramError | None = None
-    took: float = 0.0
+    made: float | None = None
+    looked: bool = False
 
     @property
     def result(self) -> Result:

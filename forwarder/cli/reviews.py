@@ -9,6 +9,7 @@ from forwarder.cli.ground import tool_settings, with_database
 from forwarder.cli.show import moment, table
 from forwarder.cli.why import called
 from forwarder.db import Database
+from forwarder.ingest.rows import stored_parts
 from forwarder.models import Language
 from forwarder.services.reviews import Answer, Card, ReviewService, Said
 
@@ -35,7 +36,7 @@ def review() -> None:
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True)
 def list_(mapping: int | None, limit: int) -> None:
     """What waits, the longest first; of one MAPPING, or of all."""
-    found = with_database(tool_settings(), lambda db: ReviewService(db).list(mapping, 0, limit))
+    found = with_database(tool_settings(), lambda db: ReviewService(db, stored_parts).list(mapping, 0, limit))
     table(
         ("number", "mapping", "from", "post", "what", "until", "then", "text"),
         [_row(card) for card in found.items],
@@ -67,7 +68,7 @@ def _decide(numbers: tuple[int, ...], mapping: int | None, *, approve: bool) -> 
     word = "approved" if approve else "rejected"
 
     async def work(db: Database) -> list[str]:
-        service = ReviewService(db)
+        service = ReviewService(db, stored_parts)
         if mapping is not None:
             count = await service.decide_all(mapping, approve=approve)
             return [f"Mapping {mapping}: {count:,} {'post' if count == 1 else 'posts'} {word}."]

@@ -97,10 +97,16 @@ async def records_of(session: AsyncSession, terms: Terms, first: int) -> Records
         text(
             """
             select c.message_id, c.source_message_id, c.mapping_id = :mapping and c.source_id = :source as ours,
-                   :ruled and exists (
+                   exists (
                         select 1 from copies e
                          where e.mapping_id = c.mapping_id and e.source_message_id = c.source_message_id
-                           and e.source_id = c.source_id and e.message_id < c.message_id) as rest
+                           and e.source_id = c.source_id and e.message_id < c.message_id)
+                   and (:ruled or exists (
+                        select 1 from messages m
+                          join deliveries d on d.post_id = m.post_id and d.mapping_id = c.mapping_id
+                                           and d.kind = 'post'
+                         where m.channel_id = c.source_id and m.message_id = c.source_message_id
+                           and d.sent_ids[cardinality(d.message_ids) + 1] = c.message_id)) as rest
               from copies c where c.channel_id = :channel and c.message_id >= :first
             """
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import structlog
@@ -14,11 +15,12 @@ from forwarder.db import Database
 from forwarder.deliver.desk import Desk, Record, Recorded
 from forwarder.deliver.posts import PROTECTED
 from forwarder.deliver.unsure import UNSURE
+from forwarder.errors import Unavailable
 from forwarder.hooks import Hooks
 from forwarder.message import AccountKind, DeliveryKind, State, is_basic_group
 from forwarder.models import NoticeKind
 from forwarder.outbox import Done, Due, Job, LaneHeld, Result, Run, Worker
-from forwarder.pace import Pace, Refusal, family_of
+from forwarder.pace import SURELY, Pace, Refusal, family_of
 from forwarder.retry import Decision, Scope, Side, Verdict
 from forwarder.services import accounts, channel_rows, notices, pace_memory, reviewing
 
@@ -40,9 +42,22 @@ class Aftermath:
         """``count``: look at so many of the lane's next deliveries; 0 lets it go."""
         record = record_of(lane, run, called, count)
         if called.decision is None and not self._has_consequences(lane, run, called):
-            return await self._desk.record(record)
-        async with self._db.begin() as session:
-            return await self._with_consequences(session, lane, run, called, count)
+            recorded = await self._desk.record(record)
+        else:
+            async with self._db.begin() as session:
+                recorded = await self._with_consequences(session, lane, run, called, count)
+        if called.looked and called.result.state is State.SENT:
+            await self._account_is_free()
+        return recorded
+
+    async def _account_is_free(self) -> None:
+        try:
+            async with self._db.begin() as session:
+                await outbox.end_waits(session, self._worker)
+            await self._pace.clear(self._worker.account_id)
+        except (Unavailable, RedisError, OSError) as error:
+            # The next call that looks will say it again.
+            log.warning("end_of_wait_not_shared", error=str(error))
 
     def _has_consequences(self, lane: LaneHeld, run: Run, called: Called) -> bool:
         return any(asks_people(result) for result in called.results) or self._feeds_own(lane, run)
@@ -152,7 +167,7 @@ class Aftermath:
     ) -> None:
         seconds = called.result.wait or decision.seconds
         try:
-            refusal = await self._refusal(lane, job, name, decision, seconds, called.took)
+            refusal = await self._refusal(lane, job, name, decision, seconds, called.made)
         except (RedisError, OSError):
             refusal = None
         whole = await outbox.note_wait(
@@ -164,11 +179,18 @@ class Aftermath:
             seconds,
             whole=decision.scope is Scope.ACCOUNT,
             alone=refusal is not None and refusal.chat_alone,
+            through=self._pace.beat(self._worker.account_id).since_through(time.monotonic()),
         )
-        chat = None if whole else lane.destination
+        suspected = whole and decision.scope is not Scope.ACCOUNT and seconds >= SURELY
+        chat = None if whole and not suspected else lane.destination
         try:
             learned = await self._pace.wait(
-                self._worker.account_id, seconds, chat_id=chat, delivery=job.kind, refusal=refusal
+                self._worker.account_id,
+                seconds,
+                chat_id=chat,
+                delivery=job.kind,
+                refusal=refusal,
+                suspected=suspected,
             )
             if learned is not None:
                 await pace_memory.keep(session, learned)
@@ -178,7 +200,7 @@ class Aftermath:
         log.info("telegram_asked_to_wait", name=name, seconds=round(seconds, 1), whole_account=whole)
 
     async def _refusal(
-        self, lane: LaneHeld, job: Job, name: str, decision: Decision, seconds: float, took: float
+        self, lane: LaneHeld, job: Job, name: str, decision: Decision, seconds: float, made: float | None
     ) -> Refusal | None:
         """What the wait teaches of the pace; None for a slow mode, which is the chat's own, and a transfer's speed."""
         if decision.scope is Scope.CHAT or name.upper().startswith("FLOOD_PREMIUM"):
@@ -190,7 +212,7 @@ class Aftermath:
             job.kind,
             seconds,
             messages=max(1, len(job.message_ids)),
-            took=took,
+            made=made,
         )
 
 

@@ -14,6 +14,8 @@ from forwarder.deliver.slots import PutOff, Slots
 from forwarder.ingest.rows import stored_parts
 from forwarder.message import DeliveryKind, Kind, Mode, State
 from forwarder.outbox import CopyOf, Job, LaneHeld, Part, Result, Run, Start, Worker
+from forwarder.pace import Call
+from forwarder.retry import COPY_GONE
 from forwarder.rules import Passed, Rest, button_of, new_parts
 from forwarder.services.judging import edited
 
@@ -48,7 +50,11 @@ class Fixes:
         async with self._slots.slot(lane, Run((job,)), (len(copies),)) as slot:
             if isinstance(slot, PutOff):
                 return Run((job,)), one(slot.result)
-            return await self._fix(lane, job)
+            answer = await self._fix(lane, job)
+        if answer is None or not slot.looks:
+            return answer
+        run, called = answer
+        return run, replace(called, looked=True)
 
     async def _fix(self, lane: LaneHeld, job: Job) -> tuple[Run, Called] | None:
         if not self._leases.lasts(lane):
@@ -60,24 +66,30 @@ class Fixes:
         if job.kind is DeliveryKind.DELETE:
             async with self._db.begin() as session:
                 copies = await outbox.copies_of(session, lane, job, run.head.parts)
-            await self._turn(len(copies))
+            call = await self._turn(len(copies))
             if not self._leases.lasts(lane):
                 return None
             deleting = self._caller.delete(run.head, lane, copies)
             called = await guarded(run, deleting, self._caller, self._worker, "delete")
+            self._ended(call)
             return (run, called) if called is not None else None
         change = await self._change(lane, run.head)
         if isinstance(change, Result):
             return run, one(change)
-        await self._turn(len(change.copies) + (change.rest is not None))
+        call = await self._turn(len(change.copies) + (change.rest is not None))
         if not self._leases.lasts(lane):
             return None
         called = await guarded(run, self._edit(lane, change), self._caller, self._worker, "edit")
+        self._ended(call)
         return (run, called) if called is not None else None
 
-    async def _turn(self, messages: int) -> None:
-        if messages:
-            await self._slots.turn(messages)
+    async def _turn(self, messages: int) -> Call | None:
+        return await self._slots.turn(messages) if messages else None
+
+    def _ended(self, call: Call | None) -> None:
+        if call is not None:
+            # Whether it went through says nothing of posts: edits have windows of their own.
+            self._slots.answered(call, well=False)
 
     async def _change(self, lane: LaneHeld, job: Job) -> Change | Result:
         """What the copies are to read after an edit; or what the mapping's rules say against it, and they stay.
@@ -129,10 +141,18 @@ class Fixes:
             said = change.text_of_rest
             follows = Part(0, Kind.TEXT, False, said.text, said.entities)
             copy = CopyOf(change.rest, 0, Mode.COPY)
-            return await self._caller.edit(replace(change.job, parts=(0,)), lane, (follows,), (copy,))
+            called = await self._caller.edit(replace(change.job, parts=(0,)), lane, (follows,), (copy,))
+            if called.decision is not COPY_GONE:
+                return called
+            # Somebody has deleted it, perhaps we ourselves just before a crash: the first message must do alone.
+            await self._forget(lane, change.job, change.rest)
+            return one(Result(State.QUEUED, COPY_GONE.reason, attempt=True))
         gone = CopyOf(change.rest, 0, Mode.COPY)
         called = await self._caller.delete(change.job, lane, (gone,))
         if called.result.state is State.SENT:
-            async with self._db.begin() as session:
-                await outbox.forget_rest(session, lane, change.job, change.rest)
+            await self._forget(lane, change.job, change.rest)
         return called
+
+    async def _forget(self, lane: LaneHeld, job: Job, rest: int) -> None:
+        async with self._db.begin() as session:
+            await outbox.forget_rest(session, lane, job, rest)

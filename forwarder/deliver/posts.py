@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 
@@ -14,7 +13,7 @@ from forwarder.db import Database
 from forwarder.deliver.desk import Desk
 from forwarder.deliver.further import FurtherCalls
 from forwarder.deliver.leases import Leases
-from forwarder.deliver.slots import PutOff, Slots
+from forwarder.deliver.slots import Granted, PutOff, Slots
 from forwarder.deliver.unsure import LookUp
 from forwarder.errors import ForwarderError, OutcomeUnknown
 from forwarder.ingest.rows import stored_parts
@@ -70,7 +69,7 @@ class Posts:
         async with self._slots.slot(lane, run, run.sizes) as slot:
             if isinstance(slot, PutOff):
                 return run.first(1), one(slot.result)
-            return await self._send(lane, run.first(slot), judged)
+            return await self._send(lane, run.first(slot.count), judged, slot)
 
     async def _judged(self, lane: LaneHeld, run: Run) -> tuple[Run, Result | None, Judged]:
         """As much of the run as the mapping's rules let go now, or its head and what they make of that: posts and
@@ -92,7 +91,9 @@ class Posts:
         )
         return Run(jobs), None, posts
 
-    async def _send(self, lane: LaneHeld, run: Run, judged: Judged) -> tuple[Run, Called] | None:
+    async def _send(
+        self, lane: LaneHeld, run: Run, judged: Judged, slot: Granted
+    ) -> tuple[Run, Called] | None:
         head = run.head
         mode = (head.mode if head.maybe_sent and head.message_ids else None) or mode_for(
             lane.mode, head.content
@@ -106,15 +107,15 @@ class Posts:
         now = Run(started)
         if judged and not await self._read_still(run, judged):
             return now, Called(tuple(Result(State.QUEUED, job.reason, unsettled=False) for job in run.jobs))
-        await self._slots.turn(sum(run.sizes))
-        began = time.monotonic()
+        call = await self._slots.turn(sum(run.sizes))
         if run.single:
             called = await self._guarded(now, self._send_single(lane, now.head, order))
         else:
             called = await self._guarded(now, self._caller.send_run(now, order))
+        self._slots.answered(call, well=called is not None and called.result.state is State.SENT)
         if called is None:
             return None
-        called = replace(called, took=time.monotonic() - began)
+        called = replace(called, made=call.made, looked=slot.looks)
         return now, settled(called, repeated=head.maybe_sent)
 
     async def _read_still(self, run: Run, judged: Judged) -> bool:

@@ -16,7 +16,8 @@ from redis.exceptions import RedisError
 from forwarder.errors import Unavailable
 from forwarder.message import DeliveryKind, State
 from forwarder.outbox import BULK, Job, LaneHeld, Result, Run, Worker
-from forwarder.pace import HORIZON, Pace, Place
+from forwarder.pace import HORIZON, Call, Pace, Place
+from forwarder.pace import Run as Reserved
 
 AWHILE = 0.05
 """Seconds of sleep after which the waits are looked at once more before a call."""
@@ -31,10 +32,11 @@ class PutOff:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """So many posts of the run may go in one call ``seconds`` from now."""
+    """So many posts of the run may go in one call ``seconds`` from now; ``looks`` as of the pace's run."""
 
     count: int
     seconds: float
+    looks: bool
 
 
 class Slots:
@@ -45,7 +47,7 @@ class Slots:
         self._places, self._turn = asyncio.Semaphore(places), asyncio.Lock()
 
     @asynccontextmanager
-    async def slot(self, lane: LaneHeld, run: Run, sizes: tuple[int, ...]) -> AsyncIterator[int | PutOff]:
+    async def slot(self, lane: LaneHeld, run: Run, sizes: tuple[int, ...]) -> AsyncIterator[Granted | PutOff]:
         """Wait for a near slot and a place; yield how many posts of the run may go, or that it is put off.
 
         A slot that passed while all places were taken is asked about again, in case another lane has gone on in
@@ -56,26 +58,35 @@ class Slots:
         while isinstance(grant, Granted):
             if grant.seconds > 0:
                 await asyncio.sleep(grant.seconds)
-            if grant.seconds > AWHILE and (waiting := await self._waiting(lane, run.head)) is not None:
+            if (
+                grant.seconds > AWHILE
+                and not grant.looks
+                and (waiting := await self._waiting(lane, run.head)) is not None
+            ):
                 grant = waiting
                 break
             since = time.monotonic()
             async with self._places:
                 late = time.monotonic() - since
                 if late <= HORIZON:
-                    yield grant.count
+                    yield grant
                     return
             messages = sum(sizes[: grant.count])
             grant = await self._reserve(lane, run.head, messages, grant.count, Place.ALL, late)
         yield grant
 
-    async def turn(self, messages: int) -> None:
-        """Just before the call: wait where the calls before it were late, so that they do not bunch."""
+    async def turn(self, messages: int) -> Call:
+        """Just before the call: wait where the calls before it were late, so that they do not bunch. Answers the call,
+        whose end is to be told by ``answered``."""
         beat = self._pace.beat(self._worker.account_id)
         async with self._turn:
             if (left := beat.left(time.monotonic(), messages)) > 0:
                 await asyncio.sleep(left)
-            beat.went(time.monotonic(), messages)
+            return beat.went(time.monotonic(), messages)
+
+    def answered(self, call: Call, *, well: bool) -> None:
+        """A call has ended; where it ended ``well``, no wait that Telegram had asked for before is the account's."""
+        self._pace.beat(self._worker.account_id).answered(call, time.monotonic(), well=well)
 
     async def _waiting(self, lane: LaneHeld, head: Job) -> PutOff | None:
         """Whether Telegram has asked somebody to wait while this one slept until its slot."""
@@ -100,7 +111,7 @@ class Slots:
                 bulk=head.klass == BULK,
                 slow_mode=lane.slow_mode,
             )
-        return grant_of(head, reserved.seconds, reserved.taken, reserved.count)
+        return grant_of(head, reserved)
 
     async def _reserve(
         self, lane: LaneHeld, head: Job, messages: int, count: int, held: Place, late: float
@@ -117,13 +128,13 @@ class Slots:
                 bulk=head.klass == BULK,
                 slow_mode=lane.slow_mode,
             )
-        return grant_of(head, slot.seconds, slot.taken, count)
+        return grant_of(head, Reserved(slot.seconds, slot.taken, count, slot.looks))
 
 
-def grant_of(head: Job, seconds: float, taken: Place, count: int) -> Granted | PutOff:
-    if seconds > HORIZON:
-        return PutOff(Result(State.QUEUED, head.reason, wait=seconds, place=taken))
-    return Granted(count, seconds)
+def grant_of(head: Job, reserved: Reserved) -> Granted | PutOff:
+    if reserved.seconds > HORIZON:
+        return PutOff(Result(State.QUEUED, head.reason, wait=reserved.seconds, place=reserved.taken))
+    return Granted(reserved.count, reserved.seconds, reserved.looks)
 
 
 @contextmanager

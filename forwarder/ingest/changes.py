@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.ingest.rows import entities_json, entities_rows, facts_json
 from forwarder.ingest.sources import Source
 from forwarder.message import AccountKind, Deleted, DeliveryKind, Edited, Heard, SourceMessage
-from forwarder.outbox import FIX, FIX_AGAIN, Due, ended_without_success
+from forwarder.outbox import FIX, FIX_AGAIN, MAY_HAVE_COPIES, Due, ended_without_success
 
 # The names that the two APIs have for one medium cannot be compared; a text may have got a medium. (The source's
 # row is locked, so nobody changes the message between the two looks at it.)
@@ -207,8 +207,7 @@ QUEUE_FIX = text(
            case when m.state = 'paused' then 'paused' end
       from deliveries p join mappings m on m.id = p.mapping_id and m.state <> 'disabled'
      where p.post_id = :post and p.kind = 'post'
-       and (p.state in ('sending', 'unsure', 'sent')
-            or (p.state in ('queued', 'held') and p.unsettled))
+       and {MAY_HAVE_COPIES} and (p.state <> 'failed' or :kind = 'delete')
        and case when :kind = 'edit' then m.edit_sync else m.delete_sync end
      order by p.id for share of p
     on conflict (mapping_id, post_id, kind) do update

@@ -36,7 +36,7 @@ from forwarder.outbox.lanes import (
     take,
     taken,
 )
-from forwarder.outbox.results import ended_without_success, ends_posts, note_wait, record
+from forwarder.outbox.results import end_waits, ended_without_success, ends_posts, note_wait, record
 from forwarder.outbox.rewrites import forget_rest, note_begun, rest_of
 from forwarder.outbox.runs import MOST_MESSAGES, first_run, may_answer, mode_for
 from forwarder.outbox.values import (
@@ -46,6 +46,7 @@ from forwarder.outbox.values import (
     FIX_AGAIN,
     LEASE_SECONDS,
     LIVE,
+    MAY_HAVE_COPIES,
     CopyOf,
     Done,
     Due,
@@ -70,6 +71,7 @@ __all__ = [
     "HAS_RULES",
     "LEASE_SECONDS",
     "LIVE",
+    "MAY_HAVE_COPIES",
     "MOST_MESSAGES",
     "OPEN_JOBS",
     "CopyOf",
@@ -87,6 +89,7 @@ __all__ = [
     "answered_copy",
     "copies_of",
     "due_lanes",
+    "end_waits",
     "ended_without_success",
     "ends_posts",
     "first_run",

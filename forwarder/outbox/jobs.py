@@ -26,7 +26,7 @@ from forwarder.message import (
 )
 from forwarder.outbox.rewrites import rewrite_from, rewrite_json
 from forwarder.outbox.runs import same_call
-from forwarder.outbox.values import CopyOf, Job, LaneHeld, Part, Run, Start, Worker
+from forwarder.outbox.values import FIX_MAY_GO, CopyOf, Job, LaneHeld, Part, Run, Start, Worker
 from forwarder.pace import Place
 
 log = structlog.get_logger(__name__)
@@ -37,8 +37,7 @@ COLUMNS = """d.id, d.post_id, d.kind, d.class as klass, d.state, d.position, d.a
 TIMES = """extract(epoch from j.not_before - clock_timestamp())::float8 as due_in,
            extract(epoch from clock_timestamp() - coalesce(j.claimed_at, j.created_at))::float8 as age"""
 
-# The lateral limits walk the index of open rows in its order; "class in (1, 2)" would be sorted instead. The state of
-# an edit's post is a subquery and no "exists": that could become a join, which reads a lane's whole history.
+# The lateral limits walk the index of open rows in its order; "class in (1, 2)" would be sorted instead.
 OPEN_JOBS = text(
     f"""
     select w.lane, j.*, c.id as source_id, c.telegram_id as source, {TIMES}, x.content
@@ -47,8 +46,7 @@ OPEN_JOBS = text(
      cross join lateral (
         (select {COLUMNS} from deliveries d
           where d.mapping_id = w.lane and d.done_at is null and d.class = 0 and d.state <> 'held'
-            and (select p.state from deliveries p
-                 where p.mapping_id = d.mapping_id and p.post_id = d.post_id and p.kind = 'post') = 'sent'
+            and {FIX_MAY_GO}
           order by d.not_before nulls first, d.position, d.id limit 1)
         union all
         (select {COLUMNS} from deliveries d

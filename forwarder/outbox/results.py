@@ -23,11 +23,13 @@ async def note_wait(
     *,
     whole: bool,
     alone: bool = False,
+    through: float | None = None,
 ) -> bool:
     """Keep a wait that Telegram asked for; answer whether it holds the whole account.
 
-    A wait concerns that method in that chat first; when a second chat meets one while it runs, the account, but for
-    one that is known to be the chat's ``alone``.
+    A wait concerns that method in that chat first; when a second chat meets one while it runs, the account as well,
+    but for one that is known to be the chat's ``alone``. ``through``: seconds since a call was made that was
+    answered well, for then no wait of before is the account's.
     """
     return bool(
         await session.scalar(
@@ -37,11 +39,18 @@ async def note_wait(
                     select :whole or (not :alone and :name ~* '^(flood|too many)' and exists (
                         select 1 from flood_waits w
                          where w.account_id = :account and w.until > clock_timestamp() and w.name ~* '^(flood|too many)'
-                           and w.chat_id is distinct from :chat)) as whole)
-                insert into flood_waits (account_id, method, chat_id, name, seconds, until)
-                select :account, :family, case when whole then null else cast(:chat as bigint) end, :name,
-                       :seconds, clock_timestamp() + make_interval(secs => :seconds) from seen
-                returning chat_id is null
+                           and w.chat_id is distinct from :chat
+                           and (cast(:through as float8) is null
+                                or w.seen_at > clock_timestamp() - make_interval(secs => :through)))) as whole),
+                kept as (
+                    insert into flood_waits (account_id, method, chat_id, name, seconds, until)
+                    select :account, :family, held.chat, :name, :seconds,
+                           clock_timestamp() + make_interval(secs => :seconds)
+                      from seen, unnest(case when not whole then array[cast(:chat as bigint)]
+                                             when :whole then array[cast(null as bigint)]
+                                             else array[cast(:chat as bigint), null] end) as held (chat)
+                    returning chat_id)
+                select bool_or(chat_id is null) from kept
                 """
             ),
             {
@@ -52,8 +61,20 @@ async def note_wait(
                 "seconds": seconds,
                 "whole": whole,
                 "alone": alone,
+                "through": through,
             },
         )
+    )
+
+
+async def end_waits(session: AsyncSession, worker: Worker) -> None:
+    """No wait holds the account as a whole, whatever was believed; those of single chats stand."""
+    await session.execute(
+        text(
+            "update flood_waits set until = clock_timestamp()"
+            " where account_id = :account and chat_id is null and until > clock_timestamp()"
+        ),
+        {"account": worker.account_id},
     )
 
 
@@ -226,7 +247,7 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
             update deliveries f set state = 'withdrawn', reason = 'post_not_sent', done_at = clock_timestamp()
               from deliveries p
              where p.id = any(:ids) and f.mapping_id = p.mapping_id and f.post_id = p.post_id
-               and f.kind <> 'post' and f.done_at is null
+               and f.kind <> 'post' and f.done_at is null and not (f.kind = 'delete' and p.sent_ids is not null)
             """
         ),
         {"ids": ended},
@@ -246,7 +267,9 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
                  where d.id = heir.id and l.mapping_id = d.mapping_id and m.id = d.mapping_id
                 returning d.id, d.mapping_id, d.state, heir.first, d.class, l.route, m.important, m.source_id,
                           coalesce((select -c.dedup_group from channels c where c.id = m.destination_id),
-                                   m.destination_id) as scope
+                                   m.destination_id) as scope,
+                          case when (select c.dedup_group is null from channels c where c.id = m.destination_id)
+                               then m.destination_topic else 0 end as topic
                 """
             ),
             {"ids": ended},
@@ -259,12 +282,25 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
             ),
             {"heir": heir.id, "first": heir.first},
         )
+        # Into the heir's own place: the destination of one of the two may have left their group since, or joined one.
         await session.execute(
             text(
-                "update fingerprints set delivery_id = :heir, source_id = :source"
-                " where delivery_id = :first and scope = :scope"
+                """
+                insert into fingerprints as f (scope, topic, key, source_id, delivery_id, until)
+                select distinct on (key) :scope, :topic, key, :source, :heir, until
+                  from fingerprints where delivery_id = :first order by key, until desc
+                on conflict (scope, topic, key) do update
+                   set delivery_id = excluded.delivery_id, source_id = excluded.source_id
+                 where f.delivery_id = :first
+                """
             ),
-            {"heir": heir.id, "source": heir.source_id, "first": heir.first, "scope": heir.scope},
+            {
+                "heir": heir.id,
+                "source": heir.source_id,
+                "first": heir.first,
+                "scope": heir.scope,
+                "topic": heir.topic,
+            },
         )
     await session.execute(text("delete from fingerprints where delivery_id = any(:ids)"), {"ids": ended})
     return [

@@ -1,5 +1,6 @@
 """The shared clock of all workers: sliding windows and waits, kept in Redis, decided by scripts."""
 
+from forwarder.pace.beat import Call
 from forwarder.pace.learning import Lesson
 from forwarder.pace.limits import (
     BOT_LIMITS,
@@ -10,13 +11,15 @@ from forwarder.pace.limits import (
     Window,
     tempo_of,
 )
-from forwarder.pace.shared import Pace, Refusal
+from forwarder.pace.shared import SURELY, Pace, Refusal
 from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, Wait, family_of
 
 __all__ = [
     "BOT_LIMITS",
     "HORIZON",
+    "SURELY",
     "USER_LIMITS",
+    "Call",
     "Learned",
     "Lesson",
     "Limits",

@@ -7,6 +7,7 @@ such delays have pushed together would be more than Telegram takes in the window
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 SPARE = 0.005
 """Seconds by which a window is shorter here than its slots are spaced for: what was late catches up. The rest of what
@@ -17,12 +18,25 @@ KEPT = 4
 """Windows whose calls are remembered, to judge a refusal by."""
 
 
+@dataclass(slots=True, eq=False)
+class Call:
+    """When it was made, and when it was answered: None while it is under way. Telegram had it at some time between."""
+
+    made: float
+    answered: float | None = None
+
+
 class Beat:
-    """The shortest window of an account: at most ``limit`` messages in ``length`` seconds, as it was last told."""
+    """The shortest window of an account: at most ``limit`` messages in ``length`` seconds, as it was last told.
+
+    All times are of one clock that only rises.
+    """
 
     def __init__(self) -> None:
         self._limit, self._length = 0, 0.0
-        self._calls: deque[float] = deque()
+        self._calls: deque[Call] = deque()
+        """One for each message that it carried."""
+        self._through: float | None = None
 
     def tell(self, limit: int, length: float) -> None:
         """What the window is now; a ``limit`` of 0 says nothing new."""
@@ -34,18 +48,32 @@ class Beat:
         back = self._limit - min(messages, self._limit) + 1
         if not self._limit or len(self._calls) < back:
             return 0.0
-        return max(0.0, self._calls[-back] + self._length - now)
+        return max(0.0, self._calls[-back].made + self._length - now)
 
-    def went(self, now: float, messages: int) -> None:
-        """A call went; ``now`` is of a clock that only rises."""
-        self._calls.extend([now] * messages)
+    def went(self, now: float, messages: int) -> Call:
+        """A call goes."""
+        call = Call(now)
+        self._calls.extend([call] * messages)
         while len(self._calls) > KEPT * self._limit:
             self._calls.popleft()
+        return call
+
+    def answered(self, call: Call, now: float, *, well: bool) -> None:
+        """A call was answered, and ``well``: not with a wait."""
+        call.answered = now
+        if well:
+            self._through = call.made if self._through is None else max(self._through, call.made)
+
+    def since_through(self, now: float) -> float | None:
+        """Seconds since the last call was made that was not answered with a wait; None where none was."""
+        return None if self._through is None else now - self._through
 
     def went_in(self, begin: float, end: float) -> int:
         """How many messages this process's calls carried after ``begin`` and until ``end``."""
-        return sum(begin < at <= end for at in self._calls)
+        return sum(begin < call.made <= end for call in self._calls)
 
     def full(self, begin: float, messages: int) -> bool:
-        """Whether this process's calls since then, without a refused one of ``messages``, fill the window."""
-        return 0 < self._limit <= sum(at > begin for at in self._calls) - messages
+        """Whether what Telegram may have had of this process since then, without a refused call of ``messages``, fills
+        the window: it may have had a call as late as it answered."""
+        had = sum(call.answered is None or call.answered > begin for call in self._calls)
+        return 0 < self._limit <= had - messages

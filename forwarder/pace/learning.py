@@ -97,7 +97,7 @@ def chat_alone(chat: Guess | None, account: Guess | None, asked: float) -> bool:
 def lesson_of(window: Seen, found: Guess, now: float) -> Lesson:
     """What is learned of a window that was blamed."""
     before = window.lesson
-    if found.left < unexplained(before.share_at(now)):
+    if is_unexplained(window, found, now):
         share = min(before.share_at(now), max(LEAST_UNEXPLAINED, before.share_at(now) * STEP_UNEXPLAINED))
         return Lesson(share, now, max(0.0, before.since + before.hold - now, HOLD_UNEXPLAINED))
     if window.bunched:
@@ -107,8 +107,10 @@ def lesson_of(window: Seen, found: Guess, now: float) -> Lesson:
     return Lesson(share, now, min(LONGEST_HOLD, before.hold * 2) if recovering else before.hold)
 
 
-def unexplained(share: float) -> float:
-    return UNEXPLAINED if share > LEAST_UNEXPLAINED + 0.01 else UNEXPLAINED_LOW
+def is_unexplained(window: Seen, found: Guess, now: float) -> bool:
+    """Whether the window that explains a wait best was used far less than it allows."""
+    trusted = window.lesson.share_at(now) > LEAST_UNEXPLAINED + 0.01
+    return found.left < (UNEXPLAINED if trusted else UNEXPLAINED_LOW)
 
 
 def _lowered(window: Seen, asked: float, share: float, now: float) -> float:

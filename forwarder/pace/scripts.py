@@ -42,6 +42,16 @@ a post goes to a thousand chats, their rows cannot all be woken in time, and slo
 PEOPLE_PORTION = 0.9
 """The share of the bot's windows that posts fill while people are being answered."""
 
+FIRST_LOOK, LOOK_FACTOR = 1.0, 4.0
+"""A wait that is only suspected to be the account's is looked at after a second, and again each time it has stood
+for so many times as long: six calls in an hour."""
+
+LOOKING = 2.0
+"""Seconds for which everybody else waits for what one call finds."""
+
+STRANGERS = 1.0
+"""Seconds for which that call is left to a chat that has taken posts before: others may have waits of their own."""
+
 CLOCK = """
 local time = {time}
 local shift = redis.call('GET', KEYS[1]) or '0'
@@ -55,6 +65,14 @@ local function share_of(lesson)
   if not lesson then return 1 end
   local share, since, hold = string.match(lesson, '(%S+) (%S+) (%S+)')
   return math.min(1, tonumber(share) + math.max(0, now - tonumber(since) - tonumber(hold)) / {recovery})
+end
+-- When it began and when it ends that a wait is suspected to be the account's; nil where none is.
+local function suspected()
+  local kept = redis.call('HGET', KEYS[3], 'suspected')
+  if not kept then return nil end
+  local ends, began = string.match(kept, '(%S+) (%S+)')
+  if tonumber(ends) <= now then return nil end
+  return tonumber(began), tonumber(ends)
 end
 """
 
@@ -75,7 +93,8 @@ end
 # its lesson for each window; then the messages up to and with each post; last the time that this process expects,
 # 0 where it has not asked yet.
 # Answers the slot in seconds from now, what was taken (see Place; -1: nothing, for Redis was emptied), how many
-# posts go, the time, and the account's shortest window as it is now (0 where nobody looked at the windows).
+# posts go, the time, the account's shortest window as it is now (0 where nobody looked at the windows), and 1 where
+# the call is to show whether a suspected wait is the account's.
 # The account's place is taken only when the chat's slot is near: taken far ahead it would hold up every other
 # chat behind it. More posts never have an earlier slot, so the longest run is found by halving.
 RESERVE = """
@@ -91,15 +110,27 @@ local windows = chats + accounts
 local sizes = 8 + 3 * windows
 local posts = #ARGV - sizes - 1
 local function up_to(post) return tonumber(ARGV[sizes + post]) end
-local most, length = 0, 0
+local most, length, looks = 0, 0, 0
 local function answer(slot, taken, count)
-  return {written(slot - now), taken, count, written(now), most, written(length)}
+  return {written(slot - now), taken, count, written(now), most, written(length), looks}
 end
 if ARGV[8] == '1' and redis.call('EXISTS', KEYS[4]) == 0 then return answer(now, -1, 0) end
 
 local free = now
-for _, ends in ipairs(redis.call('HMGET', KEYS[2], '', ARGV[7])) do
-  if ends then free = math.max(free, tonumber(ends)) end
+local waits = redis.call('HMGET', KEYS[2], '', ARGV[7])
+for i = 1, 2 do
+  if waits[i] then free = math.max(free, tonumber(waits[i])) end
+end
+local began = free <= now and suspected()
+if began then
+  -- The account's wait may be over, or may never have been one.
+  local oldest = chats > 0 and entry(chats, -1) or 0
+  if oldest > 0 and oldest < began or now > tonumber(waits[1] or '0') + {strangers} then
+    redis.call('HSET', KEYS[2], '', written(now + {looking}))
+    looks = 1
+  else
+    free = now + {strangers}
+  end
 end
 if windows == 0 then return answer(free, 2, posts) end
 -- Whether somebody has taken a later slot of the chat than one whose time is long past.
@@ -222,13 +253,21 @@ return answer(slot, near and 2 or 1, run)
 """
 
 # A wait only ever grows: two workers that met one each agree on the later end. ARGV: 1 seconds, 2 the field of the
-# wait ('' for the account), 3 windows of the chat, 4 of the account. A wait of the account takes back the slots that
-# were given out ahead, but for near ones: whoever has one looks at the waits once more, or is on his way.
+# wait ('' for the account), 3 windows of the chat, 4 of the account, 5 whether the account's is only suspected: then
+# it holds until it is looked at. A wait of the account takes back the slots that were given out ahead, but for near
+# ones: whoever has one looks at the waits once more, or is on his way.
 WAIT = (
     PLACES
     + """
 local ends, field = now + tonumber(ARGV[1]), ARGV[2]
 local chats, accounts = tonumber(ARGV[3]), tonumber(ARGV[4])
+if ARGV[5] == '1' then
+  local began, known = suspected()
+  began = began or now
+  redis.call('HSET', KEYS[3], 'suspected', written(math.max(ends, known or 0)) .. ' ' .. written(began))
+  redis.call('PEXPIRE', KEYS[3], 7 * {keep})
+  ends = math.min(ends, now + math.max({first_look}, {look_factor} * (now - began)))
+end
 local waits = redis.call('HGETALL', KEYS[2])
 for i = 1, #waits, 2 do
   if tonumber(waits[i + 1]) < now then redis.call('HDEL', KEYS[2], waits[i]) end
@@ -251,6 +290,13 @@ end
 return 1
 """
 )
+
+# A call went through: no wait holds the account.
+CLEAR = """
+redis.call('HDEL', KEYS[3], 'suspected')
+redis.call('HDEL', KEYS[2], '')
+return 1
+"""
 
 # What a refused call met. It was not counted by Telegram, and leaves the logs. ARGV: 1 windows, 2 messages of the
 # call; true length and field of its lesson for each window.
@@ -321,6 +367,10 @@ def script(body: str, time: str = TIME) -> str:
         ("bulk_granted", BULK_GRANTED),
         ("people_portion", PEOPLE_PORTION),
         ("late_slot", LATE_SLOT),
+        ("first_look", FIRST_LOOK),
+        ("look_factor", LOOK_FACTOR),
+        ("looking", LOOKING),
+        ("strangers", STRANGERS),
     ):
         whole = whole.replace("{" + name + "}", str(value))
     return whole

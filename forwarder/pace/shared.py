@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from forwarder.message import AccountKind, DeliveryKind
 from forwarder.pace import scripts
 from forwarder.pace.beat import Beat
-from forwarder.pace.learning import Guess, Lesson, Seen, chat_alone, guess, lesson_of
+from forwarder.pace.learning import Guess, Lesson, Seen, chat_alone, guess, is_unexplained, lesson_of
 from forwarder.pace.limits import BOT_LIMITS, USER_LIMITS, Limits, Window
 from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, family_of
 
@@ -24,6 +24,9 @@ ACCOUNT = "all:"
 LOADED, LOADING = "pace:loaded", "pace:loading"
 LOADING_TAKES = 1.0
 """Seconds for which a post is put off while another process tells an emptied Redis what it must know."""
+
+SURELY = 60.0
+"""Seconds from which on a wait that two chats met is looked at, whether it is the account's, before it is over."""
 
 PEOPLE_STAY = 60
 """Seconds after an answer in which more are expected."""
@@ -50,6 +53,15 @@ class Refusal:
         found = self._guess(windows)
         if found is None:
             return None
+        if (
+            not whole
+            and self.chat
+            and self.asked >= SURELY
+            and is_unexplained(windows[found.place], found, self.now)
+        ):
+            # A mood of Telegram about one chat: the others need not go slower for it.
+            windows = self.chat
+            found = self._guess(windows) or found
         field = self.fields[found.place + (len(self.chat) if whole else 0)]
         return field, lesson_of(windows[found.place], found, self.now)
 
@@ -84,6 +96,7 @@ class Pace:
         self._reserve = register(scripts.RESERVE)
         self._wait = register(scripts.WAIT)
         self._refused = register(scripts.REFUSED)
+        self._clear = register(scripts.CLEAR)
         self._learn = register(scripts.LEARN)
         self._waiting = register(scripts.WAITING)
         self._sent = register(scripts.SENT)
@@ -111,7 +124,7 @@ class Pace:
         ``slow_mode``: seconds between two messages of this account in this chat, which holds for posts.
         """
         run = await self._take(kind, account_id, chat_id, delivery, [messages], held, late, bulk, slow_mode)
-        return Slot(run.seconds, run.taken)
+        return Slot(run.seconds, run.taken, run.looks)
 
     async def reserve_run(
         self,
@@ -160,7 +173,7 @@ class Pace:
             arguments += [window.limit, window.length, field]
         asked = self._monotonic()
         expected = 0.0 if self._offset is None else asked + self._offset
-        seconds, taken, count, now, limit, length = await self._reserve(
+        seconds, taken, count, now, limit, length, looks = await self._reserve(
             keys=keys, args=[*arguments, *accumulate(sizes), expected]
         )
         self._offset = self._offset_after(asked, float(now))
@@ -171,7 +184,7 @@ class Pace:
                     kind, account_id, chat_id, delivery, sizes, held, late, bulk, slow_mode
                 )
             return Run(LOADING_TAKES, Place.NONE, 1)
-        return Run(float(seconds), Place(int(taken)), int(count))
+        return Run(float(seconds), Place(int(taken)), int(count), bool(int(looks)))
 
     def beat(self, account_id: int) -> Beat:
         """The beat of this process's calls for an account, in the time of ``monotonic``."""
@@ -198,10 +211,10 @@ class Pace:
         asked: float,
         *,
         messages: int = 1,
-        took: float = 0.0,
+        made: float | None = None,
     ) -> Refusal:
-        """What a call with so many ``messages`` met that was refused with a wait of ``asked`` seconds, ``took``
-        seconds after it was made. Calls before it may have been as long under way, and have arrived with it.
+        """What a call with so many ``messages`` met that was ``made`` then (by ``monotonic``; None for now), and was
+        refused with a wait of ``asked`` seconds. Calls that were long under way may have arrived with it.
 
         Slots say when calls were to go; where they went later than that, this process's own calls in the window
         before the refused one are nearer to what Telegram has taken.
@@ -214,14 +227,13 @@ class Pace:
             arguments += [window.seconds, field]
         keys = keys_of(account_id, chat_id, family, len(chat), len(account))
         now, *told = await self._refused(keys=keys, args=arguments)
-        made = self._monotonic() - took
-        begin = made - took
+        made = self._monotonic() if made is None else made
         seen = [seen_window(w, told[3 * i : 3 * i + 3], float(now)) for i, (_, w) in enumerate(named)]
         beat = self._beats[account_id]
         for place, window in enumerate(account, len(chat)):
             if window.seconds >= 5:
                 continue
-            if beat.full(begin - window.seconds, messages):
+            if beat.full(made - window.seconds, messages):
                 seen[place] = replace(seen[place], used=window.limit, bunched=True)
             else:
                 went = beat.went_in(made - window.seconds, made) - messages
@@ -242,25 +254,33 @@ class Pace:
         chat_id: int | None,
         delivery: DeliveryKind,
         refusal: Refusal | None = None,
+        suspected: bool = False,
     ) -> Learned | None:
         """Hold this chat (for this family of methods) or, with no chat, the whole account for ``seconds``.
 
-        Answers what the ``refusal`` taught, for PostgreSQL to keep.
+        Where it is only ``suspected`` that the account must wait as well as the chat, single calls are let through
+        to look, ever more rarely. Answers what the ``refusal`` taught, for PostgreSQL to keep.
         """
         family = family_of(delivery)
         account = max((len(limits.account) for limits in self._limits.values()), default=0)
         keys = keys_of(account_id, chat_id or 0, family, 0, account)
         field = "" if chat_id is None else f"{chat_id}:{family}"
-        await self._wait(keys=keys, args=[seconds, field, 0, account])
+        await self._wait(keys=keys, args=[seconds, field, 0, account, 0])
+        if suspected:
+            await self._wait(keys=keys, args=[seconds, "", 0, account, 1])
         lesson = refusal.lesson(whole=chat_id is None) if refusal is not None else None
         if lesson is None:
             return None
         name, learned = lesson
         if field and name.startswith(ACCOUNT):
             # The account was too fast, though for now only this chat is held: what was given out ahead goes back.
-            await self._wait(keys=keys, args=[0, "", 0, account])
+            await self._wait(keys=keys, args=[0, "", 0, account, 0])
         await self._learn(keys=keys[: scripts.FIRST_KEYS], args=[name, written(learned), learned.share])
         return Learned(account_id, name, learned.share, learned.hold, 0.0)
+
+    async def clear(self, account_id: int) -> None:
+        """A call went through that was to show whether the account waits: it does not."""
+        await self._clear(keys=keys_of(account_id, 0, "", 0, 0), args=[])
 
     async def waiting(
         self, account_id: int, chat_id: int, delivery: DeliveryKind = DeliveryKind.POST
@@ -290,8 +310,11 @@ class Pace:
         """Reload what PostgreSQL knows: running waits first."""
         for wait in memory.waits:
             keys = keys_of(wait.account_id, 0, "", 0, 0)
-            field = "" if wait.chat_id is None else f"{wait.chat_id}:{wait.family}"
-            await self._wait(keys=keys, args=[wait.seconds, field, 0, 0])
+            whole = wait.chat_id is None
+            field = "" if whole else f"{wait.chat_id}:{wait.family}"
+            await self._wait(
+                keys=keys, args=[wait.seconds, field, 0, 0, int(whole and wait.seconds >= SURELY)]
+            )
         for learned in memory.learned:
             keys = keys_of(learned.account_id, 0, "", 0, 0)
             now = float((await self._waiting(keys=keys, args=[""]))[0])

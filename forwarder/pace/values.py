@@ -24,19 +24,25 @@ class Place(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """``seconds`` from now, 0 or less for at once."""
+    """``seconds`` from now, 0 or less for at once; ``looks`` as of a :class:`Run`."""
 
     seconds: float
     taken: Place
+    looks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The first ``count`` posts go in one call, ``seconds`` from now (0 or less for at once)."""
+    """The first ``count`` posts go in one call, ``seconds`` from now (0 or less for at once).
+
+    ``looks``: the call shows whether a wait that is suspected to be the account's is; where it goes through, the
+    pace is to be told by :meth:`~forwarder.pace.Pace.clear`.
+    """
 
     seconds: float
     taken: Place
     count: int
+    looks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

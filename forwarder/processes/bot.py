@@ -23,6 +23,7 @@ from forwarder.comparing.audit import Auditor
 from forwarder.comparing.mending import Mender
 from forwarder.errors import AccountNotReady, TelegramError
 from forwarder.health import Health
+from forwarder.ingest.rows import stored_parts
 from forwarder.intake import Intake
 from forwarder.message import AccountKind
 from forwarder.missed import MissedPosts
@@ -88,7 +89,7 @@ async def poll(house: House, hold: Hold, stop: asyncio.Event) -> None:
     application = build_application(bot, services)
     door = Door(application, keep_pace(house, account_id))
     poller = BotPoller(bot, intake.store, door.feed, intake.quarantine)
-    notices = NoticeService(house.db, house.settings.admin_ids)
+    notices = NoticeService(house.db, house.settings.admin_ids, stored_parts)
     teller = Teller(bot, notices, lambda: house.db.listen(NOTICES))
     progress = ProgressMessages(bot, services.backfills, services.users)
     storing = asyncio.create_task(intake.run())
@@ -184,7 +185,7 @@ def services_of(house: House, bot: Bot) -> BotServices:
         topics=Reopening(house.db, house.queue.ring_lanes),
         groups=GroupService(house.db),
         late=LateService(house.db, house.queue.ring_lanes),
-        reviews=ReviewService(house.db, house.queue.ring_lanes),
+        reviews=ReviewService(house.db, stored_parts, house.queue.ring_lanes),
         backfills=BackfillService(house.db, desk, house.queue.ring_lanes),
         tempo=TempoService(house.db, desk),
         status=Health(house.db, house.redis, house.queue),

@@ -109,6 +109,27 @@ async def going(
     return Going(len(queue), revision=rules.revision)
 
 
+async def as_they_go(
+    session: AsyncSession, asked: Collection[Asked], posts: Mapping[int, Parts]
+) -> dict[Asked, str]:
+    """The texts of those that rules change, as they would go now: an album's first caption, and what follows."""
+    changed: dict[Asked, str] = {}
+    for kept in await kept_rules(session, sorted({mapping for mapping, _ in asked})):
+        try:
+            rules = read_kept(kept)
+        except InvalidRequest:
+            continue
+        for one in asked:
+            if one[0] != kept.id or not (parts := posts.get(one[1])):
+                continue
+            outcome = ruling(rules, parts, await context_of(session, kept.id, named(kept), rules, parts))
+            if isinstance(outcome, Passed) and (outcome.rest or any(part.changed for part in outcome.parts)):
+                words = [next((part.text for part in outcome.parts if part.text), "")]
+                words += [outcome.rest.text] if outcome.rest else []
+                changed[one] = "\n\n".join(filter(None, words))
+    return changed
+
+
 async def edited(session: AsyncSession, lane: LaneHeld, parts: Parts, *, alone: bool) -> Passed | Result:
     """What the rules make of a post whose copies are to follow an edit. ``alone``: it has no second message."""
     [kept] = await kept_rules(session, [lane.mapping_id])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.db import Database
 from forwarder.errors import NotFound
 from forwarder.message import Kind
-from forwarder.models import Mapping
+from forwarder.models import Mapping as MappingRow
 from forwarder.services import audit, mapping_rows, reviewing
+from forwarder.services.judging import Parts, as_they_go
 from forwarder.services.mappings import Ring, no_bell
 from forwarder.services.reviewing import STAMP
 from forwarder.services.values import ChannelName, MappingView, Page, page_bounds
@@ -22,8 +24,9 @@ from forwarder.services.values import ChannelName, MappingView, Page, page_bound
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A post that waits. ``parts`` is more than one for an album, whose ``text`` is its first caption; ``sends`` says
-    what happens at ``until`` where nobody answers. ``stamp`` names the text that is shown."""
+    """A post that waits. ``parts`` is more than one for an album, whose ``text`` is its first caption; as the mapping's
+    rules make it where they have ``changed`` it. ``sends`` says what happens at ``until`` where nobody answers.
+    ``stamp`` names the text that is shown."""
 
     delivery_id: int
     mapping: MappingView
@@ -32,10 +35,14 @@ class Card:
     kind: Kind
     parts: int
     text: str
+    changed: bool
     posted_at: datetime
     until: datetime
     sends: bool
     stamp: int
+
+
+Stored = Callable[[AsyncSession, Sequence[int]], Awaitable[Mapping[int, Parts]]]
 
 
 class Said(StrEnum):
@@ -58,8 +65,11 @@ class Answer:
 
 
 class ReviewService:
-    def __init__(self, db: Database, ring: Ring = no_bell) -> None:
+    """``stored`` answers the messages of posts as they read now."""
+
+    def __init__(self, db: Database, stored: Stored, ring: Ring = no_bell) -> None:
         self._db = db
+        self._stored = stored
         self._ring = ring
 
     async def list(self, mapping_id: int | None, page: int, size: int) -> Page[Card]:
@@ -69,7 +79,8 @@ class ReviewService:
                 await mapping_rows.one(session, mapping_id)
             total = await count(session, mapping_id)
             at, pages = page_bounds(total, page, size)
-            return Page(await cards(session, mapping_id, at * size, size), at, pages, total)
+            found = await cards(session, mapping_id, at * size, size, self._stored)
+            return Page(found, at, pages, total)
 
     async def count(self, mapping_id: int | None = None) -> int:
         async with self._db.begin() as session:
@@ -151,7 +162,9 @@ async def count(session: AsyncSession, mapping_id: int | None) -> int:
     return int(await session.scalar(COUNT, {"mapping": mapping_id}) or 0)
 
 
-async def cards(session: AsyncSession, mapping_id: int | None, offset: int, limit: int) -> tuple[Card, ...]:
+async def cards(
+    session: AsyncSession, mapping_id: int | None, offset: int, limit: int, stored: Stored
+) -> tuple[Card, ...]:
     values = {"mapping": mapping_id, "offset": offset, "limit": limit}
     found = (await session.execute(CARDS, values)).all()
     if not found:
@@ -159,10 +172,12 @@ async def cards(session: AsyncSession, mapping_id: int | None, offset: int, limi
     ids = {row.mapping_id for row in found}
     views = {
         row[0].id: mapping_rows.view(*row)
-        for row in await session.execute(mapping_rows.joined().where(Mapping.id.in_(ids)))
+        for row in await session.execute(mapping_rows.joined().where(MappingRow.id.in_(ids)))
     }
     sends = await reviewing.sending(session, ids)
     names = await mapping_rows.channel_names(session, {row.channel_id for row in found})
+    posts = await stored(session, [row.post_id for row in found])
+    said = await as_they_go(session, {(row.mapping_id, row.post_id) for row in found}, posts)
     return tuple(
         Card(
             delivery_id=row.id,
@@ -171,7 +186,8 @@ async def cards(session: AsyncSession, mapping_id: int | None, offset: int, limi
             message_id=row.message_id,
             kind=Kind(row.kind),
             parts=row.parts,
-            text=row.words,
+            text=said.get((row.mapping_id, row.post_id), row.words),
+            changed=(row.mapping_id, row.post_id) in said,
             posted_at=row.posted_at,
             until=row.not_before,
             sends=row.mapping_id in sends,

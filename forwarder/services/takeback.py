@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.db import Database
 from forwarder.errors import InvalidRequest, NotFound
 from forwarder.models import MappingState
-from forwarder.outbox import FIX, FIX_AGAIN, ended_without_success
+from forwarder.outbox import FIX, FIX_AGAIN, MAY_HAVE_COPIES, ended_without_success
 from forwarder.services import audit, mapping_rows
 from forwarder.services.values import ChannelName
 from forwarder.services.why import find_post
@@ -82,12 +82,12 @@ class TakebackService:
                     "copies are left. Delete these by hand.",
                     reference=link,
                 )
-            return something(await affected(session, "d.post_id = :post", post=post_id))
+            return something(await affected(session, "p.post_id = :post", post=post_id))
 
     async def of_delivery(self, delivery_id: int) -> Takeback:
         """Like ``of_post``, for the post of a delivery. Raises NotFound ``nothing_to_take_back``."""
         async with self._db.begin() as session:
-            post = "d.post_id = (select post_id from deliveries where id = :delivery)"
+            post = "p.post_id = (select post_id from deliveries where id = :delivery)"
             return something(await affected(session, post, delivery=delivery_id))
 
     async def of_minutes(self, mapping_id: int, minutes: int) -> Takeback:
@@ -130,8 +130,8 @@ def something(takeback: Takeback) -> Takeback:
     return takeback
 
 
-RECENT = """d.mapping_id = :mapping and d.state = 'sent'
-               and d.done_at > clock_timestamp() - make_interval(mins => :minutes)"""
+RECENT = """p.mapping_id = :mapping and p.state in ('sent', 'failed')
+               and p.done_at > clock_timestamp() - make_interval(mins => :minutes)"""
 
 
 async def affected(session: AsyncSession, which: str, **values: object) -> Takeback:
@@ -139,15 +139,15 @@ async def affected(session: AsyncSession, which: str, **values: object) -> Takeb
     rows = await session.execute(
         text(
             f"""
-            select d.mapping_id, m.state, m.destination_id, array_agg(d.id order by d.position, d.id) as ids,
-                   sum((select count(*) from unnest(d.sent_ids) as sent (id) where id <> 0))::int as copies,
-                   (count(*) filter (where d.state in ('queued', 'held') and not d.unsettled))::int as unsent
-              from deliveries d join mappings m on m.id = d.mapping_id
-             where d.kind = 'post' and d.state in ('queued', 'held', 'sending', 'unsure', 'sent') and {which}
-               and not exists (select 1 from deliveries g where g.mapping_id = d.mapping_id
-                                  and g.post_id = d.post_id and g.kind = 'delete'
+            select p.mapping_id, m.state, m.destination_id, array_agg(p.id order by p.position, p.id) as ids,
+                   sum((select count(*) from unnest(p.sent_ids) as sent (id) where id <> 0))::int as copies,
+                   (count(*) filter (where p.state in ('queued', 'held') and not p.unsettled))::int as unsent
+              from deliveries p join mappings m on m.id = p.mapping_id
+             where p.kind = 'post' and (p.state in ('queued', 'held') or {MAY_HAVE_COPIES}) and {which}
+               and not exists (select 1 from deliveries g where g.mapping_id = p.mapping_id
+                                  and g.post_id = p.post_id and g.kind = 'delete'
                                   and (g.state = 'sent' or g.done_at is null)
-                                  and g.parts @> array(select message_id from messages where post_id = d.post_id))
+                                  and g.parts @> array(select message_id from messages where post_id = p.post_id))
              group by 1, 2, 3 order by 1
             """  # noqa: S608 - one of three constant texts
         ),
@@ -191,7 +191,7 @@ QUEUE_DELETIONS = text(
            case when m.state = 'paused' then 'paused' end
       from deliveries p join mappings m on m.id = p.mapping_id and m.state <> 'disabled'
      where p.id = any(:ids) and p.kind = 'post'
-       and (p.state in ('sending', 'unsure', 'sent') or (p.state in ('queued', 'held') and p.unsettled))
+       and {MAY_HAVE_COPIES}
      order by p.id for share of p
     on conflict (mapping_id, post_id, kind) do update
        set parts = excluded.parts, {FIX_AGAIN}

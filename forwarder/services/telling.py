@@ -99,10 +99,10 @@ class Notice:
 
 
 class NoticeService:
-    """``admin_ids`` are the administrators, as the settings name them."""
+    """``admin_ids`` are the administrators, as the settings name them; ``stored`` as of ``ReviewService``."""
 
-    def __init__(self, db: Database, admin_ids: Collection[int]) -> None:
-        self._db = db
+    def __init__(self, db: Database, admin_ids: Collection[int], stored: reviews.Stored) -> None:
+        self._db, self._stored = db, stored
         self._admin_ids = frozenset(admin_ids)
 
     async def due(self) -> tuple[Notice, ...]:
@@ -128,7 +128,7 @@ class NoticeService:
             administrators = self._administrators(users)
             found: list[Notice] = []
             for row in rows:
-                matter = await _matter(session, NoticeKind(row.kind), row.subject)
+                matter = await self._matter(session, NoticeKind(row.kind), row.subject)
                 if matter is None:
                     await _close(session, row.id, row.version)
                     continue
@@ -206,6 +206,30 @@ class NoticeService:
             return ()
         return (Addressee(number, Language(users[number].language)),)
 
+    async def _matter(self, session: AsyncSession, kind: NoticeKind, subject: int) -> Matter | None:
+        """How it stands with the subject now; None where there is nothing to tell any more."""
+        match kind:
+            case NoticeKind.MAPPING_PAUSED:
+                return await _paused(session, subject)
+            case NoticeKind.HELD_UNSURE:
+                return await _held_unsure(session, subject)
+            case NoticeKind.OUTAGE:
+                return await _held_by_outage(session, subject)
+            case NoticeKind.REVIEW:
+                cards = await reviews.cards(session, subject, 0, 1, self._stored)
+                number = await reviews.count(session, subject)
+                return HeldForReview(cards[0].mapping, number, cards[0]) if cards else None
+            case NoticeKind.ACCOUNT_STOPPED:
+                account = await session.get(Account, subject)
+                gone = account is None or account.state in (AccountState.ACTIVE, AccountState.DELETED)
+                return None if account is None or gone else AccountStopped(view_of(account))
+            case NoticeKind.QUARANTINED:
+                account = await session.get(Account, subject)
+                number = await session.scalar(
+                    text("select count(*) from quarantine where account_id = :id"), {"id": subject}
+                )
+                return Quarantined(view_of(account), number) if account is not None and number else None
+
 
 async def _close(session: AsyncSession, notice_id: int, version: int) -> None:
     await session.execute(
@@ -226,31 +250,6 @@ async def _close(session: AsyncSession, notice_id: int, version: int) -> None:
             "quiet": json.dumps({kind.value: quiet_after(kind) for kind in NoticeKind}),
         },
     )
-
-
-async def _matter(session: AsyncSession, kind: NoticeKind, subject: int) -> Matter | None:
-    """How it stands with the subject now; None where there is nothing to tell any more."""
-    match kind:
-        case NoticeKind.MAPPING_PAUSED:
-            return await _paused(session, subject)
-        case NoticeKind.HELD_UNSURE:
-            return await _held_unsure(session, subject)
-        case NoticeKind.OUTAGE:
-            return await _held_by_outage(session, subject)
-        case NoticeKind.REVIEW:
-            cards = await reviews.cards(session, subject, 0, 1)
-            number = await reviews.count(session, subject)
-            return HeldForReview(cards[0].mapping, number, cards[0]) if cards else None
-        case NoticeKind.ACCOUNT_STOPPED:
-            account = await session.get(Account, subject)
-            gone = account is None or account.state in (AccountState.ACTIVE, AccountState.DELETED)
-            return None if account is None or gone else AccountStopped(view_of(account))
-        case NoticeKind.QUARANTINED:
-            account = await session.get(Account, subject)
-            number = await session.scalar(
-                text("select count(*) from quarantine where account_id = :id"), {"id": subject}
-            )
-            return Quarantined(view_of(account), number) if account is not None and number else None
 
 
 async def _paused(session: AsyncSession, mapping_id: int) -> Matter | None:

@@ -495,6 +495,34 @@ async def test_a_wait_in_a_second_chat_holds_the_account(core: House, street: St
     assert await street.pace.waiting(core.user, -99) > 15
 
 
+async def test_chats_that_wait_for_an_hour_hold_up_nobody_else(core: House, street: Street) -> None:
+    waiting = [await core.mapping(NEWS, chat) for chat in (DIGEST, ARCHIVE, OTHER)]
+    free = await core.mapping(OTHER, NEWS)
+    await core.hear(post(1), post(1, chat=OTHER))
+    sender = street.sender(USER)
+    carrier = street.carrier(sender)
+    await carrier.carry(free)
+    assert street.chat.posts(NEWS) == [1]
+    for mapping in waiting[:2]:
+        sender.before.append(TelegramError("FLOOD_WAIT", code=420, seconds=3600))
+        await carrier.carry(mapping)
+    await core.hear(post(2, chat=OTHER))
+    assert "the pace puts it off" in str(await carrier.carry(free)), "the account may be meant"
+    async with asyncio.timeout(30):
+        while street.chat.posts(NEWS) != [1, 2]:
+            await asyncio.sleep(0.1)
+            await carrier.carry(free)
+    assert await street.pace.waiting(core.user, NEWS) == 0
+    assert await street.pace.waiting(core.user, DIGEST) > 3500
+    sender.before.append(TelegramError("FLOOD_WAIT", code=420, seconds=3600))
+    await carrier.carry(waiting[2])
+    await core.hear(post(3, chat=OTHER))
+    await carrier.carry(free)
+    assert street.chat.posts(NEWS) == [1, 2, 3], "what went through between shows that it is the chat's own"
+    held = await core.run("select chat_id from flood_waits where until > clock_timestamp()")
+    assert {row["chat_id"] for row in held} == {DIGEST, ARCHIVE, OTHER}
+
+
 async def test_edits_go_on_while_the_head_of_their_lane_waits(core: House, street: Street) -> None:
     mapping = await core.mapping()
     await core.hear(post(1))

@@ -128,6 +128,23 @@ async def test_a_first_copy_that_left_the_group_leaves_no_wrong_memory_behind(co
     assert await core.states(other) == [(1, "queued")], "it has never had that"
 
 
+async def test_who_inherits_after_the_first_copy_left_the_group_holds_the_groups_place(core: House) -> None:
+    third = -1005
+    await grouped(core, DIGEST, ARCHIVE, third)
+    first, second = await core.mapping(NEWS, DIGEST), await core.mapping(NEWS, ARCHIVE)
+    again = await core.mapping(OTHER, third)
+    await core.hear(post(1, WORDS))
+    await GroupService(core.db).leave(core.channels[DIGEST])
+    [row] = await core.deliveries(first)
+    await core.set_state(first, "failed", reason="content_limit")
+    async with core.db.begin() as session:
+        await ended_without_success(session, [row["id"]])
+    assert await core.states(second) == [(1, "queued")]
+    await core.hear(post(1, WORDS, chat=OTHER))
+    [copy], [heir] = await core.deliveries(again), await core.deliveries(second)
+    assert (copy["state"], copy["duplicate_of"]) == ("duplicate", heir["id"])
+
+
 async def test_an_emptied_redis_forgets_nothing_that_was_sent(
     core: House, street: Street, redis_db: str
 ) -> None:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import insert
 
 from forwarder.errors import AccountNotReady, OutcomeUnknown, TelegramError
+from forwarder.ingest.rows import stored_parts
 from forwarder.intake import Intake
 from forwarder.message import AccountKind, Deleted, SendOrder
 from forwarder.models import Language, NoticeKind, Role, User
@@ -34,7 +35,7 @@ async def person(core: House, number: int, language: Language = Language.EN, **v
 
 
 def notices_of(core: House) -> NoticeService:
-    return NoticeService(core.db, [ADMIN, QUIET])
+    return NoticeService(core.db, [ADMIN, QUIET], stored_parts)
 
 
 async def owned(core: House, owner: int | None = OWNER) -> int:

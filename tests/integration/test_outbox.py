@@ -451,6 +451,37 @@ async def test_a_flood_wait_holds_one_chat_and_then_the_account(core: House) -> 
         assert whole == [False, False, True], name
 
 
+async def test_a_wait_of_before_a_call_that_went_through_was_its_chats_own(core: House) -> None:
+    first, second = await core.mapping(), await core.mapping(destination=ARCHIVE)
+    lane = await taken(core, first)
+    async with core.db.begin() as session:
+        await outbox.note_wait(session, core.worker(), lane, "FLOOD_WAIT", "send", 30, whole=False)
+    await core.run("update flood_waits set seen_at = seen_at - interval '5 seconds'")
+    lane = await taken(core, second)
+    whole = []
+    for through in (10.0, 2.0):
+        async with core.db.begin() as session:
+            whole.append(
+                await outbox.note_wait(
+                    session, core.worker(), lane, "FLOOD_WAIT", "send", 30, whole=False, through=through
+                )
+            )
+            await session.rollback()
+    assert whole == [True, False]
+
+
+async def test_the_end_of_an_accounts_wait_leaves_those_of_its_chats(core: House) -> None:
+    first, second = await core.mapping(), await core.mapping(destination=ARCHIVE)
+    for mapping in (first, second):
+        lane = await taken(core, mapping)
+        async with core.db.begin() as session:
+            await outbox.note_wait(session, core.worker(), lane, "FLOOD_WAIT", "send", 30, whole=False)
+    async with core.db.begin() as session:
+        await outbox.end_waits(session, core.worker())
+    held = await core.run("select chat_id from flood_waits where until > clock_timestamp()")
+    assert {row["chat_id"] for row in held} == {DIGEST, ARCHIVE}
+
+
 async def test_slow_mode_never_holds_the_account(core: House) -> None:
     first, second = await core.mapping(), await core.mapping(destination=ARCHIVE)
     for mapping in (first, second):

@@ -331,3 +331,100 @@ async def test_a_slow_mode_is_a_window_of_its_chat_for_posts(redis: Redis) -> No
     assert (await pace.reserve(BOT, ACCOUNT, CHAT, POST, slow_mode=30)).seconds > 29
     assert (await pace.reserve(BOT, ACCOUNT, CHAT, DeliveryKind.EDIT, slow_mode=30)).seconds <= 0
     assert (await pace.reserve(BOT, ACCOUNT, OTHER, POST, slow_mode=30)).seconds < HORIZON
+
+
+# --- a wait that two chats met: is it the account's?
+
+
+class Simulated:
+    """Redis's clock and the process's own, for waits of an hour."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis, self.now = redis, 1_000_000.0
+
+    async def after(self, seconds: float) -> None:
+        self.now += seconds
+        whole = int(self.now)
+        await self._redis.mset({"test:seconds": whole, "test:micro": round((self.now - whole) * 1e6)})
+
+
+@pytest.fixture
+async def clock(redis: Redis) -> Simulated:
+    clock = Simulated(redis)
+    await clock.after(0)
+    return clock
+
+
+@pytest.fixture
+async def suspicious(redis: Redis, clock: Simulated) -> Pace:
+    """The pace of an account that has sent into CHAT, and whose wait of an hour in OTHER may be the account's."""
+    limits = Limits((Window(100, 1.0),), (Window(20, 60.0),), (Window(20, 60.0),))
+    simulated = "redis.call('MGET', 'test:seconds', 'test:micro')"
+    pace = Pace(redis, bot=limits, user=limits, time=simulated, monotonic=lambda: clock.now)
+    await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    await clock.after(5)
+    await pace.wait(ACCOUNT, 3600, chat_id=OTHER, delivery=POST, suspected=True)
+    return pace
+
+
+async def test_a_suspected_wait_holds_every_chat_until_one_call_looks(
+    suspicious: Pace, clock: Simulated
+) -> None:
+    assert (await suspicious.reserve(BOT, ACCOUNT, CHAT, POST)).seconds == pytest.approx(1, abs=0.01)
+    await clock.after(1.1)
+    one, another = [await suspicious.reserve(BOT, ACCOUNT, CHAT, POST) for _ in range(2)]
+    assert (one.seconds <= HORIZON, one.looks) == (True, True)
+    assert (another.seconds > 1, another.looks) == (True, False)
+
+
+async def test_the_look_is_left_to_a_chat_that_has_taken_posts_before(
+    suspicious: Pace, clock: Simulated
+) -> None:
+    await clock.after(1.1)
+    stranger = await suspicious.reserve(BOT, ACCOUNT, -77, POST)
+    assert (stranger.seconds, stranger.looks) == (pytest.approx(1, abs=0.01), False)
+    assert (await suspicious.reserve(BOT, ACCOUNT, CHAT, POST)).looks
+    await clock.after(3.2)
+    assert (await suspicious.reserve(BOT, ACCOUNT, -78, POST)).looks, "nobody else came"
+
+
+async def test_a_call_that_went_through_ends_the_accounts_wait_and_not_the_chats(
+    suspicious: Pace, clock: Simulated
+) -> None:
+    await clock.after(1.1)
+    assert (await suspicious.reserve(BOT, ACCOUNT, CHAT, POST)).looks
+    await suspicious.clear(ACCOUNT)
+    free = await suspicious.reserve(BOT, ACCOUNT, -77, POST)
+    assert (free.seconds <= HORIZON, free.looks) == (True, False)
+    assert await suspicious.waiting(ACCOUNT, OTHER) == pytest.approx(3600, abs=2)
+
+
+async def test_a_wait_that_is_the_accounts_is_looked_at_ever_more_rarely(
+    suspicious: Pace, clock: Simulated
+) -> None:
+    began, looks = clock.now, []
+    while clock.now < began + 3590:
+        await clock.after(0.5)
+        slot = await suspicious.reserve(BOT, ACCOUNT, CHAT, POST)
+        if slot.looks:
+            looks.append(clock.now - began)
+            await suspicious.wait(
+                ACCOUNT, 3600 - (clock.now - began), chat_id=CHAT, delivery=POST, suspected=True
+            )
+            await suspicious._redis.hdel(f"pace:{ACCOUNT}:waits", f"{CHAT}:send")
+    assert 4 <= len(looks) <= 7
+    assert looks == sorted(looks)
+    await clock.after(12)
+    assert not (await suspicious.reserve(BOT, ACCOUNT, CHAT, POST)).looks, "it is over"
+
+
+async def test_a_long_wait_of_an_account_is_looked_at_after_redis_was_emptied(
+    redis: Redis, clock: Simulated
+) -> None:
+    limits = Limits((Window(100, 1.0),), (Window(20, 60.0),))
+    simulated = "redis.call('MGET', 'test:seconds', 'test:micro')"
+    pace = Pace(redis, bot=limits, user=limits, time=simulated, monotonic=lambda: clock.now)
+    await pace.restore(Memory((Wait(ACCOUNT, None, None, 3000),)))
+    assert (await pace.reserve(BOT, ACCOUNT, CHAT, POST)).seconds == pytest.approx(1, abs=0.01)
+    await clock.after(2.1)
+    assert (await pace.reserve(BOT, ACCOUNT, CHAT, POST)).looks

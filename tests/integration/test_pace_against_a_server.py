@@ -16,7 +16,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.message import AccountKind, DeliveryKind
-from forwarder.pace import HORIZON, Limits, Pace, Place, Window
+from forwarder.pace import HORIZON, Call, Limits, Pace, Place, Window
 
 BOT, POST = AccountKind.BOT, DeliveryKind.POST
 ACCOUNT = 1
@@ -72,6 +72,7 @@ class Lane:
     held: Place = Place.NONE
     due: float = 0.0
     posts: float = math.inf
+    call: Call | None = None
 
 
 class Street:
@@ -131,14 +132,16 @@ class Street:
             # Whoever asked before goes before.
             came = max(self._went, self.clock.now)
             self._went = came + beat.left(came, 1)
-            beat.went(self._went, 1)
+            lane.call = beat.went(self._went, 1)
             self._at(self._went + 0.02 + self._rng.random() * JITTER, self._arrive, lane)
 
     async def _arrive(self, lane: Lane) -> None:
+        assert lane.call is not None
         refused = self.server.call(self.clock.now, lane.chat)
+        self.pace.beat(ACCOUNT).answered(lane.call, self.clock.now, well=refused is None)
         if refused is not None:
             asked, _ = refused
-            refusal = await self.pace.refused(BOT, ACCOUNT, lane.chat, POST, asked)
+            refusal = await self.pace.refused(BOT, ACCOUNT, lane.chat, POST, asked, made=lane.call.made)
             # The server does not say whose wait it is.
             others = any(until > self.clock.now for chat, until in self._waits.items() if chat != lane.chat)
             whole = others and not refusal.chat_alone

@@ -157,13 +157,39 @@ async def test_an_id_that_another_chat_has_is_proven_at_once(core: House) -> Non
 
 
 async def test_the_timer_reads_fresh_messages_again_and_leaves_old_ones(core: House) -> None:
-    here, _ = await listening(core)
+    here, mapping = await listening(core)
     await core.hear(post(1), post(2))
+    await core.set_state(mapping, "sent")
     await core.run("update messages set heard_at = heard_at - interval '1 hour' where message_id = 1")
     await here.reconciler().read_again(reconcile.STILL_FRESH_HOURS)
     assert here.shelf.asked == [(2,)]
     await here.reconciler().read_again()
     assert here.shelf.asked == [(2,), (1,)], "2 was found deleted, and 1 is not too old for a reconnect"
+
+
+async def test_what_waits_to_be_sent_is_read_again_however_old_it_is(core: House) -> None:
+    here, mapping = await listening(core)
+    await core.hear(post(1), post(2), post(3))
+    await core.run("update messages set heard_at = heard_at - interval '3 hours'")
+    await core.run("update deliveries set state = 'sent', done_at = now() where position = 1")
+    here.shelf.put(post(2, "in other words", edit_date=post(2).date))
+    await here.reconciler().read_again(reconcile.STILL_FRESH_HOURS)
+    assert here.shelf.asked == [(2, 3)]
+    assert await core.states(mapping) == [(1, "sent"), (2, "queued"), (3, "withdrawn")]
+    texts = await core.run("select text from messages where message_id = 2")
+    assert [row["text"] for row in texts] == ["in other words"]
+
+
+async def test_of_a_long_queue_only_the_head_is_read_again(
+    core: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "WAITING", 2)
+    here, _ = await listening(core)
+    here.shelf.put(post(1), post(2))
+    await core.hear(post(1), post(2), post(3))
+    await core.run("update messages set heard_at = heard_at - interval '3 hours'")
+    await here.reconciler().read_again(reconcile.STILL_FRESH_HOURS)
+    assert here.shelf.asked == [(1, 2)]
 
 
 async def test_a_deletion_that_was_withheld_is_found_on_the_timer(

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from forwarder.cli.root import cli
 from forwarder.errors import NotFound
+from forwarder.ingest.rows import stored_parts
 from forwarder.message import AccountKind, Deleted, Edited
 from forwarder.services import reviewing
 from forwarder.services.mappings import MappingService
@@ -42,13 +43,29 @@ async def outcomes(core: House, mapping: int) -> list[tuple[int, str, str | None
 
 
 async def waiting(core: House, mapping: int | None = None) -> tuple[Card, ...]:
-    return (await ReviewService(core.db).list(mapping, 0, 100)).items
+    return (await ReviewService(core.db, stored_parts).list(mapping, 0, 100)).items
 
 
 async def give(core: House, message: int, *, approve: bool = True, mapping: int | None = None) -> None:
     [card] = [card for card in await waiting(core, mapping) if card.message_id == message]
-    answer = await ReviewService(core.db).decide(card.delivery_id, approve=approve, stamp=card.stamp)
+    answer = await ReviewService(core.db, stored_parts).decide(
+        card.delivery_id, approve=approve, stamp=card.stamp
+    )
     assert answer.said is Said.DONE
+
+
+async def test_who_decides_sees_the_post_as_the_rules_make_it(core: House) -> None:
+    footer = {"footer": "— seen by us"}
+    mapping = await reviewed(core, REVIEW, footer, {"too_long": "split"})
+    long = ("word " * 819).strip()
+    await core.hear(post(1, "a cat"), post(2, long), *album("a", 3, 4))
+    await core.hear(post(5))
+    texts = [(card.text, card.changed) for card in await waiting(core, mapping)]
+    assert texts[0] == ("a cat\n\n— seen by us", True)
+    assert texts[1] == (f"{long}\n\n— seen by us", True)
+    plain = await reviewed(core, REVIEW, source=OTHER)
+    await core.hear(post(1, "a dog", chat=OTHER))
+    assert [(card.text, card.changed) for card in await waiting(core, plain)] == [("a dog", False)]
 
 
 async def expire(core: House, hours: float = 6) -> int:
@@ -104,7 +121,7 @@ async def test_what_waits_holds_up_nobody_and_what_is_approved_goes_in_order(
 async def test_two_taps_at_once_are_one_decision(core: House) -> None:
     mapping = await reviewed(core)
     await core.hear(*(post(n) for n in range(1, 9)))
-    service = ReviewService(core.db)
+    service = ReviewService(core.db, stored_parts)
     for card in await waiting(core):
         answers = await asyncio.gather(
             *(service.decide(card.delivery_id, approve=n % 2 == 0, actor=n) for n in range(6))
@@ -173,7 +190,7 @@ async def test_an_edit_while_a_post_waits_is_what_people_see_and_decide_about(
     await core.hear(heard)
     [seen] = await waiting(core)
     await core.hear(Edited(replace(heard, text="after", edit_date=heard.date + timedelta(minutes=1))))
-    service = ReviewService(core.db)
+    service = ReviewService(core.db, stored_parts)
     answer = await service.decide(seen.delivery_id, approve=True, stamp=seen.stamp)
     assert answer.said is Said.EDITED
     assert await core.states(mapping) == [(1, "held")]
@@ -213,7 +230,7 @@ async def test_a_post_that_is_deleted_at_its_source_waits_no_longer(core: House)
     await core.hear(Deleted(NEWS, (1,)))
     assert await outcomes(core, mapping) == [(1, "withdrawn", "deleted_at_source")]
     assert await waiting(core) == ()
-    answer = await ReviewService(core.db).decide(card.delivery_id, approve=True)
+    answer = await ReviewService(core.db, stored_parts).decide(card.delivery_id, approve=True)
     assert (answer.said, answer.approved, answer.reason) == (Said.BEFORE, None, "deleted_at_source")
     assert await expire(core) == 0
     assert await core.run("select 1 from reviews") == []
@@ -230,7 +247,7 @@ async def test_a_rejected_first_copy_gives_its_place_to_the_next(core: House) ->
         rung.extend(lanes)
 
     [card] = await waiting(core, first)
-    await ReviewService(core.db, ring).decide(card.delivery_id, approve=False)
+    await ReviewService(core.db, stored_parts, ring).decide(card.delivery_id, approve=False)
     assert await core.states(second) == [(1, "queued")]
     assert sorted(rung) == sorted([first, second])
 
@@ -284,7 +301,7 @@ async def test_an_album_waits_whole_and_shows_its_caption(core: House) -> None:
 
 async def test_owners_are_told_once_of_all_that_waits_and_not_of_what_is_decided(core: House) -> None:
     mapping = await reviewed(core)
-    service = NoticeService(core.db, admin_ids=[5])
+    service = NoticeService(core.db, [5], stored_parts)
     await core.hear(post(1, "first words"), post(2))
     assert await service.due() == ()  # what comes together is told together
     await core.run("update notices set not_before = null")
@@ -295,14 +312,14 @@ async def test_owners_are_told_once_of_all_that_waits_and_not_of_what_is_decided
         2,
         "first words",
     )
-    await ReviewService(core.db).decide_all(mapping, approve=True)
+    await ReviewService(core.db, stored_parts).decide_all(mapping, approve=True)
     assert await service.due() == ()
     assert await core.states(mapping) == [(1, "queued"), (2, "queued")]
 
 
 async def test_more_that_comes_within_a_minute_of_the_notice_is_told_after_it(core: House) -> None:
     await reviewed(core)
-    service = NoticeService(core.db, admin_ids=[5])
+    service = NoticeService(core.db, [5], stored_parts)
     await core.hear(post(1))
     await core.run("update notices set not_before = null")
     [notice] = await service.due()
@@ -317,7 +334,7 @@ async def test_more_that_comes_within_a_minute_of_the_notice_is_told_after_it(co
 async def test_many_that_wait_come_in_pages(core: House) -> None:
     mapping = await reviewed(core)
     await core.hear(*(post(n) for n in range(1, 8)))
-    service = ReviewService(core.db)
+    service = ReviewService(core.db, stored_parts)
     page = await service.list(mapping, 1, 3)
     assert ([card.message_id for card in page.items], page.page, page.pages, page.total) == (
         [4, 5, 6],
@@ -336,7 +353,7 @@ async def test_what_was_never_asked_about_is_refused_with_a_sentence(core: House
     [row] = await core.deliveries(mapping)
     for number in (row["id"], 12345):
         with pytest.raises(NotFound) as refused:
-            await ReviewService(core.db).decide(number, approve=True)
+            await ReviewService(core.db, stored_parts).decide(number, approve=True)
         assert refused.value.code == "review_not_found"
 
 

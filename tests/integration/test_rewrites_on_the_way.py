@@ -24,10 +24,11 @@ from forwarder.message import (
     SourceMessage,
     State,
 )
-from forwarder.outbox import random_id
+from forwarder.outbox import due_lanes, random_id
 from forwarder.rules import Passed
 from forwarder.services.mappings import MappingService
 from forwarder.services.rules import Owner, RuleService
+from forwarder.services.takeback import TakebackService
 from forwarder.trial import Trial
 from tests.builders import ARCHIVE, DIGEST, NEWS, House, album, photo, post
 from tests.integration.carriers import ScriptedFinder, ScriptedSender, Street, killed_in_the_middle
@@ -54,6 +55,11 @@ def edit_of(heard: SourceMessage, words: str, minutes: int = 1) -> Edited:
 def said(sender: ScriptedSender) -> list[list[str] | None]:
     """What each call carried anew; None where the server copied."""
     return [[part.text for part in order.rewrite.parts] if order.rewrite else None for order in sender.orders]
+
+
+async def due(core: House) -> list[int]:
+    async with core.db.begin() as session:
+        return [due.mapping_id for due in await due_lanes(session)]
 
 
 async def copies(core: House, mapping: int) -> list[tuple[int, int]]:
@@ -385,6 +391,55 @@ async def test_what_failed_after_its_first_message_goes_on_with_the_second_when_
     assert [order.message_ids for order in sender.deletions] == ([(500, 501)] if deleted else [])
 
 
+async def test_what_failed_after_its_first_message_leaves_none_when_its_source_is_deleted(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, *SPLIT)
+    await core.hear(post(1, LONG.strip()))
+    sender = street.sender(BOT)
+    sender.before.extend([None, TelegramError("Bad Request: something new", code=400)])
+    await street.carrier(sender).carry(mapping)
+    await core.hear(Deleted(NEWS, (1,)))
+    assert await due(core) == [mapping]
+    await street.carrier(sender).carry(mapping)
+    assert [order.message_ids for order in sender.deletions] == [(500,)]
+    assert await due(core) == []
+
+
+async def test_a_deletion_that_came_between_two_messages_is_done_though_the_second_fails(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, *SPLIT)
+    await core.hear(post(1, LONG.strip()))
+    sender = street.sender(BOT)
+
+    async def delete_meanwhile(_: SendOrder) -> None:
+        await core.hear(Deleted(NEWS, (1,)))
+        raise TelegramError("Bad Request: something new", code=400)
+
+    sender.before.extend([None, delete_meanwhile])
+    await street.carrier(sender).carry(mapping)
+    await street.carrier(sender).carry(mapping)
+    assert [order.message_ids for order in sender.deletions] == [(500,)]
+
+
+async def test_what_failed_after_its_first_message_can_be_taken_back(core: House, street: Street) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, *SPLIT)
+    await core.hear(post(1, LONG.strip()))
+    sender = street.sender(BOT)
+    sender.before.extend([None, TelegramError("Bad Request: something new", code=400)])
+    await street.carrier(sender).carry(mapping)
+    service = TakebackService(core.db)
+    takeback = await service.of_minutes(mapping, 5)
+    assert (takeback.copies, takeback.unsent) == (1, 0)
+    await service.carry_out(takeback)
+    await street.carrier(sender).carry(mapping)
+    assert [order.message_ids for order in sender.deletions] == [(500,)]
+
+
 # --- edits
 
 
@@ -427,6 +482,27 @@ async def test_an_edit_changes_both_messages_of_a_text_and_takes_the_second_away
     last = sender.edits[-1]
     assert (last.message_id, last.text.endswith("…\n\nbelow"), len(last.text) <= 4096) == (500, True, True)
     assert len(sender.orders) == 2
+
+
+async def test_an_edit_whose_second_message_is_gone_goes_into_the_first_alone(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping()
+    await rules(core, mapping, *SPLIT)
+    heard = post(1, LONG.strip())
+    await core.hear(heard)
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+
+    async def done() -> None: ...
+
+    sender.fix_answers.extend([done, TelegramError("MESSAGE_ID_INVALID")])
+    await core.hear(edit_of(heard, LONG.replace("word", "wood").strip()))
+    await street.carrier(sender).carry(mapping)
+    last = sender.edits[-1]
+    assert (last.message_id, last.text.endswith("…\n\nbelow"), len(last.text) <= 4096) == (500, True, True)
+    assert await core.states(mapping, "edit") == [(1, "sent")]
+    assert await copies(core, mapping) == [(1, 500)]
 
 
 async def test_what_goes_around_the_text_moves_with_the_caption_of_an_album(

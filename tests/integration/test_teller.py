@@ -13,6 +13,7 @@ from telegram.error import Forbidden, TimedOut
 
 from forwarder.bot import teller as room
 from forwarder.bot.teller import Teller
+from forwarder.ingest.rows import stored_parts
 from forwarder.models import Language, User
 from forwarder.services.mappings import pause_by_program
 from forwarder.services.notices import NOTICES
@@ -58,7 +59,7 @@ class Stage:
 
     def teller(self) -> Teller:
         bot: Any = self.bot
-        service = NoticeService(self.core.db, [ADMIN])
+        service = NoticeService(self.core.db, [ADMIN], stored_parts)
         return Teller(bot, service, self.woken, clock=lambda: self.now)
 
     async def woken(self) -> AsyncIterator[str]:
@@ -109,7 +110,7 @@ async def test_a_notice_outlives_a_kill_before_and_after_the_message(stage: Stag
 
 async def test_who_was_told_before_a_kill_is_not_told_again(stage: Stage) -> None:
     await stage.pause(await stage.core.mapping(created_by=OWNER))
-    service = NoticeService(stage.core.db, [ADMIN])
+    service = NoticeService(stage.core.db, [ADMIN], stored_parts)
     [notice] = await service.due()
     await service.told(notice, OWNER)
     await stage.teller().tell()

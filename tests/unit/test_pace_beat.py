@@ -73,13 +73,26 @@ def test_without_a_window_nothing_waits() -> None:
     assert [gone(free, 0.0) for _ in range(100)] == [0.0] * 100
 
 
-def test_it_knows_whether_calls_since_a_time_fill_the_window() -> None:
+def test_it_knows_whether_calls_that_may_have_arrived_since_a_time_fill_the_window() -> None:
     steady = beat()
-    for n in range(31):
-        steady.went(n * 0.01, 1)
-    assert steady.full(-0.01, 1)
-    assert not steady.full(0.0, 1)
+    calls = [steady.went(n * 0.01, 1) for n in range(31)]
+    assert steady.full(1.0, 1), "all of them are under way"
+    for call in calls[1:]:
+        steady.answered(call, 0.7, well=True)
+    steady.answered(calls[0], 0.5, well=True)
+    assert steady.full(0.4, 1)
+    assert not steady.full(0.6, 1), "one was answered before: Telegram had it before"
     assert not Beat().full(-1.0, 1)
+
+
+def test_it_knows_when_the_last_call_was_made_that_went_through() -> None:
+    steady = beat()
+    first, second, third = (steady.went(at, 1) for at in (1.0, 2.0, 3.0))
+    assert steady.since_through(5.0) is None
+    steady.answered(second, 2.5, well=True)
+    steady.answered(first, 2.6, well=True)
+    steady.answered(third, 3.5, well=False)
+    assert steady.since_through(5.0) == 3.0
 
 
 def test_it_knows_how_many_messages_went_in_a_time() -> None:

@@ -13,6 +13,7 @@ TEXTS: dict[str, str] = {
     "review.what": "{what}, post {link}, {when}",
     "review.until.send": "If nobody answers, it goes at {when}.",
     "review.until.leave": "If nobody answers, it is left out at {when}.",
+    "review.changed": "As the rules have made it:",
     "review.text": "\n<blockquote>{text}</blockquote>",
     "review.approved": "Approved.",
     "review.rejected": "Rejected.",

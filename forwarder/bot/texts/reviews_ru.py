@@ -13,6 +13,7 @@ TEXTS: dict[str, str] = {
     "review.what": "{what}, пост {link}, {when}",
     "review.until.send": "Если никто не ответит, уйдёт сам: {when}.",
     "review.until.leave": "Если никто не ответит, будет пропущен: {when}.",
+    "review.changed": "В том виде, какой ему придали правила:",
     "review.text": "\n<blockquote>{text}</blockquote>",
     "review.approved": "Одобрено.",
     "review.rejected": "Отклонено.",

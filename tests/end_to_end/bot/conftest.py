@@ -19,6 +19,7 @@ from forwarder.bot.access import RateLimit
 from forwarder.bot.application import Door, build_application
 from forwarder.bot.visit import BotServices
 from forwarder.db import Database
+from forwarder.ingest.rows import stored_parts
 from forwarder.message import AccountKind, News, Span, Wish
 from forwarder.sandbox.bot_api import BotApiDoor
 from forwarder.sandbox.guard import Guard
@@ -191,7 +192,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
             topics=Reopening(db),
             groups=GroupService(db),
             late=LateService(db),
-            reviews=ReviewService(db),
+            reviews=ReviewService(db, stored_parts),
             backfills=BackfillService(db, FixedSpan()),
             tempo=tempo,
             status=status,

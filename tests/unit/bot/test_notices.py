@@ -49,7 +49,7 @@ def account(state: AccountState, reason: str) -> AccountView:
     return AccountView(3, AccountKind.USER, 800, "carrier", state, reason, None, None)
 
 
-CARD = Card(12, MAPPING, MAPPING.source, 5, Kind.TEXT, 1, "<i>" * 2000, NOW, NOW, False, 77)
+CARD = Card(12, MAPPING, MAPPING.source, 5, Kind.TEXT, 1, "<i>" * 2000, False, NOW, NOW, False, 77)
 
 MATTERS: list[Matter] = [
     MappingPaused(MAPPING, 5),
