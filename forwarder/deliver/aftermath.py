@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 
 SOURCE_MOVED = Decision(Verdict.FAIL, "source_migrated", side=Side.SOURCE)
 
+FREE_FOR = 2.0
+"""Seconds after a call has shown that the account does not wait, in which long waits of several chats are their own."""
+
 LANE_ENDS = frozenset({Verdict.PAUSE_MAPPING, Verdict.STOP_ACCOUNT, Verdict.MIGRATED})
 """After these the lane is not what it was when it was taken: it is let go."""
 
@@ -37,6 +40,7 @@ class Aftermath:
 
     def __init__(self, db: Database, desk: Desk, pace: Pace, hooks: Hooks, worker: Worker) -> None:
         self._db, self._desk, self._pace, self._hooks, self._worker = db, desk, pace, hooks, worker
+        self._free: float | None = None
 
     async def record(self, lane: LaneHeld, run: Run, called: Called, count: int) -> Recorded:
         """``count``: look at so many of the lane's next deliveries; 0 lets it go."""
@@ -50,7 +54,11 @@ class Aftermath:
             await self._account_is_free()
         return recorded
 
+    def _is_free(self) -> bool:
+        return self._free is not None and time.monotonic() - self._free < FREE_FOR
+
     async def _account_is_free(self) -> None:
+        self._free = time.monotonic()
         try:
             async with self._db.begin() as session:
                 await outbox.end_waits(session, self._worker)
@@ -178,7 +186,7 @@ class Aftermath:
             family_of(job.kind),
             seconds,
             whole=decision.scope is Scope.ACCOUNT,
-            alone=refusal is not None and refusal.chat_alone,
+            alone=(refusal is not None and refusal.chat_alone) or (seconds >= SURELY and self._is_free()),
             through=self._pace.beat(self._worker.account_id).since_through(time.monotonic()),
         )
         suspected = whole and decision.scope is not Scope.ACCOUNT and seconds >= SURELY

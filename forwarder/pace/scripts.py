@@ -50,7 +50,8 @@ LOOKING = 2.0
 """Seconds for which everybody else waits for what one call finds."""
 
 STRANGERS = 1.0
-"""Seconds for which that call is left to a chat that has taken posts before: others may have waits of their own."""
+"""Seconds for which that call is left at least to a chat that has taken posts before: others may have waits of their
+own, and what they find says little."""
 
 CLOCK = """
 local time = {time}
@@ -66,13 +67,14 @@ local function share_of(lesson)
   local share, since, hold = string.match(lesson, '(%S+) (%S+) (%S+)')
   return math.min(1, tonumber(share) + math.max(0, now - tonumber(since) - tonumber(hold)) / {recovery})
 end
--- When it began and when it ends that a wait is suspected to be the account's; nil where none is.
+-- When it began and when it ends that a wait is suspected to be the account's, and from when on any chat may look;
+-- nil where none is.
 local function suspected()
   local kept = redis.call('HGET', KEYS[3], 'suspected')
   if not kept then return nil end
-  local ends, began = string.match(kept, '(%S+) (%S+)')
+  local began, ends, anybody = string.match(kept, '(%S+) (%S+) (%S+)')
   if tonumber(ends) <= now then return nil end
-  return tonumber(began), tonumber(ends)
+  return tonumber(began), tonumber(ends), tonumber(anybody)
 end
 """
 
@@ -121,15 +123,15 @@ local waits = redis.call('HMGET', KEYS[2], '', ARGV[7])
 for i = 1, 2 do
   if waits[i] then free = math.max(free, tonumber(waits[i])) end
 end
-local began = free <= now and suspected()
-if began then
+local began, _, anybody = suspected()
+if began and free <= now then
   -- The account's wait may be over, or may never have been one.
   local oldest = chats > 0 and entry(chats, -1) or 0
-  if oldest > 0 and oldest < began or now > tonumber(waits[1] or '0') + {strangers} then
+  if oldest > 0 and oldest < began or now >= anybody then
     redis.call('HSET', KEYS[2], '', written(now + {looking}))
     looks = 1
   else
-    free = now + {strangers}
+    free = anybody
   end
 end
 if windows == 0 then return answer(free, 2, posts) end
@@ -254,19 +256,23 @@ return answer(slot, near and 2 or 1, run)
 
 # A wait only ever grows: two workers that met one each agree on the later end. ARGV: 1 seconds, 2 the field of the
 # wait ('' for the account), 3 windows of the chat, 4 of the account, 5 whether the account's is only suspected: then
-# it holds until it is looked at. A wait of the account takes back the slots that were given out ahead, but for near
-# ones: whoever has one looks at the waits once more, or is on his way.
+# it holds until it is looked at ('0' it is not, '1' a chat has met it that takes posts, '2' one that may never have).
+# A wait of the account takes back the slots that were given out ahead, but for near ones: whoever has one looks at the
+# waits once more, or is on his way.
 WAIT = (
     PLACES
     + """
 local ends, field = now + tonumber(ARGV[1]), ARGV[2]
 local chats, accounts = tonumber(ARGV[3]), tonumber(ARGV[4])
-if ARGV[5] == '1' then
-  local began, known = suspected()
+if ARGV[5] ~= '0' then
+  local began, known, anybody = suspected()
   began = began or now
-  redis.call('HSET', KEYS[3], 'suspected', written(math.max(ends, known or 0)) .. ' ' .. written(began))
+  local last = math.max(ends, known or 0)
+  local next = now + math.max({first_look}, {look_factor} * (now - began))
+  anybody = math.max(next + {strangers}, anybody or 0)
+  redis.call('HSET', KEYS[3], 'suspected', written(began) .. ' ' .. written(last) .. ' ' .. written(anybody))
   redis.call('PEXPIRE', KEYS[3], 7 * {keep})
-  ends = math.min(ends, now + math.max({first_look}, {look_factor} * (now - began)))
+  ends = math.min(ends, ARGV[5] == '1' and next or now + {first_look})
 end
 local waits = redis.call('HGETALL', KEYS[2])
 for i = 1, #waits, 2 do

@@ -28,6 +28,9 @@ LOADING_TAKES = 1.0
 SURELY = 60.0
 """Seconds from which on a wait that two chats met is looked at, whether it is the account's, before it is over."""
 
+BY_ONE_THAT_TAKES, BY_A_STRANGER = 1, 2
+"""Who has met a suspected wait of the account."""
+
 PEOPLE_STAY = 60
 """Seconds after an answer in which more are expected."""
 
@@ -46,6 +49,11 @@ class Refusal:
     def chat_alone(self) -> bool:
         """Whether the wait is this chat's for sure, even where another chat waits too."""
         return chat_alone(self._guess(self.chat), self._guess(self.account), self.asked)
+
+    @property
+    def chat_takes(self) -> bool:
+        """Whether the chat has taken messages of the account before."""
+        return any(window.gap is not None for window in self.chat)
 
     def lesson(self, *, whole: bool) -> tuple[str, Lesson] | None:
         """The field of the window that was too fast, and what is learned of it."""
@@ -267,7 +275,8 @@ class Pace:
         field = "" if chat_id is None else f"{chat_id}:{family}"
         await self._wait(keys=keys, args=[seconds, field, 0, account, 0])
         if suspected:
-            await self._wait(keys=keys, args=[seconds, "", 0, account, 1])
+            met = BY_ONE_THAT_TAKES if refusal is not None and refusal.chat_takes else BY_A_STRANGER
+            await self._wait(keys=keys, args=[seconds, "", 0, account, met])
         lesson = refusal.lesson(whole=chat_id is None) if refusal is not None else None
         if lesson is None:
             return None
@@ -313,7 +322,8 @@ class Pace:
             whole = wait.chat_id is None
             field = "" if whole else f"{wait.chat_id}:{wait.family}"
             await self._wait(
-                keys=keys, args=[wait.seconds, field, 0, 0, int(whole and wait.seconds >= SURELY)]
+                keys=keys,
+                args=[wait.seconds, field, 0, 0, BY_A_STRANGER if whole and wait.seconds >= SURELY else 0],
             )
         for learned in memory.learned:
             keys = keys_of(learned.account_id, 0, "", 0, 0)
