@@ -17,9 +17,10 @@ log = structlog.get_logger(__name__)
 OLD_ALBUM = 3.0
 """Seconds of silence after which an album that its listener has not closed is closed by the sweep."""
 
-OLD_ALBUM_OF_A_USER = 60.0
+OLD_ALBUM_OF_A_USER = 3600.0
 """The same where a user account listens: it closes albums itself when it has looked for what it missed while it was
-away, and a part that was missed would become a post of its own."""
+away, and a part that was missed would become a post of its own. Only where it does not come back for so long the sweep
+does it."""
 
 BATCH = 5000
 

@@ -80,7 +80,7 @@ class Slots:
         whose end is to be told by ``answered``."""
         beat = self._pace.beat(self._worker.account_id)
         async with self._turn:
-            if (left := beat.left(time.monotonic(), messages)) > 0:
+            while (left := beat.left(time.monotonic(), messages)) > 0:
                 await asyncio.sleep(left)
             return beat.went(time.monotonic(), messages)
 

@@ -207,31 +207,34 @@ DUE_LANES = text(
                  where d.done_at is null and d.mapping_id > o.mapping_id order by d.mapping_id limit 1)
           from open_lanes o where o.mapping_id is not null
     )
-    select l.mapping_id, l.route, head.id, head.class, m.important
-      from open_lanes o
-      join lanes l on l.mapping_id = o.mapping_id
-      join mappings m on m.id = l.mapping_id and m.state = 'active'
-       and exists (select 1 from accounts a where a.kind = l.route and a.state = 'active')
-     cross join lateral (
-        (select d.id, d.class, d.not_before from deliveries d
-          where d.mapping_id = l.mapping_id and d.done_at is null and d.class = 0 and d.state <> 'held'
-            and {FIX_MAY_GO}
-          order by d.not_before nulls first limit 1)
-        union all
-        (select d.id, d.class, d.not_before from deliveries d
-          where d.mapping_id = l.mapping_id and d.done_at is null and d.class > 0 and d.state <> 'held'
-          order by d.class, d.position, d.id limit 1)
-     ) head
-     where (l.lease_until is null or l.lease_until < clock_timestamp())
-       and (head.not_before is null or head.not_before <= clock_timestamp())
-     order by head.class, l.mapping_id
-     limit :limit
+    select * from (
+        select l.mapping_id, l.route, head.id, head.class, m.important,
+               row_number() over (partition by l.route order by head.class, l.mapping_id) as nth
+          from open_lanes o
+          join lanes l on l.mapping_id = o.mapping_id
+          join mappings m on m.id = l.mapping_id and m.state = 'active'
+           and exists (select 1 from accounts a where a.kind = l.route and a.state = 'active')
+         cross join lateral (
+            (select d.id, d.class, d.not_before from deliveries d
+              where d.mapping_id = l.mapping_id and d.done_at is null and d.class = 0 and d.state <> 'held'
+                and {FIX_MAY_GO}
+              order by d.not_before nulls first limit 1)
+            union all
+            (select d.id, d.class, d.not_before from deliveries d
+              where d.mapping_id = l.mapping_id and d.done_at is null and d.class > 0 and d.state <> 'held'
+              order by d.class, d.position, d.id limit 1)
+         ) head
+         where (l.lease_until is null or l.lease_until < clock_timestamp())
+           and (head.not_before is null or head.not_before <= clock_timestamp())
+      ) due
+     where nth <= :limit order by class, mapping_id
     """  # noqa: S608 - what is put in is a literal
 )
 
 
 async def due_lanes(session: AsyncSession, limit: int = 1000) -> list[Due]:
-    """Lanes with due work that nobody holds, most urgent first, each once."""
+    """Lanes with due work that nobody holds, most urgent first, each once; at most ``limit`` of each route, so that one
+    whose workers are away does not hide the other's."""
     seen: dict[int, Due] = {}
     for row in await session.execute(DUE_LANES, {"limit": limit}):
         due = Due(row.mapping_id, row.id, AccountKind(row.route), row._mapping["class"], row.important)

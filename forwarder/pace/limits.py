@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+MARGIN = 0.035
+"""Seconds by which slots are further apart than they need be, for the ways of calls vary."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -26,7 +29,7 @@ class Window:
 
         A call is counted when it arrives. How late it arrives varies by milliseconds, whatever the length.
         """
-        return self.seconds * 1.003 + 0.035
+        return self.seconds * 1.003 + MARGIN
 
 
 @dataclass(frozen=True, slots=True)

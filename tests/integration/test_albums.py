@@ -82,7 +82,7 @@ async def test_two_albums_side_by_side_stay_two(core: House) -> None:
 
 @pytest.mark.parametrize(
     ("listener", "silence", "closed"),
-    [(BOT, 4, True), (USER, 4, False), (USER, 50, False), (USER, 70, True)],
+    [(BOT, 4, True), (USER, 4, False), (USER, 3000, False), (USER, 4000, True)],
 )
 async def test_the_sweep_leaves_an_open_album_to_the_user_account_that_may_come_back(
     core: House, street: Street, redis_db: str, listener: AccountKind, silence: int, closed: bool

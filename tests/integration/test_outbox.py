@@ -530,6 +530,16 @@ async def test_lanes_with_due_work_that_nobody_holds_are_due_most_urgent_first(c
     assert {lane for lane, _ in await due(core)} == {bulk, live, held, waiting}
 
 
+async def test_many_lanes_of_one_route_do_not_hide_those_of_the_other(core: House) -> None:
+    for destination in (DIGEST, ARCHIVE):
+        await core.mapping(destination=destination)
+    other = await core.mapping(OTHER, DIGEST, by=BOT)
+    await core.hear(post(1), post(1, chat=OTHER))
+    async with core.db.begin() as session:
+        found = await outbox.due_lanes(session, limit=1)
+    assert [(due.mapping_id == other, due.route) for due in found] == [(False, USER), (True, BOT)]
+
+
 async def test_a_lane_is_not_due_when_paused_or_its_account_is_stopped_or_all_is_held(core: House) -> None:
     await core.mapping()
     await core.hear(post(1))
