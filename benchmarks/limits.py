@@ -106,7 +106,7 @@ def add_steady(figures: Figures, paced: Paced) -> None:
 
 def add_lower(figures: Figures, paced: Paced) -> None:
     at = paced.settled()
-    figures.add("lower: waits until 85 %", paced.waits_in(0.0, at), "waits")
+    figures.add("lower: waits until 85 %", paced.waits_in(0.0, at + LOOK), "waits")
     figures.add("lower: seconds until 85 %", at, "s")
     figures.add("lower: waits after that", paced.waits_in(at + LOOK, paced.seconds), "waits")
     figures.add("lower: of what is allowed after that", paced.share(min(at, paced.seconds - LOOK)) * 100, "%")

@@ -178,12 +178,21 @@ class Reconciler:
     async def read_again(self, hours: float = READ_AGAIN_HOURS) -> None:
         """Find edits and deletions, not heard, of messages that are at most ``hours`` old or are about to be sent."""
         for chat_id, ids in (await self._worth_reading(hours)).items():
-            for start in range(0, len(ids), PAGE):
-                fetched = await self._reader.fetch(chat_id, ids[start : start + PAGE])
-                news: list[News] = [Edited(message) for message in fetched.messages]
-                if fetched.empty:
-                    news.append(Deleted(chat_id, fetched.empty))
-                await self._store(news)
+            try:
+                for start in range(0, len(ids), PAGE):
+                    await self._read_changes(chat_id, ids[start : start + PAGE])
+            except TelegramError as error:
+                if error.seconds is not None:
+                    raise
+                # Whoever compares it with its mark is told; the others must not wait for it.
+                log.warning("source_not_read_again", chat=chat_id, reason=error.name)
+
+    async def _read_changes(self, chat_id: int, ids: Sequence[int]) -> None:
+        fetched = await self._reader.fetch(chat_id, ids)
+        news: list[News] = [Edited(message) for message in fetched.messages]
+        if fetched.empty:
+            news.append(Deleted(chat_id, fetched.empty))
+        await self._store(news)
 
     async def _worth_reading(self, hours: float) -> dict[int, list[int]]:
         """Ids of the newest messages that we have of each source, and of those that wait at the heads of its lanes, by
@@ -205,7 +214,7 @@ class Reconciler:
                           from mappings p
                          cross join lateral (
                             select d.post_id from deliveries d
-                             where d.mapping_id = p.id and d.done_at is null and d.kind = 'post'
+                             where d.mapping_id = p.id and d.done_at is null and d.kind = 'post' and d.state <> 'held'
                              order by d.class, d.position limit :waiting) h
                           join messages w on w.post_id = h.post_id and w.channel_id = c.id and w.deleted_at is null
                          where p.source_id = c.id and p.state = 'active') m

@@ -20,7 +20,7 @@ from forwarder.hooks import Hooks
 from forwarder.message import AccountKind, DeliveryKind, State, is_basic_group
 from forwarder.models import NoticeKind
 from forwarder.outbox import Done, Due, Job, LaneHeld, Result, Run, Worker
-from forwarder.pace import SURELY, Pace, Refusal, family_of
+from forwarder.pace import LOOK_FROM, Pace, Refusal, family_of
 from forwarder.retry import Decision, Scope, Side, Verdict
 from forwarder.services import accounts, channel_rows, notices, pace_memory, reviewing
 
@@ -50,19 +50,25 @@ class Aftermath:
         else:
             async with self._db.begin() as session:
                 recorded = await self._with_consequences(session, lane, run, called, count)
-        if called.looked and called.result.state is State.SENT:
-            await self._account_is_free()
+        if called.looked and called.made is not None and called.result.state is State.SENT:
+            await self._account_is_free(called.made)
         return recorded
+
+    def _since_through(self) -> float | None:
+        return self._pace.beat(self._worker.account_id).since_through(time.monotonic())
 
     def _is_free(self) -> bool:
         return self._free is not None and time.monotonic() - self._free < FREE_FOR
 
-    async def _account_is_free(self) -> None:
-        self._free = time.monotonic()
+    async def _account_is_free(self, made: float) -> None:
+        """A call that looked went through: whatever wait was met before it was the chats'."""
+        ago = time.monotonic() - made
         try:
+            if not await self._pace.clear(self._worker.account_id, ago):
+                return
+            self._free = time.monotonic()
             async with self._db.begin() as session:
-                await outbox.end_waits(session, self._worker)
-            await self._pace.clear(self._worker.account_id)
+                await outbox.end_waits(session, self._worker, ago)
         except (Unavailable, RedisError, OSError) as error:
             # The next call that looks will say it again.
             log.warning("end_of_wait_not_shared", error=str(error))
@@ -186,10 +192,10 @@ class Aftermath:
             family_of(job.kind),
             seconds,
             whole=decision.scope is Scope.ACCOUNT,
-            alone=(refusal is not None and refusal.chat_alone) or (seconds >= SURELY and self._is_free()),
-            through=self._pace.beat(self._worker.account_id).since_through(time.monotonic()),
+            alone=(refusal is not None and refusal.chat_alone) or (seconds >= LOOK_FROM and self._is_free()),
+            through=self._since_through() if job.kind is DeliveryKind.POST else None,
         )
-        suspected = whole and decision.scope is not Scope.ACCOUNT and seconds >= SURELY
+        suspected = whole and decision.scope is not Scope.ACCOUNT and seconds >= LOOK_FROM
         chat = None if whole and not suspected else lane.destination
         try:
             learned = await self._pace.wait(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import nullcontext
 
 import structlog
 
@@ -60,9 +61,10 @@ class Carrier:
         self._first_look = FIRST_LOOK[worker.kind]
         self._desk = Desk(db, worker, self._first_look)
         self._leases = Leases(db, worker)
-        slots, caller = Slots(pace, worker, concurrency), Caller(sender)
-        self._posts = Posts(db, self._desk, self._leases, slots, caller, LookUp(db, finder, worker), worker)
-        self._fixes = Fixes(db, self._desk, self._leases, slots, caller, worker)
+        self._slots, caller = Slots(pace, worker, concurrency), Caller(sender)
+        look_up = LookUp(db, finder, worker)
+        self._posts = Posts(db, self._desk, self._leases, self._slots, caller, look_up, worker)
+        self._fixes = Fixes(db, self._desk, self._leases, self._slots, caller, worker)
         self._aftermath = Aftermath(db, self._desk, pace, hooks, worker)
         self._active: set[int] = set()
         self._idle = asyncio.Event()
@@ -205,10 +207,12 @@ class Carrier:
             return (await self._desk.record(Record(lane, (), lease.count))).following
         done, called = answer
         learn(lease, run, done, called)
-        recorded = await self._record_surely(lane, done, called, ends, lease)
+        waits = called.decision is not None and called.decision.verdict is Verdict.WAIT
+        with self._slots.judging() if waits else nullcontext():
+            recorded = await self._record_surely(lane, done, called, ends, lease)
         for job, result in zip(done.jobs, called.results, strict=True):
             note(outcome, job, result, refused=called.decision is not None)
-        if called.decision is not None and called.decision.verdict is Verdict.WAIT:
+        if waits:
             outcome.wait = called.result.wait
         others: list[Due] = []
         for due in recorded.dues:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from forwarder import outbox
@@ -14,7 +15,6 @@ from forwarder.deliver.slots import PutOff, Slots
 from forwarder.ingest.rows import stored_parts
 from forwarder.message import DeliveryKind, Kind, Mode, State
 from forwarder.outbox import CopyOf, Job, LaneHeld, Part, Result, Run, Start, Worker
-from forwarder.pace import Call
 from forwarder.retry import COPY_GONE
 from forwarder.rules import Passed, Rest, button_of, new_parts
 from forwarder.services.judging import edited
@@ -50,11 +50,7 @@ class Fixes:
         async with self._slots.slot(lane, Run((job,)), (len(copies),)) as slot:
             if isinstance(slot, PutOff):
                 return Run((job,)), one(slot.result)
-            answer = await self._fix(lane, job)
-        if answer is None or not slot.looks:
-            return answer
-        run, called = answer
-        return run, replace(called, looked=True)
+            return await self._fix(lane, job)
 
     async def _fix(self, lane: LaneHeld, job: Job) -> tuple[Run, Called] | None:
         if not self._leases.lasts(lane):
@@ -66,30 +62,31 @@ class Fixes:
         if job.kind is DeliveryKind.DELETE:
             async with self._db.begin() as session:
                 copies = await outbox.copies_of(session, lane, job, run.head.parts)
-            call = await self._turn(len(copies))
-            if not self._leases.lasts(lane):
-                return None
-            deleting = self._caller.delete(run.head, lane, copies)
-            called = await guarded(run, deleting, self._caller, self._worker, "delete")
-            self._ended(call)
-            return (run, called) if called is not None else None
+            return await self._made(
+                lane, run, len(copies), "delete", lambda: self._caller.delete(run.head, lane, copies)
+            )
         change = await self._change(lane, run.head)
         if isinstance(change, Result):
             return run, one(change)
-        call = await self._turn(len(change.copies) + (change.rest is not None))
-        if not self._leases.lasts(lane):
-            return None
-        called = await guarded(run, self._edit(lane, change), self._caller, self._worker, "edit")
-        self._ended(call)
+        messages = len(change.copies) + (change.rest is not None)
+        return await self._made(lane, run, messages, "edit", lambda: self._edit(lane, change))
+
+    async def _made(
+        self, lane: LaneHeld, run: Run, messages: int, order: str, make: Callable[[], Awaitable[Called]]
+    ) -> tuple[Run, Called] | None:
+        """Make the calls when it is their turn; None where the lease does not last for them."""
+        call = await self._slots.turn(lane, run.head, messages) if messages else None
+        if isinstance(call, PutOff):
+            return run, one(call.result)
+        try:
+            if not self._leases.lasts(lane):
+                return None
+            called = await guarded(run, make(), self._caller, self._worker, order)
+        finally:
+            if call is not None:
+                # Whether they went through says nothing of posts: edits have windows of their own.
+                self._slots.answered(call, well=False)
         return (run, called) if called is not None else None
-
-    async def _turn(self, messages: int) -> Call | None:
-        return await self._slots.turn(messages) if messages else None
-
-    def _ended(self, call: Call | None) -> None:
-        if call is not None:
-            # Whether it went through says nothing of posts: edits have windows of their own.
-            self._slots.answered(call, well=False)
 
     async def _change(self, lane: LaneHeld, job: Job) -> Change | Result:
         """What the copies are to read after an edit; or what the mapping's rules say against it, and they stay.

@@ -107,16 +107,27 @@ class Posts:
         now = Run(started)
         if judged and not await self._read_still(run, judged):
             return now, Called(tuple(Result(State.QUEUED, job.reason, unsettled=False) for job in run.jobs))
-        call = await self._slots.turn(sum(run.sizes))
-        if run.single:
-            called = await self._guarded(now, self._send_single(lane, now.head, order))
-        else:
-            called = await self._guarded(now, self._caller.send_run(now, order))
-        self._slots.answered(call, well=called is not None and called.result.state is State.SENT)
+        call = await self._slots.turn(lane, head, sum(run.sizes))
+        if isinstance(call, PutOff):
+            return now, settled(Called((call.result,) * len(run.jobs)), repeated=head.maybe_sent)
+        called: Called | None = None
+        try:
+            called = await self._call(lane, now, order)
+        finally:
+            well = called is not None and called.result.state is State.SENT and not head.maybe_sent
+            self._slots.answered(call, well=well)
         if called is None:
             return None
-        called = replace(called, made=call.made, looked=slot.looks)
-        return now, settled(called, repeated=head.maybe_sent)
+        looked = slot.looks and not head.maybe_sent
+        return now, settled(replace(called, made=call.made, looked=looked), repeated=head.maybe_sent)
+
+    async def _call(self, lane: LaneHeld, run: Run, order: SendOrder) -> Called | None:
+        # The turn may have taken a while.
+        if not self._leases.lasts(lane):
+            return None
+        if run.single:
+            return await self._guarded(run, self._send_single(lane, run.head, order))
+        return await self._guarded(run, self._caller.send_run(run, order))
 
     async def _read_still(self, run: Run, judged: Judged) -> bool:
         """Whether posts read as the rules saw them. They are set sending now: an edit from here on follows them as

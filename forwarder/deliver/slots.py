@@ -45,6 +45,9 @@ class Slots:
     def __init__(self, pace: Pace, worker: Worker, places: int) -> None:
         self._pace, self._worker = pace, worker
         self._places, self._turn = asyncio.Semaphore(places), asyncio.Lock()
+        self._judging = 0
+        self._judged = asyncio.Event()
+        self._judged.set()
 
     @asynccontextmanager
     async def slot(self, lane: LaneHeld, run: Run, sizes: tuple[int, ...]) -> AsyncIterator[Granted | PutOff]:
@@ -75,18 +78,36 @@ class Slots:
             grant = await self._reserve(lane, run.head, messages, grant.count, Place.ALL, late)
         yield grant
 
-    async def turn(self, messages: int) -> Call:
-        """Just before the call: wait where the calls before it were late, so that they do not bunch. Answers the call,
-        whose end is to be told by ``answered``."""
+    async def turn(self, lane: LaneHeld, head: Job, messages: int) -> Call | PutOff:
+        """Just before the call: wait where the calls before it were late, so that they do not bunch, and while it is
+        not known yet whom a refusal concerns. Answers the call, whose end is to be told by ``answered``."""
         beat = self._pace.beat(self._worker.account_id)
         async with self._turn:
-            # Time makes room as well as an answer.
-            while (left := beat.left(time.monotonic(), messages)) > 0:  # noqa: ASYNC110
-                await asyncio.sleep(left)
+            refused = False
+            while (left := beat.left(time.monotonic(), messages)) > 0 or self._judging:
+                if self._judging:
+                    refused = True
+                    await self._judged.wait()
+                else:
+                    await asyncio.sleep(left)
+            if refused and (waiting := await self._waiting(lane, head)) is not None:
+                return waiting
             return beat.went(time.monotonic(), messages)
 
+    @contextmanager
+    def judging(self) -> Iterator[None]:
+        """While Telegram's wish to wait is being recorded: whoever is about to call may be meant by it."""
+        self._judging += 1
+        self._judged.clear()
+        try:
+            yield
+        finally:
+            self._judging -= 1
+            if not self._judging:
+                self._judged.set()
+
     def answered(self, call: Call, *, well: bool) -> None:
-        """A call has ended; where it ended ``well``, no wait that Telegram had asked for before is the account's."""
+        """A call has ended, or was not made after all; ``well``: it brought a post."""
         self._pace.beat(self._worker.account_id).answered(call, time.monotonic(), well=well)
 
     async def _waiting(self, lane: LaneHeld, head: Job) -> PutOff | None:

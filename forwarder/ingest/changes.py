@@ -207,7 +207,7 @@ QUEUE_FIX = text(
            case when m.state = 'paused' then 'paused' end
       from deliveries p join mappings m on m.id = p.mapping_id and m.state <> 'disabled'
      where p.post_id = :post and p.kind = 'post'
-       and {MAY_HAVE_COPIES} and (p.state <> 'failed' or :kind = 'delete')
+       and {MAY_HAVE_COPIES} and (p.state not in ('failed', 'withdrawn') or :kind = 'delete')
        and case when :kind = 'edit' then m.edit_sync else m.delete_sync end
      order by p.id for share of p
     on conflict (mapping_id, post_id, kind) do update

@@ -12,6 +12,9 @@ from forwarder.message import AccountKind, DeliveryKind, State
 from forwarder.outbox.jobs import array, in_order
 from forwarder.outbox.values import ALONE, Done, Due, LaneHeld, Worker
 
+FLOOD = "^(flood(?!_premium)|too many)"
+"""The waits that may be an account's; a slow mode is its chat's, and a premium one the transfer's."""
+
 
 async def note_wait(
     session: AsyncSession,
@@ -28,19 +31,19 @@ async def note_wait(
     """Keep a wait that Telegram asked for; answer whether it holds the whole account.
 
     A wait concerns that method in that chat first; when a second chat meets one while it runs, the account as well,
-    but for one that is known to be the chat's ``alone``. ``through``: seconds since a call was made that was
-    answered well, for then no wait of before is the account's.
+    but for one that is known to be the chat's ``alone``. ``through``: seconds since a call of this family was made that
+    was answered well, for then no such wait of before is the account's.
     """
     return bool(
         await session.scalar(
             text(
                 """
                 with seen as (
-                    select :whole or (not :alone and :name ~* '^(flood|too many)' and exists (
+                    select :whole or (not :alone and :name ~* :flood and exists (
                         select 1 from flood_waits w
-                         where w.account_id = :account and w.until > clock_timestamp() and w.name ~* '^(flood|too many)'
+                         where w.account_id = :account and w.until > clock_timestamp() and w.name ~* :flood
                            and w.chat_id is distinct from :chat
-                           and (cast(:through as float8) is null
+                           and (cast(:through as float8) is null or w.method <> :family
                                 or w.seen_at > clock_timestamp() - make_interval(secs => :through)))) as whole),
                 kept as (
                     insert into flood_waits (account_id, method, chat_id, name, seconds, until)
@@ -62,19 +65,21 @@ async def note_wait(
                 "whole": whole,
                 "alone": alone,
                 "through": through,
+                "flood": FLOOD,
             },
         )
     )
 
 
-async def end_waits(session: AsyncSession, worker: Worker) -> None:
-    """No wait holds the account as a whole, whatever was believed; those of single chats stand."""
+async def end_waits(session: AsyncSession, worker: Worker, ago: float) -> None:
+    """No wait that was met ``ago`` seconds ago or before holds the account as a whole; those of single chats stand."""
     await session.execute(
         text(
             "update flood_waits set until = clock_timestamp()"
             " where account_id = :account and chat_id is null and until > clock_timestamp()"
+            " and seen_at < clock_timestamp() - make_interval(secs => :ago)"
         ),
-        {"account": worker.account_id},
+        {"account": worker.account_id, "ago": ago},
     )
 
 
@@ -290,8 +295,8 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
                 select distinct on (key) :scope, :topic, key, :source, :heir, until
                   from fingerprints where delivery_id = :first order by key, until desc
                 on conflict (scope, topic, key) do update
-                   set delivery_id = excluded.delivery_id, source_id = excluded.source_id
-                 where f.delivery_id = :first
+                   set delivery_id = excluded.delivery_id, source_id = excluded.source_id, until = excluded.until
+                 where f.delivery_id = :first or f.until < clock_timestamp()
                 """
             ),
             {

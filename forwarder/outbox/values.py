@@ -219,14 +219,15 @@ class Result:
 
 FIX_MAY_GO = """(select p.state from deliveries p
                  where p.mapping_id = d.mapping_id and p.post_id = d.post_id and p.kind = 'post')
-            in ('sent', 'failed')"""
-"""Whether the edit or deletion ``d`` has what it concerns: its post has been sent, or has failed after its first
-message. A subquery and no "exists": that could become a join, which reads a lane's whole history."""
+            in ('sent', 'failed', 'withdrawn')"""
+"""Whether the edit or deletion ``d`` has what it concerns: its post has been sent, or has ended after its first message
+(what hung on one that ended before that was closed with it). A subquery and no "exists": that could become a join,
+which reads a lane's whole history."""
 
 MAY_HAVE_COPIES = """(p.state in ('sending', 'unsure', 'sent') or (p.state in ('queued', 'held') and p.unsettled)
-            or (p.state = 'failed' and p.sent_ids is not null))"""
+            or (p.state in ('failed', 'withdrawn') and p.sent_ids is not null))"""
 """Whether a message of the post delivery ``p`` may stand in the destination; a post that rules have split may have
-failed after its first."""
+ended after its first."""
 
 FIX_AGAIN = """
     again = d.state = 'sending', done_at = null, attempts = 0,

@@ -11,13 +11,13 @@ from forwarder.pace.limits import (
     Window,
     tempo_of,
 )
-from forwarder.pace.shared import SURELY, Pace, Refusal
+from forwarder.pace.shared import LOOK_FROM, Pace, Refusal
 from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, Wait, family_of
 
 __all__ = [
     "BOT_LIMITS",
     "HORIZON",
-    "SURELY",
+    "LOOK_FROM",
     "USER_LIMITS",
     "Call",
     "Learned",

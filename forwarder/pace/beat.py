@@ -7,6 +7,7 @@ takes in the window, though their slots were not.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -19,11 +20,20 @@ varies, and here each call counts for as long as it was under way."""
 KEPT = 4
 """Windows for which calls are remembered, to judge a refusal by."""
 
-RECENT = 100
+ENOUGH = 20
 """Calls of which the quickest tells how long the way is at least."""
 
-LONGEST = 3
-"""Windows after which a call that is not answered counts no more: Telegram has had it, or never will."""
+LONGEST = 30.0
+"""Seconds after which a call that is not answered counts no more: nobody waits for an answer for longer."""
+
+PROVEN_FOR = 120.0
+"""Seconds for which what Telegram has taken shows that its limit is not below that."""
+
+SURE_PART = 0.99
+"""The part of our window that lies within Telegram's."""
+
+MOST_PROVEN = 1000
+"""Above such a limit nobody needs to know."""
 
 AGAIN = 0.01
 """Seconds after which to look again where only an answer makes room."""
@@ -51,7 +61,11 @@ class Beat:
         self._under_way: dict[Call, None] = {}
         self._answers: deque[float] = deque()
         """When each message was answered that is not under way any more."""
-        self._ways: deque[float] = deque(maxlen=RECENT)
+        self._way, self._ways = math.inf, 0
+        """The quickest way there and back so far, of so many."""
+        self._good: deque[Call] = deque()
+        """Calls that were answered well within the window, as they were answered."""
+        self._proof, self._proven_at = 0, 0.0
         self._through: float | None = None
 
     def tell(self, limit: int, length: float) -> None:
@@ -75,7 +89,9 @@ class Beat:
             return AGAIN
         if len(self._answers) < back:
             return 0.0
-        return max(0.0, self._answers[-back] - min(self._ways) + self._length - now)
+        # Telegram had it before its answer's way back, and will have this one after its own way there.
+        way = self._way if self._ways >= ENOUGH else 0.0
+        return max(0.0, self._answers[-back] - way + self._length - now)
 
     def went(self, now: float, messages: int) -> Call:
         """A call goes, whose end is to be told by ``answered``."""
@@ -90,18 +106,33 @@ class Beat:
         return call
 
     def answered(self, call: Call, now: float, *, well: bool) -> None:
-        """A call was answered, and ``well``: not with a wait."""
+        """A call was answered, or not made after all; ``well``: it brought a post."""
         call.answered = now
-        if call in self._under_way:
-            del self._under_way[call]
-            self._ways.append(now - call.made)
-            self._answers.extend([now] * call.messages)
+        self._under_way.pop(call, None)
+        self._answers.extend([now] * call.messages)
         if well:
+            self._way, self._ways = min(self._way, now - call.made), self._ways + 1
             self._through = call.made if self._through is None else max(self._through, call.made)
+            self._prove(call, now)
 
     def since_through(self, now: float) -> float | None:
-        """Seconds since the last call was made that was not answered with a wait; None where none was."""
+        """Seconds since the last call was made that brought a post; None where none did."""
         return None if self._through is None else now - self._through
+
+    def proven(self, now: float) -> int:
+        """How many messages Telegram has surely taken within one window of late; 0 where nothing is known."""
+        return self._proof if now - self._proven_at < PROVEN_FOR else 0
+
+    def _prove(self, call: Call, now: float) -> None:
+        if self._limit > MOST_PROVEN:
+            return
+        begin = now - SURE_PART * self._length
+        self._good.append(call)
+        while self._good[0].made <= begin and self._good[0] is not call:
+            self._good.popleft()
+        took = sum(one.messages for one in self._good if one.made > begin)
+        if took >= self._proof or now - self._proven_at >= PROVEN_FOR:
+            self._proof, self._proven_at = took, now
 
     def went_in(self, begin: float, end: float) -> int:
         """How many messages this process's calls carried after ``begin`` and until ``end``."""
@@ -114,5 +145,5 @@ class Beat:
         return 0 < self._limit <= had - messages
 
     def _give_up(self, now: float) -> None:
-        for call in [c for c in self._under_way if now - c.made > LONGEST * self._length]:
+        for call in [c for c in self._under_way if now - c.made > LONGEST]:
             del self._under_way[call]

@@ -55,7 +55,8 @@ class Lesson:
 class Seen:
     """A window when a wait was met. ``used``: messages in it before the refused call; ``gap``: seconds between that
     call and the message before, None where there was none; ``bunched``: calls that were long under way may have
-    arrived together, and fill the window."""
+    arrived together, and fill the window; ``proven``: more were taken in one window of late, so that it is not to blame
+    where fewer were in it."""
 
     limit: int
     seconds: float
@@ -63,6 +64,7 @@ class Seen:
     used: int
     gap: float | None
     bunched: bool = False
+    proven: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ def _lowered(window: Seen, asked: float, share: float, now: float) -> float:
             return 0.0
         gap = max(window.gap + least, 1e-3)
         return min(share * STEP, window.seconds / window.limit / gap)
+    if window.used < window.proven:
+        return 0.0
     measured = window.used / window.limit
     if measured > share - 1e-9:
         # As much as we thought was allowed: the network made it more, or another window is meant. Calls that were

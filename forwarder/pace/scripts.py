@@ -42,16 +42,17 @@ a post goes to a thousand chats, their rows cannot all be woken in time, and slo
 PEOPLE_PORTION = 0.9
 """The share of the bot's windows that posts fill while people are being answered."""
 
-FIRST_LOOK, LOOK_FACTOR = 1.0, 4.0
-"""A wait that is only suspected to be the account's is looked at after a second, and again each time it has stood
-for so many times as long: six calls in an hour."""
+FIRST_LOOK, LOOK_FACTOR, STRANGERS_FACTOR = 1.0, 4.0, 0.5
+"""A wait that is only suspected to be the account's is looked at after a second, and again when it has stood for four
+times longer than at the look before: six calls in an hour. What a chat finds that may have a wait of its own says less:
+then after half as long again."""
 
 LOOKING = 2.0
 """Seconds for which everybody else waits for what one call finds."""
 
-STRANGERS = 1.0
-"""Seconds for which that call is left at least to a chat that has taken posts before: others may have waits of their
-own, and what they find says little."""
+STRANGERS, LONGEST_STRANGE = 1.0, 30.0
+"""Seconds for which that call is left at least to a chat that has taken posts before, and for which others are put off
+at most: they hear of it late where the account was free."""
 
 CLOCK = """
 local time = {time}
@@ -67,14 +68,19 @@ local function share_of(lesson)
   local share, since, hold = string.match(lesson, '(%S+) (%S+) (%S+)')
   return math.min(1, tonumber(share) + math.max(0, now - tonumber(since) - tonumber(hold)) / {recovery})
 end
--- When it began and when it ends that a wait is suspected to be the account's, and from when on any chat may look;
--- nil where none is.
+-- When it began and when it ends that a wait is suspected to be the account's, from when on any chat may look, and when
+-- a wait of the account was met last; nil where none is.
 local function suspected()
   local kept = redis.call('HGET', KEYS[3], 'suspected')
   if not kept then return nil end
-  local began, ends, anybody = string.match(kept, '(%S+) (%S+) (%S+)')
+  local began, ends, anybody, met = string.match(kept, '(%S+) (%S+) (%S+) (%S+)')
   if tonumber(ends) <= now then return nil end
-  return tonumber(began), tonumber(ends), tonumber(anybody)
+  return tonumber(began), tonumber(ends), tonumber(anybody), tonumber(met)
+end
+local function suspect(began, ends, anybody)
+  local times = {written(began), written(ends), written(anybody), written(now)}
+  redis.call('HSET', KEYS[3], 'suspected', table.concat(times, ' '))
+  redis.call('PEXPIRE', KEYS[3], 7 * {keep})
 end
 """
 
@@ -91,9 +97,9 @@ end
 """
 
 # ARGV: 1 windows of the chat, 2 of the account, 3 horizon, 4 what is held, 5 how late a held one is completed,
-# 6 bulk, 7 the field of the chat's wait, 8 whether an emptied Redis is to be told of; limit, length and field of
-# its lesson for each window; then the messages up to and with each post; last the time that this process expects,
-# 0 where it has not asked yet.
+# 6 bulk, 7 the field of the chat's wait, 8 whether an emptied Redis is to be told of, 9 whether it is a post; limit,
+# length and field of its lesson for each window; then the messages up to and with each post; last the time that this
+# process expects, 0 where it has not asked yet.
 # Answers the slot in seconds from now, what was taken (see Place; -1: nothing, for Redis was emptied), how many
 # posts go, the time, the account's shortest window as it is now (0 where nobody looked at the windows), and 1 where
 # the call is to show whether a suspected wait is the account's.
@@ -109,11 +115,16 @@ end
 local chats, accounts, horizon = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local held, late, bulk = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
 local windows = chats + accounts
-local sizes = 8 + 3 * windows
+local sizes = 9 + 3 * windows
 local posts = #ARGV - sizes - 1
 local function up_to(post) return tonumber(ARGV[sizes + post]) end
-local most, length, looks = 0, 0, 0
+local most, length, may_look = 0, 0, false
 local function answer(slot, taken, count)
+  local looks = 0
+  if may_look and taken == 2 and slot - now <= horizon then
+    redis.call('HSET', KEYS[2], '', written(now + {looking}))
+    looks = 1
+  end
   return {written(slot - now), taken, count, written(now), most, written(length), looks}
 end
 if ARGV[8] == '1' and redis.call('EXISTS', KEYS[4]) == 0 then return answer(now, -1, 0) end
@@ -123,15 +134,13 @@ local waits = redis.call('HMGET', KEYS[2], '', ARGV[7])
 for i = 1, 2 do
   if waits[i] then free = math.max(free, tonumber(waits[i])) end
 end
-local began, _, anybody = suspected()
+local began, ends, anybody = suspected()
 if began and free <= now then
-  -- The account's wait may be over, or may never have been one.
+  -- The account's wait may be over, or may never have been one. Edits have waits of their own, and show nothing.
   local oldest = chats > 0 and entry(chats, -1) or 0
-  if oldest > 0 and oldest < began or now >= anybody then
-    redis.call('HSET', KEYS[2], '', written(now + {looking}))
-    looks = 1
-  else
-    free = anybody
+  may_look = ARGV[9] == '1' and (oldest > 0 and oldest < began or now >= anybody)
+  if not may_look then
+    free = math.min(ends, math.max(now + {looking}, math.min(anybody, now + {longest_strange})))
   end
 end
 if windows == 0 then return answer(free, 2, posts) end
@@ -155,7 +164,7 @@ if held == 2 then
   local void = tonumber(redis.call('HGET', KEYS[3], 'void') or '0')
   local patience = {late_slot}
   for i = chats + 1, windows do
-    local length = tonumber(ARGV[7 + 3 * i])
+    local length = tonumber(ARGV[8 + 3 * i])
     if length >= 5 and length < 1000 then patience = horizon end
   end
   if late <= patience and now - late > void + horizon and not overtaken() then
@@ -166,14 +175,14 @@ if held == 2 then
 end
 
 local fields = {}
-for i = 1, windows do fields[i] = ARGV[8 + 3 * i] end
+for i = 1, windows do fields[i] = ARGV[9 + 3 * i] end
 local lessons = redis.call('HMGET', KEYS[3], unpack(fields))
 local people = redis.call('EXISTS', KEYS[5]) == 1
 local limits, lengths, portion, gap = {}, {}, {}, {}
 for i = 1, windows do
-  local allowed = tonumber(ARGV[6 + 3 * i]) * share_of(lessons[i])
+  local allowed = tonumber(ARGV[7 + 3 * i]) * share_of(lessons[i])
   limits[i] = math.max(1, math.ceil(allowed - 1e-4))
-  lengths[i] = tonumber(ARGV[7 + 3 * i]) * limits[i] / math.min(allowed, limits[i])
+  lengths[i] = tonumber(ARGV[8 + 3 * i]) * limits[i] / math.min(allowed, limits[i])
   if people and i > chats then limits[i] = math.max(1, math.floor(limits[i] * {people_portion})) end
   portion[i] = bulk and math.max(1, math.floor(limits[i] * {bulk_portion})) or limits[i]
   -- Not all at once at the head of the window: a limit that is lower than we think refuses few calls then.
@@ -198,7 +207,7 @@ local function take(first, last, slot, messages)
       redis.call('LPUSH', key, written(at))
     end
     -- Slots ahead of now do not push out those that Telegram still counts: they may be taken back.
-    local spare = redis.call('LLEN', key) - tonumber(ARGV[6 + 3 * i]) - 1
+    local spare = redis.call('LLEN', key) - tonumber(ARGV[7 + 3 * i]) - 1
     while spare > 0 and entry(i, -1) < now - lengths[i] do
       redis.call('RPOP', key)
       spare = spare - 1
@@ -257,6 +266,7 @@ return answer(slot, near and 2 or 1, run)
 # A wait only ever grows: two workers that met one each agree on the later end. ARGV: 1 seconds, 2 the field of the
 # wait ('' for the account), 3 windows of the chat, 4 of the account, 5 whether the account's is only suspected: then
 # it holds until it is looked at ('0' it is not, '1' a chat has met it that takes posts, '2' one that may never have).
+# One that is certain is as good as suspected where another was: the call that looks may end both.
 # A wait of the account takes back the slots that were given out ahead, but for near ones: whoever has one looks at the
 # waits once more, or is on his way.
 WAIT = (
@@ -267,12 +277,15 @@ local chats, accounts = tonumber(ARGV[3]), tonumber(ARGV[4])
 if ARGV[5] ~= '0' then
   local began, known, anybody = suspected()
   began = began or now
+  local factor = ARGV[5] == '1' and {look_factor} or {strangers_factor}
+  local next = now + math.max({first_look}, factor * (now - began))
+  local others = now + math.max({first_look}, {look_factor} * (now - began)) + {strangers}
   local last = math.max(ends, known or 0)
-  local next = now + math.max({first_look}, {look_factor} * (now - began))
-  anybody = math.max(next + {strangers}, anybody or 0)
-  redis.call('HSET', KEYS[3], 'suspected', written(began) .. ' ' .. written(last) .. ' ' .. written(anybody))
-  redis.call('PEXPIRE', KEYS[3], 7 * {keep})
-  ends = math.min(ends, ARGV[5] == '1' and next or now + {first_look})
+  suspect(began, last, math.min(last, math.max(others, anybody or 0)))
+  ends = math.min(ends, next)
+elseif field == '' and ends > now then
+  local began, known, anybody = suspected()
+  if began then suspect(began, math.max(known, ends), anybody) end
 end
 local waits = redis.call('HGETALL', KEYS[2])
 for i = 1, #waits, 2 do
@@ -297,8 +310,11 @@ return 1
 """
 )
 
-# A call went through: no wait holds the account.
+# A call went through that was to show whether the account waits: no wait holds it that was met before that was made.
+# ARGV: seconds since then.
 CLEAR = """
+local began, _, _, met = suspected()
+if not began or met > now - tonumber(ARGV[1]) then return 0 end
 redis.call('HDEL', KEYS[3], 'suspected')
 redis.call('HDEL', KEYS[2], '')
 return 1
@@ -375,8 +391,10 @@ def script(body: str, time: str = TIME) -> str:
         ("late_slot", LATE_SLOT),
         ("first_look", FIRST_LOOK),
         ("look_factor", LOOK_FACTOR),
+        ("strangers_factor", STRANGERS_FACTOR),
         ("looking", LOOKING),
         ("strangers", STRANGERS),
+        ("longest_strange", LONGEST_STRANGE),
     ):
         whole = whole.replace("{" + name + "}", str(value))
     return whole

@@ -25,8 +25,8 @@ LOADED, LOADING = "pace:loaded", "pace:loading"
 LOADING_TAKES = 1.0
 """Seconds for which a post is put off while another process tells an emptied Redis what it must know."""
 
-SURELY = 60.0
-"""Seconds from which on a wait that two chats met is looked at, whether it is the account's, before it is over."""
+LOOK_FROM = 60.0
+"""Seconds from which on a wait that two chats met is looked at before it is over, whether it is the account's."""
 
 BY_ONE_THAT_TAKES, BY_A_STRANGER = 1, 2
 """Who has met a suspected wait of the account."""
@@ -52,7 +52,7 @@ class Refusal:
 
     @property
     def chat_takes(self) -> bool:
-        """Whether the chat has taken messages of the account before."""
+        """Whether the chat has had slots of the account before the refused call's."""
         return any(window.gap is not None for window in self.chat)
 
     def lesson(self, *, whole: bool) -> tuple[str, Lesson] | None:
@@ -64,7 +64,7 @@ class Refusal:
         if (
             not whole
             and self.chat
-            and self.asked >= SURELY
+            and self.asked >= LOOK_FROM
             and is_unexplained(windows[found.place], found, self.now)
         ):
             # A mood of Telegram about one chat: the others need not go slower for it.
@@ -176,7 +176,11 @@ class Pace:
             chat = (*chat, Window(1, slow_mode))
         keys = keys_of(account_id, chat_id, family, len(chat), len(account))
         arguments: list[float | str] = [len(chat), len(account), HORIZON, int(held), late, int(bulk)]
-        arguments += [f"{chat_id}:{family}", int(self._recall is not None)]
+        arguments += [
+            f"{chat_id}:{family}",
+            int(self._recall is not None),
+            int(delivery is DeliveryKind.POST),
+        ]
         for field, window in fields_of(chat_id, family, chat, account):
             arguments += [window.limit, window.length, field]
         asked = self._monotonic()
@@ -241,11 +245,12 @@ class Pace:
         for place, window in enumerate(account, len(chat)):
             if window.seconds >= 5:
                 continue
+            proven = beat.proven(made)
             if beat.full(made - window.seconds, messages):
-                seen[place] = replace(seen[place], used=window.limit, bunched=True)
+                seen[place] = replace(seen[place], used=window.limit, bunched=True, proven=proven)
             else:
                 went = beat.went_in(made - window.seconds, made) - messages
-                seen[place] = replace(seen[place], used=max(seen[place].used, went))
+                seen[place] = replace(seen[place], used=max(seen[place].used, went), proven=proven)
         return Refusal(
             float(now),
             asked,
@@ -287,9 +292,10 @@ class Pace:
         await self._learn(keys=keys[: scripts.FIRST_KEYS], args=[name, written(learned), learned.share])
         return Learned(account_id, name, learned.share, learned.hold, 0.0)
 
-    async def clear(self, account_id: int) -> None:
-        """A call went through that was to show whether the account waits: it does not."""
-        await self._clear(keys=keys_of(account_id, 0, "", 0, 0), args=[])
+    async def clear(self, account_id: int, ago: float) -> bool:
+        """A call that was made ``ago`` seconds ago, to show whether the account waits, went through. Answers whether
+        the account is free now: it is not where a wait was met since."""
+        return bool(await self._clear(keys=keys_of(account_id, 0, "", 0, 0), args=[ago]))
 
     async def waiting(
         self, account_id: int, chat_id: int, delivery: DeliveryKind = DeliveryKind.POST
@@ -323,7 +329,7 @@ class Pace:
             field = "" if whole else f"{wait.chat_id}:{wait.family}"
             await self._wait(
                 keys=keys,
-                args=[wait.seconds, field, 0, 0, BY_A_STRANGER if whole and wait.seconds >= SURELY else 0],
+                args=[wait.seconds, field, 0, 0, BY_A_STRANGER if whole and wait.seconds >= LOOK_FROM else 0],
             )
         for learned in memory.learned:
             keys = keys_of(learned.account_id, 0, "", 0, 0)

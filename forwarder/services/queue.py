@@ -156,7 +156,8 @@ class QueueManager:
             return [Depth(r.route, r._mapping["class"], r.state, r._mapping["count"], r.oldest) for r in rows]
 
     async def send_again(self, delivery_id: int) -> None:
-        """Queue a failed or held delivery again, as a new epoch for what was tried before."""
+        """Queue a failed or held delivery again, as a new epoch for what was tried before. A post whose first message
+        has been deleted since begins anew."""
         async with self._db.begin() as session:
             row = (
                 await session.execute(
@@ -164,8 +165,13 @@ class QueueManager:
                         """
                         update deliveries d set state = 'queued', reason = null, done_at = null, attempts = 0,
                                epoch = d.epoch + 1, not_before = null, reserved = 0,
-                               unsettled = d.sent_ids is not null
-                          from lanes l, mappings m
+                               sent_ids = case when not x.gone then d.sent_ids end,
+                               details = case when not x.gone then d.details end,
+                               unsettled = d.sent_ids is not null and not x.gone
+                          from lanes l, mappings m,
+                               (select exists (
+                                    select 1 from deliveries g join deliveries p using (mapping_id, post_id)
+                                     where p.id = :id and g.kind = 'delete' and g.state = 'sent') as gone) x
                          where d.id = :id and d.state in ('failed', 'held') and l.mapping_id = d.mapping_id
                            and m.id = d.mapping_id and m.state = 'active'
                         returning d.mapping_id, d.class, l.route, m.important

@@ -26,7 +26,8 @@ from forwarder.services.values import ChannelName, MappingView, Page, page_bound
 class Card:
     """A post that waits. ``parts`` is more than one for an album, whose ``text`` is its first caption; as the mapping's
     rules make it where they have ``changed`` it. ``sends`` says what happens at ``until`` where nobody answers.
-    ``stamp`` names the text that is shown."""
+    ``stamp`` names the source's text: that is what is approved, and rules may
+    change meanwhile."""
 
     delivery_id: int
     mapping: MappingView

@@ -130,7 +130,7 @@ def something(takeback: Takeback) -> Takeback:
     return takeback
 
 
-RECENT = """p.mapping_id = :mapping and p.state in ('sent', 'failed')
+RECENT = """p.mapping_id = :mapping and p.state in ('sent', 'failed', 'withdrawn')
                and p.done_at > clock_timestamp() - make_interval(mins => :minutes)"""
 
 

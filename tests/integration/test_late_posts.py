@@ -13,6 +13,7 @@ from forwarder.bot.keyboards import outage_answers
 from forwarder.bot.texts import Texts
 from forwarder.errors import InvalidRequest
 from forwarder.ingest import Ingest
+from forwarder.ingest.rows import stored_parts
 from forwarder.message import AccountKind, Deleted, SourceMessage
 from forwarder.models import Language
 from forwarder.services import lag
@@ -103,7 +104,7 @@ async def test_the_owner_is_asked_once_with_the_whole_count(core: House) -> None
     mapping = await core.mapping(created_by=51)
     await core.hear(old(1), old(2))
     await core.hear(old(3))
-    notices = NoticeService(core.db, [51])
+    notices = NoticeService(core.db, [51], stored_parts)
     assert await notices.due() == (), "the question waits for the rest of what is caught up"
     await core.run("update notices set not_before = clock_timestamp()")
     [notice] = await notices.due()

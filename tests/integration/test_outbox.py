@@ -477,7 +477,7 @@ async def test_the_end_of_an_accounts_wait_leaves_those_of_its_chats(core: House
         async with core.db.begin() as session:
             await outbox.note_wait(session, core.worker(), lane, "FLOOD_WAIT", "send", 30, whole=False)
     async with core.db.begin() as session:
-        await outbox.end_waits(session, core.worker())
+        await outbox.end_waits(session, core.worker(), 0.0)
     held = await core.run("select chat_id from flood_waits where until > clock_timestamp()")
     assert {row["chat_id"] for row in held} == {DIGEST, ARCHIVE}
 

@@ -321,7 +321,7 @@ async def test_the_account_is_told_its_shortest_window_for_its_beat(redis: Redis
     pace = pace_of(redis, account=[Window(2, 1.0)])
     await pace.reserve(BOT, ACCOUNT, CHAT, POST)
     beat = pace.beat(ACCOUNT)
-    beat.went(0.0, 2)
+    beat.answered(beat.went(0.0, 2), 0.0, well=True)
     assert 0.9 < beat.left(0.0, 1) < 1.1
 
 
@@ -382,7 +382,7 @@ async def test_the_look_is_left_to_a_chat_that_has_taken_posts_before(
 ) -> None:
     await clock.after(1.1)
     stranger = await suspicious.reserve(BOT, ACCOUNT, -77, POST)
-    assert (stranger.seconds, stranger.looks) == (pytest.approx(0.9, abs=0.01), False)
+    assert (stranger.seconds, stranger.looks) == (pytest.approx(2, abs=0.01), False)
     assert (await suspicious.reserve(BOT, ACCOUNT, CHAT, POST)).looks
     await clock.after(3.2)
     assert (await suspicious.reserve(BOT, ACCOUNT, -78, POST)).looks, "nobody else came"
@@ -393,7 +393,7 @@ async def test_a_call_that_went_through_ends_the_accounts_wait_and_not_the_chats
 ) -> None:
     await clock.after(1.1)
     assert (await suspicious.reserve(BOT, ACCOUNT, CHAT, POST)).looks
-    await suspicious.clear(ACCOUNT)
+    assert await suspicious.clear(ACCOUNT, 0.05)
     free = await suspicious.reserve(BOT, ACCOUNT, -77, POST)
     assert (free.seconds <= HORIZON, free.looks) == (True, False)
     assert await suspicious.waiting(ACCOUNT, OTHER) == pytest.approx(3600, abs=2)
@@ -408,31 +408,75 @@ async def test_what_a_chat_finds_that_may_never_have_taken_a_post_says_little(
     suspicious: Pace, clock: Simulated
 ) -> None:
     await clock.after(10)
-    for stranger in (-77, -78):
-        assert (await suspicious.reserve(BOT, ACCOUNT, stranger, POST)).looks
-        await met_again(suspicious, stranger, 3590)
-        await clock.after(2.1)
-        assert not (await suspicious.reserve(BOT, ACCOUNT, -79, POST)).looks
-        assert (await suspicious.reserve(BOT, ACCOUNT, CHAT, POST)).looks
-        await met_again(suspicious, stranger, 3590)
-        await clock.after(1000)
+    assert (await suspicious.reserve(BOT, ACCOUNT, -77, POST)).looks
+    await met_again(suspicious, -77, 3590)
+    await clock.after(5.1)
+    assert not (await suspicious.reserve(BOT, ACCOUNT, -79, POST)).looks
+    assert (await suspicious.reserve(BOT, ACCOUNT, CHAT, POST)).looks
+
+
+async def test_an_edit_shows_nothing_of_the_accounts_wait(suspicious: Pace, clock: Simulated) -> None:
+    await clock.after(10)
+    edit = await suspicious.reserve(BOT, ACCOUNT, CHAT, DeliveryKind.EDIT)
+    assert (edit.seconds > 1, edit.looks) == (True, False)
+    assert (await suspicious.reserve(BOT, ACCOUNT, CHAT, POST)).looks
+
+
+async def test_nobody_is_put_off_beyond_the_end_of_a_suspected_wait(
+    suspicious: Pace, clock: Simulated
+) -> None:
+    await clock.after(1500)
+    assert (await suspicious.reserve(BOT, ACCOUNT, -77, POST)).looks
+    await met_again(suspicious, -77, 2100)
+    await clock.after(2090)
+    assert (await suspicious.reserve(BOT, ACCOUNT, -78, POST)).seconds <= 10 + HORIZON
+    await clock.after(15)
+    assert (await suspicious.reserve(BOT, ACCOUNT, -79, POST)).seconds <= HORIZON
+
+
+async def test_a_wait_that_was_met_after_the_look_was_made_stands(suspicious: Pace, clock: Simulated) -> None:
+    await clock.after(1.1)
+    assert (await suspicious.reserve(BOT, ACCOUNT, CHAT, POST)).looks
+    await clock.after(0.5)
+    await suspicious.wait(ACCOUNT, 30, chat_id=None, delivery=POST)
+    assert not await suspicious.clear(ACCOUNT, 0.6)
+    assert await suspicious.waiting(ACCOUNT, -77) > 25
+
+
+async def test_a_look_that_finds_no_slot_is_left_to_another(redis: Redis, clock: Simulated) -> None:
+    limits = Limits((Window(100, 1.0),), (Window(1, 60.0),))
+    simulated = "redis.call('MGET', 'test:seconds', 'test:micro')"
+    pace = Pace(redis, bot=limits, user=limits, time=simulated, monotonic=lambda: clock.now)
+    await pace.reserve(BOT, ACCOUNT, OTHER, POST)
+    await clock.after(58)
+    await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    await clock.after(1)
+    await pace.wait(ACCOUNT, 3600, chat_id=-99, delivery=POST, suspected=True)
+    await clock.after(4)
+    full = await pace.reserve(BOT, ACCOUNT, CHAT, POST)
+    assert (full.seconds > 1, full.looks) == (True, False)
+    assert (await pace.reserve(BOT, ACCOUNT, OTHER, POST)).looks
 
 
 async def test_a_wait_that_is_the_accounts_is_looked_at_ever_more_rarely(
     suspicious: Pace, clock: Simulated
 ) -> None:
-    began, looks = clock.now, []
+    began, looks, held = clock.now, [], Place.NONE
     while clock.now < began + 3590:
-        await clock.after(0.5)
-        slot = await suspicious.reserve(BOT, ACCOUNT, CHAT, POST)
-        if slot.looks:
-            looks.append(clock.now - began)
-            await met_again(suspicious, CHAT, 3600 - (clock.now - began))
-            await suspicious._redis.hdel(f"pace:{ACCOUNT}:waits", f"{CHAT}:send")
+        slot = await suspicious.reserve(BOT, ACCOUNT, CHAT, POST, held=held)
+        if slot.seconds > HORIZON:
+            held = slot.taken
+            await clock.after(slot.seconds + 0.1)
+            continue
+        assert slot.looks
+        looks.append(clock.now - began)
+        await met_again(suspicious, CHAT, 3600 - (clock.now - began))
+        await suspicious._redis.hdel(f"pace:{ACCOUNT}:waits", f"{CHAT}:send")
+        held = Place.NONE
     assert 4 <= len(looks) <= 7
     assert looks == sorted(looks)
-    await clock.after(12)
-    assert not (await suspicious.reserve(BOT, ACCOUNT, CHAT, POST)).looks, "it is over"
+    await clock.after(60)
+    assert not (await suspicious.reserve(BOT, ACCOUNT, -77, POST)).looks, "it is over"
 
 
 async def test_a_long_wait_of_an_account_is_looked_at_after_redis_was_emptied(

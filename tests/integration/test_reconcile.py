@@ -180,6 +180,15 @@ async def test_what_waits_to_be_sent_is_read_again_however_old_it_is(core: House
     assert [row["text"] for row in texts] == ["in other words"]
 
 
+async def test_a_source_that_cannot_be_read_again_keeps_nobody_waiting(core: House) -> None:
+    here, mapping = await listening(core)
+    await core.mapping(OTHER)
+    await core.hear(post(1), post(1, chat=OTHER))
+    here.shelf.refused[OTHER] = TelegramError("CHANNEL_PRIVATE")
+    await here.reconciler().read_again()
+    assert await core.states(mapping) == [(1, "withdrawn")]
+
+
 async def test_of_a_long_queue_only_the_head_is_read_again(
     core: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -425,6 +425,44 @@ async def test_a_deletion_that_came_between_two_messages_is_done_though_the_seco
     assert [order.message_ids for order in sender.deletions] == [(500,)]
 
 
+async def test_a_post_skipped_between_its_two_messages_leaves_none_when_its_source_is_deleted(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, *SPLIT)
+    await core.hear(post(1, LONG.strip()))
+    sender = street.sender(BOT)
+    sender.before.extend([None, TelegramError("FLOOD_WAIT", code=420, seconds=5)])
+    await street.carrier(sender).carry(mapping)
+    await core.hear(Deleted(NEWS, (1,)))
+    service = MappingService(core.db)
+    await service.pause(mapping)
+    await service.resume(mapping, send=False)
+    await core.run("delete from flood_waits")
+    await street.redis.flushdb()
+    await street.carrier(sender).carry(mapping)
+    assert [order.message_ids for order in sender.deletions] == [(500,)]
+    assert await core.run("select 1 from deliveries where done_at is null") == []
+
+
+async def test_what_was_taken_back_after_its_first_message_is_sent_again_whole(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, *SPLIT)
+    await core.hear(post(1, LONG.strip()))
+    sender = street.sender(BOT)
+    sender.before.extend([None, TelegramError("Bad Request: something new", code=400)])
+    await street.carrier(sender).carry(mapping)
+    service = TakebackService(core.db)
+    await service.carry_out(await service.of_minutes(mapping, 5))
+    await street.carrier(sender).carry(mapping)
+    [row] = [row for row in await core.deliveries(mapping) if row["state"] == "failed"]
+    await street.queue.send_again(row["id"])
+    await street.carrier(sender).carry(mapping)
+    assert [texts and texts[0][:5] for texts in said(sender)][2:] == ["word ", "below"]
+
+
 async def test_what_failed_after_its_first_message_can_be_taken_back(core: House, street: Street) -> None:
     mapping = await core.mapping(by=BOT)
     await rules(core, mapping, *SPLIT)

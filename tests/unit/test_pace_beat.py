@@ -76,10 +76,13 @@ def test_what_is_under_way_takes_its_place_until_it_is_answered() -> None:
     assert steady.left(0.9, 1) > 0
     assert steady.left(2.0, 1) > 0
     steady.answered(calls[0], 0.9, well=True)
-    # Telegram had it at 0 at the earliest, and its way took 0.9 s.
+    assert steady.left(1.0, 1) == pytest.approx(0.9 + WINDOW - 1.0), "it may have been had as late as that"
     assert steady.left(2.0, 1) == 0
     assert steady.left(2.0, 2) > 0
-    assert steady.left(4.0, LIMIT) == 0, "what is never answered is given up"
+    assert steady.left(29.0, 2) > 0
+    assert steady.left(31.0, LIMIT) == 0, "what is never answered is given up"
+    steady.answered(calls[1], 31.0, well=True)
+    assert steady.left(31.5, LIMIT) > 0, "and counts when it is after all"
 
 
 def test_an_album_takes_a_place_for_each_part() -> None:
@@ -127,6 +130,15 @@ def test_it_knows_when_the_last_call_was_made_that_went_through() -> None:
     steady.answered(first, 2.6, well=True)
     steady.answered(third, 3.5, well=False)
     assert steady.since_through(5.0) == 3.0
+
+
+def test_it_knows_how_many_messages_one_window_has_taken_of_late() -> None:
+    steady = beat()
+    assert steady.proven(0.0) == 0
+    for n in range(40):
+        steady.answered(steady.went(n * 0.05, 1), n * 0.05 + 0.02, well=n % 2 == 0)
+    assert steady.proven(2.0) == 10
+    assert steady.proven(200.0) == 0
 
 
 def test_it_knows_how_many_messages_went_in_a_time() -> None:

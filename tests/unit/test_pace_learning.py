@@ -155,6 +155,17 @@ def test_calls_that_may_have_arrived_together_lower_the_pace_once_and_only_for_a
     assert again.share == lesson.share
 
 
+def test_a_window_that_has_taken_more_of_late_is_not_to_blame() -> None:
+    chat = Seen(1, 1.0, FULL, 1, 1.05)
+    account = Seen(30, 1.0, Lesson(0.5, 0.0), 10, 0.05, proven=15)
+    found = guess([chat, account], 2, now=60.0)
+    assert found is not None
+    assert found.place == 0
+    unproven = guess([chat, replace(account, proven=10)], 2, now=60.0)
+    assert unproven is not None
+    assert unproven.place == 1
+
+
 def test_a_measured_limit_counts_at_once_even_while_others_were_under_way() -> None:
     known = Seen(30, 1.0, Lesson(0.95, 5.0), 15, 0.02)
     found = guess([known], 1, now=5.5)

@@ -89,6 +89,6 @@ def card_text(texts: Texts, card: Card) -> Html:
             when=texts.when(card.posted_at),
         ),
         texts("review.until.send" if card.sends else "review.until.leave", when=texts.when(card.until)),
-        texts("review.changed") if card.changed else None,
+        texts("review.changed") if card.changed and card.text else None,
         texts("review.text", text=shortened(card.text, LONGEST_TEXT)) if card.text else None,
     )
