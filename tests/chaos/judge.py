@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from forwarder.demo.verdict import Expected, Seen, Verdict, Way, judge
+from forwarder.message import Route
 from forwarder.models import WhenUnsure
 from tests.chaos.town import Lane
 
@@ -45,8 +46,9 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A post that is doubled, or held, on the bot route. ``allowed`` by the mapping's setting and the facts."""
+    """A message too many, or a post that is held. ``allowed`` by the route, the mapping's setting and the facts."""
 
+    doubled: bool
     post: int
     source: int
     destination: int
@@ -64,11 +66,12 @@ class Finding:
 
     @property
     def good(self) -> bool:
-        """Nothing lost, nothing out of order, nothing doubled but what may be."""
+        """Nothing lost, nothing out of order, nothing doubled but what may be, each message too many by name."""
         counts = self.verdict.counts()
-        counts.pop("doubled")
+        unnamed = counts.pop("doubled") - sum(case.doubled for case in self.cases)
         return (
-            not any(counts.values())
+            unnamed <= 0
+            and not any(counts.values())
             and self.verdict.expected == self.verdict.delivered
             and all(case.allowed for case in self.cases)
         )
@@ -98,7 +101,7 @@ def find(
         for way in ways:
             own = [post for post in posts if post.source == way.source]
             waiting = [post for post in own if (way.source, post.messages[0].id, destination) in held]
-            cases += [_held_case(post, way, lanes[way]) for post in waiting]
+            cases += [_held_case(post, way, lanes[way], seen, sent, struck, times or {}) for post in waiting]
             cases += _doubled_cases(own, way, lanes[way], seen, sent, struck, times or {})
             judged = [post for post in own if post not in waiting]
             ours = {one.identity for post in judged for one in post.messages}
@@ -126,10 +129,22 @@ def _sum(posts: Sequence[Expected], lanes: Mapping[Way, Lane], verdicts: Sequenc
     return total
 
 
-def _held_case(post: Expected, way: Way, lane: Lane) -> Case:
-    allowed = lane.when_unsure is WhenUnsure.HOLD
-    why = "held for a person" if allowed else "held, though the mapping says to send again"
-    return Case(post.number, way.source, way.destination, lane.when_unsure.value, allowed, why)
+def _held_case(
+    post: Expected,
+    way: Way,
+    lane: Lane,
+    seen: Sequence[Seen],
+    sent: Sequence[Sent],
+    struck: Sequence[Span],
+    times: Mapping[tuple[int, int], datetime],
+) -> Case:
+    allowed, why = lane.when_unsure is WhenUnsure.HOLD, "held for a person"
+    if not allowed:
+        why = "held, though the mapping says to send again"
+    elif there := [one for one in seen if one.identity == post.messages[0].identity]:
+        allowed, known = _unknowable(there[0], sent, struck, times)
+        why = f"held for a person, and it is there: {known}"
+    return Case(False, post.number, way.source, way.destination, lane.when_unsure.value, allowed, why)
 
 
 def _doubled_cases(
@@ -145,13 +160,14 @@ def _doubled_cases(
     for one in seen:
         copies[one.identity].append(one)
     cases = []
-    for post in posts:
-        there = copies.get(post.messages[0].identity, [])
-        for first in there[:-1]:
+    for post, message in ((post, message) for post in posts for message in post.messages):
+        for first in copies.get(message.identity, [])[:-1]:
             unknowable, why = _unknowable(first, sent, struck, times)
-            allowed = unknowable and lane.when_unsure is WhenUnsure.AGAIN
+            may_be = lane.route is Route.BOT and lane.when_unsure is WhenUnsure.AGAIN
+            allowed = unknowable and may_be
             cases.append(
                 Case(
+                    True,
                     post.number,
                     way.source,
                     way.destination,

@@ -122,5 +122,7 @@ def _trouble(at: float, kind: Kind, chance: random.Random) -> Trouble:
 
 
 def _length(chance: random.Random) -> float:
-    """Seconds to stand still: shorter than a lease, about as long, or much longer."""
-    return chance.choice((chance.uniform(1, 6), chance.uniform(8, 14), chance.uniform(18, 28)))
+    """Seconds to stand still: shorter than a lease, about as long, much longer, or for longer than it takes until what
+    is not found counts as not sent."""
+    lengths = (chance.uniform(1, 6), chance.uniform(8, 14), chance.uniform(18, 28), chance.uniform(45, 60))
+    return chance.choices(lengths, (3, 3, 3, 1))[0]

@@ -6,12 +6,11 @@ import asyncio
 import json
 import shutil
 import tempfile
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +124,11 @@ async def _everything(
 
 
 async def _settled(house: House, play: Play, mappings: dict[int, town.Lane], mischief: Mischief) -> Settled:
-    """The first good verdict, else the one when the patience is at its end."""
-    began = time.monotonic()
+    """The first good verdict, else the one when the patience is at its end; it begins with the last trouble's end."""
+    last = max((done.ended or done.began for done in mischief.done), default=datetime.now(UTC))
     while True:
-        found = await _look(house, play, mappings, mischief, time.monotonic() - began)
+        after = (datetime.now(UTC) - last).total_seconds()
+        found = await _look(house, play, mappings, mischief, after)
         if (found.good and await _idle(house.db)) or found.after + LOOK_EVERY > SETTLE_SECONDS:
             return found
         await asyncio.sleep(LOOK_EVERY)
@@ -167,7 +167,7 @@ async def _sent_by_bot(house: House) -> list[Sent]:
 
 async def _times(house: House) -> dict[tuple[int, int], datetime]:
     times = {}
-    for chat in town.BOT_DESTINATIONS:
+    for chat in town.DESTINATIONS:
         exported = await house.telegram.control.history(house.telegram.chats[chat.key])
         for message in (*exported["messages"], *exported["deleted"]):
             times[message["chat"], message["id"]] = datetime.fromisoformat(message["at"])

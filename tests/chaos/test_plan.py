@@ -77,6 +77,29 @@ def test_a_doubled_post_is_good_only_where_nobody_could_know_and_the_mapping_sen
     assert [case.post for case in found(doubled).cases] == [1]
 
 
+def test_a_later_part_of_an_album_that_is_doubled_is_no_less_doubled() -> None:
+    parts = (Seen(SOURCE, 1, "photo:1", "a", "g"), Seen(SOURCE, 2, "photo:2", "", "g"))
+    there = [Seen(DESTINATION, 100, "photo:1", "a", "h"), Seen(DESTINATION, 101, "photo:2", "", "h")]
+    again = Seen(DESTINATION, 102, "photo:2", "")
+    lane = Lane("source", "destination", Mode.COPY, Route.BOT, WhenUnsure.AGAIN)
+
+    def judged(world: list[Seen]) -> Finding:
+        times = {(one.chat, one.id): NOON for one in world}
+        return find([Expected(1, SOURCE, parts)], {WAY: lane}, {DESTINATION: world}, times=times)
+
+    assert judged(there).good
+    assert not judged([*there, again]).good
+    assert [case.post for case in judged([*there, again]).cases] == [1]
+
+
+def test_on_the_user_route_no_double_is_good_and_each_is_named() -> None:
+    there, blind = copies(1, 1, 2, 3), [Span(THEN, THEN, blind=True)]
+    lane = Lane("source", "destination", Mode.COPY, Route.USER, WhenUnsure.AGAIN)
+    times = {(one.chat, one.id): NOON + timedelta(minutes=one.id) for one in there}
+    finding = find(posts(3), {WAY: lane}, {DESTINATION: there}, struck=blind, times=times)
+    assert (finding.good, [(case.post, case.allowed) for case in finding.cases]) == (False, [(1, False)])
+
+
 def test_a_blindness_at_another_time_excuses_nothing() -> None:
     late = THEN + timedelta(minutes=10)
     assert not found(copies(1, 1, 2, 3), answered=False, struck=[Span(late, late, blind=True)]).good
@@ -85,5 +108,8 @@ def test_a_blindness_at_another_time_excuses_nothing() -> None:
 def test_a_post_that_is_held_openly_is_not_lost_but_only_where_the_mapping_holds() -> None:
     held = {(SOURCE, 2, DESTINATION)}
     assert found(copies(1, 3), WhenUnsure.HOLD, held=held).good
-    assert found(copies(1, 2, 3), WhenUnsure.HOLD, held=held).good, "it may be there: that is why it is held"
+    blind = [Span(NOON + timedelta(minutes=101), NOON + timedelta(minutes=101), blind=True)]
+    there = found(copies(1, 2, 3), WhenUnsure.HOLD, held=held, answered=False, struck=blind)
+    assert there.good, "it may be there: that is why it is held"
+    assert not found(copies(1, 2, 3), WhenUnsure.HOLD, held=held).good, "it could have been looked up"
     assert not found(copies(1, 3), WhenUnsure.AGAIN, held=held).good
