@@ -1,6 +1,7 @@
 """At which pace posts go where Telegram limits, for what the limits allow.
 
-``steady``: a backlog over many chats, for ten minutes. ``lower``: Telegram allows half of what the pace believes.
+``steady``: a backlog over many chats, for ten minutes, by the bot. ``user``: the same by the user account, whose pace
+is set to what this Telegram allows it. ``lower``: Telegram allows the bot half of what the pace believes.
 ``crowd``: 50 lanes, of which 40 wait, and room for two sends at once.
 """
 
@@ -11,6 +12,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks.contest import announce
 from benchmarks.measure import Figures, Wishes
@@ -24,7 +26,15 @@ LOOK = 10.0
 CHATS = 120
 """20 a minute in each are more than the bot's 30 a second: the account's limit is the one that counts."""
 PER_SECOND = 30.0
+BY_USER = 200 / 60
+"""What the local Telegram lets a user account send in a second, over a minute."""
+AS_ALLOWED = {"PACE_USER_ACCOUNT": "30/1s,200/60s", "PACE_USER_CHAT": "60/60s"}
 LOWER = 0.5
+BACKLOGS = (
+    ("steady", CHATS, PER_SECOND, 1.0),
+    ("user", 0, BY_USER, 1.0),
+    ("lower", CHATS, PER_SECOND * LOWER, LOWER),
+)
 ENOUGH = 0.85
 CROWD, WAITING, AT_ONCE = 50, 40, 2
 EACH = 500
@@ -34,11 +44,12 @@ HOLD_SECONDS = 3600
 async def run(wishes: Wishes) -> Figures:
     figures = Figures({}, to_reach=TO_REACH)
     seconds = wishes.seconds or SECONDS
-    for scale, name in ((1.0, "steady"), (LOWER, "lower")):
-        async with town(Plan(CHATS, by_bot=CHATS, limits=True, given=PACED)) as place:
+    for name, by_bot, allowed, scale in BACKLOGS:
+        given = PACED if by_bot else {**PACED, **AS_ALLOWED}
+        async with town(Plan(CHATS, by_bot=by_bot, limits=True, given=given)) as place:
             await place.telegram.control.call("limits", scale=scale)
-            paced = await backlog(place, seconds, PER_SECOND * scale)
-            (add_steady if name == "steady" else add_lower)(figures, paced)
+            paced = await backlog(place, seconds, allowed)
+            (add_lower if name == "lower" else partial(add_steady, name=name))(figures, paced)
             announce("limits", 0, name, f"{paced.share(paced.warm) * 100:.1f} % of what the limits allow")
     for by_bot, name in ((0, "chats wait"), (WAITING, "account waits")):
         given = {**FREE, "MAX_CONCURRENT_FORWARDS": str(AT_ONCE)}
@@ -50,6 +61,8 @@ async def run(wishes: Wishes) -> Figures:
 TO_REACH = {
     "steady: of what is allowed": "at least 95",
     "steady: waits after warm-up": "0",
+    "user: of what is allowed": "at least 95",
+    "user: waits after warm-up": "0",
     "lower: waits until 85 %": "at most 6",
     "lower: waits after that": "at most 1 in ten minutes",
     "crowd, chats wait": "at least 95",
@@ -89,7 +102,7 @@ class Paced:
 async def backlog(place: Town, seconds: float, allowed: float) -> Paced:
     """More posts than the limits let through in ``seconds``, and what came of them."""
     side, began = place.side(OURS), time.time()
-    await post(place, side, int(seconds * PER_SECOND * 1.1) + CHATS)
+    await post(place, side, int(seconds * allowed * 1.1) + 10 * CHATS)
     first = time.time() - began
     await asyncio.sleep(seconds)
     control = place.telegram.control
@@ -99,9 +112,9 @@ async def backlog(place: Town, seconds: float, allowed: float) -> Paced:
     return Paced(times, waits, seconds, allowed)
 
 
-def add_steady(figures: Figures, paced: Paced) -> None:
-    figures.add("steady: of what is allowed", paced.share(paced.warm) * 100, "%")
-    figures.add("steady: waits after warm-up", paced.waits_in(paced.warm, paced.seconds), "waits")
+def add_steady(figures: Figures, paced: Paced, name: str = "steady") -> None:
+    figures.add(f"{name}: of what is allowed", paced.share(paced.warm) * 100, "%")
+    figures.add(f"{name}: waits after warm-up", paced.waits_in(paced.warm, paced.seconds), "waits")
 
 
 def add_lower(figures: Figures, paced: Paced) -> None:

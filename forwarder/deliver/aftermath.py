@@ -181,7 +181,7 @@ class Aftermath:
     ) -> None:
         seconds = called.result.wait or decision.seconds
         try:
-            refusal = await self._refusal(lane, job, name, decision, seconds, called.made)
+            refusal = await self._refusal(lane, job, name, decision, called.made)
         except (RedisError, OSError):
             refusal = None
         whole = await outbox.note_wait(
@@ -214,7 +214,7 @@ class Aftermath:
         log.info("telegram_asked_to_wait", name=name, seconds=round(seconds, 1), whole_account=whole)
 
     async def _refusal(
-        self, lane: LaneHeld, job: Job, name: str, decision: Decision, seconds: float, made: float | None
+        self, lane: LaneHeld, job: Job, name: str, decision: Decision, made: float | None
     ) -> Refusal | None:
         """What the wait teaches of the pace; None for a slow mode, which is the chat's own, and a transfer's speed."""
         if decision.scope is Scope.CHAT or name.upper().startswith("FLOOD_PREMIUM"):
@@ -224,7 +224,7 @@ class Aftermath:
             self._worker.account_id,
             lane.destination,
             job.kind,
-            seconds,
+            decision.seconds,
             messages=max(1, len(job.message_ids)),
             made=made,
         )

@@ -41,11 +41,13 @@ AGAIN = 0.01
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """When it was made, and when it was answered: None while it is under way. Telegram had it at some time between."""
+    """When it was made, and when it was answered: None while it is under way. Telegram had it at some time between.
+    ``well``: it brought a post."""
 
     made: float
     messages: int
     answered: float | None = None
+    well: bool = False
 
 
 class Beat:
@@ -107,7 +109,7 @@ class Beat:
 
     def answered(self, call: Call, now: float, *, well: bool) -> None:
         """A call was answered, or not made after all; ``well``: it brought a post."""
-        call.answered = now
+        call.answered, call.well = now, well
         self._under_way.pop(call, None)
         self._answers.extend([now] * call.messages)
         if well:
@@ -134,9 +136,11 @@ class Beat:
         if took >= self._proof or now - self._proven_at >= PROVEN_FOR:
             self._proof, self._proven_at = took, now
 
-    def went_in(self, begin: float, end: float) -> int:
-        """How many messages this process's calls carried after ``begin`` and until ``end``."""
-        return sum(begin < call.made <= end for call in self._calls)
+    def went_in(self, begin: float, end: float, *, well: bool) -> int:
+        """How many messages were in this process's calls that were made after ``begin`` and until ``end``, and were
+        answered ``well``, or were answered otherwise."""
+        answered = (call for call in self._calls if call.answered is not None and call.well is well)
+        return sum(begin < call.made <= end for call in answered)
 
     def full(self, begin: float, messages: int) -> bool:
         """Whether what Telegram may have had of this process since then, without a refused call of ``messages``, fills

@@ -228,8 +228,8 @@ class Pace:
         """What a call with so many ``messages`` met that was ``made`` then (by ``monotonic``; None for now), and was
         refused with a wait of ``asked`` seconds. Calls that were long under way may have arrived with it.
 
-        Slots say when calls were to go; where they went later than that, this process's own calls in the window
-        before the refused one are nearer to what Telegram has taken.
+        Slots say when calls were to go; where they went later than that, those of this process's calls in the window
+        before the refused one that brought their posts are nearer to what Telegram has taken.
         """
         family = family_of(delivery)
         chat, account = self._windows(kind, delivery)
@@ -249,8 +249,12 @@ class Pace:
             if beat.full(made - window.seconds, messages):
                 seen[place] = replace(seen[place], used=window.limit, bunched=True, proven=proven)
             else:
-                went = beat.went_in(made - window.seconds, made) - messages
-                seen[place] = replace(seen[place], used=max(seen[place].used, went), proven=proven)
+                taken, others = (
+                    beat.went_in(made - window.seconds, made, well=well) for well in (True, False)
+                )
+                # Slots of other refused calls are in the log still.
+                used = max(taken, seen[place].used - max(0, others - messages))
+                seen[place] = replace(seen[place], used=used, proven=proven)
         return Refusal(
             float(now),
             asked,

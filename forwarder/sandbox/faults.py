@@ -95,8 +95,8 @@ class FaultRule:
             raise BadRule(f'"{self.action}" is for pushes; set the moment to "push".')
         if self.action in ("error", "http") and self.moment == "push":
             raise BadRule(f'"{self.action}" is for calls; set the moment to "before" or "after".')
-        if self.action == "odd" and self.moment != "after":
-            raise BadRule('"odd" concerns the answer; set the moment to "after".')
+        if self.action == "odd" and self.moment == "before":
+            raise BadRule('"odd" concerns an answer or a push; set the moment to "after" or "push".')
         if not 0 <= self.probability <= 1:
             raise BadRule("A probability lies between 0 and 1.")
 

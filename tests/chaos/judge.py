@@ -160,7 +160,7 @@ def _doubled_cases(
     for one in seen:
         copies[one.identity].append(one)
     cases = []
-    for post, message in ((post, message) for post in posts for message in post.messages):
+    for post, message in ((one, message) for one in posts for message in one.messages):
         for first in copies.get(message.identity, [])[:-1]:
             unknowable, why = _unknowable(first, sent, struck, times)
             may_be = lane.route is Route.BOT and lane.when_unsure is WhenUnsure.AGAIN

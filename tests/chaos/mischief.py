@@ -19,6 +19,7 @@ Say = Callable[[str], None]
 
 PUSHES = {
     Kind.DOUBLED: "double", Kind.REORDERED: "swap", Kind.WITHHELD: "drop", Kind.DELAYED: "delay",
+    Kind.UNDECODABLE: "odd",
 }  # fmt: skip
 CALLS: dict[Kind, dict[str, object]] = {
     Kind.CUT_BEFORE: {"action": "cut", "moment": "before"},

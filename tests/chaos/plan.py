@@ -41,6 +41,7 @@ class Kind(StrEnum):
     REORDERED = "updates reordered"
     WITHHELD = "updates withheld"
     DELAYED = "updates late"
+    UNDECODABLE = "updates of a layer that the client has not got"
 
 
 WEIGHTS = {
@@ -48,6 +49,7 @@ WEIGHTS = {
     Kind.CONNECTIONS_CUT: 4, Kind.CUT_BEFORE: 4, Kind.CUT_AFTER: 8, Kind.ANSWER_LOST: 6, Kind.CALL_LOST: 4,
     Kind.SERVER_ERROR: 4, Kind.SERVER_ERROR_AFTER: 4, Kind.SLOW_CALL: 4, Kind.SLOW_ANSWER: 4,
     Kind.FLOOD_WAIT: 4, Kind.SLOW_MODE: 3, Kind.DOUBLED: 4, Kind.REORDERED: 4, Kind.WITHHELD: 5, Kind.DELAYED: 3,
+    Kind.UNDECODABLE: 3,
 }  # fmt: skip
 EVERY = 2.4
 """Seconds between two troubles, on average."""
@@ -110,7 +112,7 @@ def _trouble(at: float, kind: Kind, chance: random.Random) -> Trouble:
         case Kind.FLOOD_WAIT | Kind.SLOW_MODE:
             method = chance.choice((*USER_SENDS, *BOT_SENDS))
             return Trouble(at, kind, method, float(chance.randint(1, 12)))
-        case Kind.DOUBLED | Kind.REORDERED | Kind.WITHHELD:
+        case Kind.DOUBLED | Kind.REORDERED | Kind.WITHHELD | Kind.UNDECODABLE:
             return Trouble(at, kind, times=chance.randint(1, 8))
         case Kind.SLOW_CALL | Kind.SLOW_ANSWER:
             # Longer than a lease, and than a client waits; but what begins is over before absence proves anything.

@@ -228,10 +228,6 @@ async def test_a_post_to_many_chats_takes_what_the_limit_takes_though_its_rows_a
     assert max(at for at, _ in street.server.accepted) - begin <= 19 * 1.05 + 1.5
 
 
-BOT_SETTING = (ACCOUNT_WINDOWS, CHAT_WINDOWS)
-USER_SETTING = ([Window(20, 1.0), Window(180, 60.0)], CHAT_WINDOWS)
-
-
 async def test_live_posts_stay_quick_while_bulk_fills_four_fifths_of_the_pace(redis: Redis) -> None:
     lanes = [Lane(-chat, bulk=True) for chat in range(1, 41)]
     wide = [Window(100, 1.0)]

@@ -141,8 +141,16 @@ def test_it_knows_how_many_messages_one_window_has_taken_of_late() -> None:
     assert steady.proven(200.0) == 0
 
 
-def test_it_knows_how_many_messages_went_in_a_time() -> None:
+def test_it_knows_how_many_messages_were_taken_and_refused_in_a_time() -> None:
     steady = beat()
-    for at, messages in ((0.5, 1), (1.0, 2), (1.5, 1), (2.5, 1)):
-        steady.went(at, messages)
-    assert steady.went_in(0.5, 1.5) == 3
+    for at, messages, well in (
+        (0.5, 1, True),
+        (1.0, 2, True),
+        (1.4, 5, False),
+        (1.5, 1, True),
+        (2.5, 1, True),
+    ):
+        steady.answered(steady.went(at, messages), at, well=well)
+    steady.went(1.5, 7)
+    assert steady.went_in(0.5, 1.5, well=True) == 3
+    assert steady.went_in(0.5, 1.5, well=False) == 5

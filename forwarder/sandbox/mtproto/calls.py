@@ -14,6 +14,7 @@ from telethon.tl import functions, types
 from forwarder.sandbox.gate import GO, Call, Gate, Order
 from forwarder.sandbox.world import TelegramError
 
+from .envelope import of_no_layer
 from .rpc import Caller, Method, find
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ _WRAPPERS = (
     functions.InvokeWithTakeoutRequest,
 )
 _TRUE, _FALSE, _VECTOR = 0x997275B5, 0xBC799737, 0x1CB5C415
-_NO_CONSTRUCTOR = 0x0DD0DD0D
 
 
 class Calls:
@@ -185,7 +185,7 @@ class Calls:
         elif order.error is not None:
             self._refuse(caller.connection, msg_id, order.error)
         elif not order.drop:
-            caller.connection.answer(msg_id, _odd(body) if order.odd else body, caller.seen)
+            caller.connection.answer(msg_id, of_no_layer(body) if order.odd else body, caller.seen)
 
     async def _answer_later(self, order: Order, caller: Caller, msg_id: int, body: bytes) -> None:
         await asyncio.sleep(order.delay)
@@ -203,11 +203,6 @@ class Calls:
         task: asyncio.Task[None] = self._door.loop.create_task(work)
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
-
-
-def _odd(body: bytes) -> bytes:
-    """The answer under a constructor that no layer of a client has."""
-    return struct.pack("<I", _NO_CONSTRUCTOR) + body[4:]
 
 
 def _encoded(result: Any) -> bytes:

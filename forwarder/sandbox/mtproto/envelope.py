@@ -15,6 +15,7 @@ from telethon.extensions import BinaryReader
 CONTAINER = 0x73F1F8DC
 GZIP = 0x3072CFA1
 RPC_RESULT = 0xF35C6D01
+_NO_CONSTRUCTOR = 0x0DD0DD0D
 _MAX_UNPACKED = 32 * 1024 * 1024
 
 
@@ -68,3 +69,8 @@ def container(messages: list[Inner]) -> bytes:
 def rpc_result(request_id: int, body: bytes) -> bytes:
     """The answer to one request."""
     return struct.pack("<Iq", RPC_RESULT, request_id) + body
+
+
+def of_no_layer(body: bytes) -> bytes:
+    """An object under a constructor that no layer of a client has."""
+    return struct.pack("<I", _NO_CONSTRUCTOR) + body[4:]

@@ -28,6 +28,7 @@ from forwarder.sandbox.world.events import (
     NewMessage,
 )
 
+from .envelope import of_no_layer
 from .tl.messages import Sight
 from .tl.updates import heard, write_box_event, write_callback, write_random_ids, write_updates
 
@@ -157,6 +158,10 @@ class Pushes:
                 self._after(order.delay, account, targets, [event])
             elif order.swap:
                 self._hold(account, targets, event)
+            elif order.odd:
+                body, seen = self._encoded(account, [event])
+                for target in targets:
+                    target.push(of_no_layer(body), seen)
             else:
                 self._send(account, targets, [event])
                 if order.double:

@@ -101,6 +101,18 @@ async def test_an_update_that_cannot_be_read_is_kept_raw_and_its_post_is_read_ag
     assert b"odd" in kept["raw"]
 
 
+async def test_a_post_whose_push_telethon_cannot_decode_is_found_and_holds_up_nobody(
+    town: Town, core: House
+) -> None:
+    first = town.post("first")
+    mapping = await core.mapping(town.source, town.target, start_after=first - 1)
+    async with ingest(town, core):
+        await arrived(core, mapping, [first])
+        town.fault(FaultRule("odd", "push", account=town.user, chat=town.source, method="new_message"))
+        odd, last = town.post("of a newer layer"), town.post("last")
+        await arrived(core, mapping, [first, odd, last])
+
+
 async def parts(core: House) -> list[list[int]]:
     """The ids of each post's messages, in source order."""
     rows = await core.run(
