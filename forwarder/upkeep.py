@@ -24,6 +24,10 @@ does it."""
 
 BATCH = 5000
 
+FREE_KEYS = """until < clock_timestamp() and not exists (
+    select 1 from deliveries d where d.id = delivery_id and d.done_at is null)"""
+"""A post that waits for longer than its mapping's window keeps its place."""
+
 
 class Upkeep:
     def __init__(
@@ -77,7 +81,7 @@ class Upkeep:
                 "copies",
                 f"created_at < clock_timestamp() - interval '{max(days, retention.COPIES_DAYS)} days'",
             ),
-            ("fingerprints", "until < clock_timestamp()"),
+            ("fingerprints", FREE_KEYS),
             ("flood_waits", "until < clock_timestamp() - interval '30 days'"),
             ("account_requests", "asked_at < clock_timestamp() - interval '1 day'"),
             # By then every window has long recovered.

@@ -296,7 +296,8 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
                   from fingerprints where delivery_id = :first order by key, until desc
                 on conflict (scope, topic, key) do update
                    set delivery_id = excluded.delivery_id, source_id = excluded.source_id, until = excluded.until
-                 where f.delivery_id = :first or f.until < clock_timestamp()
+                 where f.delivery_id = :first or (f.until < clock_timestamp() and not exists (
+                           select 1 from deliveries o where o.id = f.delivery_id and o.done_at is null))
                 """
             ),
             {

@@ -10,7 +10,7 @@ from forwarder.rules.problems import PROBLEMS, wrong
 from forwarder.rules.read_conditions import CONDITIONS
 from forwarder.rules.read_verbs import VERBS
 from forwarder.rules.rewriting import button_of, new_parts, rewrite_of
-from forwarder.rules.ruleset import NO_RULES, Rule, Rules, check_rule, parse, read_json, to_json
+from forwarder.rules.ruleset import NO_RULES, Rule, Rules, check_rule, check_times, parse, read_json, to_json
 from forwarder.rules.when import Counters, Decision, Hold, NotBefore, Now, Withdraw, when
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Withdraw",
     "button_of",
     "check_rule",
+    "check_times",
     "content_hash",
     "decide",
     "linked_posts",

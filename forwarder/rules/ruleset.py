@@ -90,7 +90,7 @@ def parse(written: object, revision: int = 1) -> Rules:
     )
     _check_together(rules)
     found = Rules(rules, revision)
-    _check_times(found)
+    check_times(found)
     return found
 
 
@@ -141,7 +141,7 @@ def _check_together(rules: Sequence[Rule]) -> None:
                 seen[type(action)] = place
 
 
-def _check_times(rules: Rules) -> None:
+def check_times(rules: Rules) -> None:
     """Refuses quiet hours and days that together leave no time at all."""
     start = datetime(2026, 1, 5, tzinfo=UTC)
     times = When(quiet=rules.when.quiet, days=rules.when.days)

@@ -1,9 +1,10 @@
 """Deduplication: a destination gets the same content once within a window.
 
 Two posts are the same when they have the same origin (one is a forward of the other, or both of a third)
-or the same normalised text with the same media. The first delivery to reserve a key keeps it until the
-window ends; a later one from another source (from any source, where the mapping says ``all``) becomes its
-``duplicate``. When the first ends without being sent, the outbox hands its keys to the first duplicate.
+or the same normalised text with the same media. The first delivery to reserve a key keeps it while it waits, and until
+the window ends that begins when it is sent; a later one from another source (from any source, where the mapping says
+``all``) becomes its ``duplicate``. When the first ends without being sent, the outbox hands its keys to the first
+duplicate.
 
 The very same post is brought to one place once whatever the mappings say: two mappings of one source, for all of it
 and for a topic of it, are no wish to have it twice.
@@ -150,17 +151,13 @@ class DeduplicationService:
                 text("delete from fingerprints where delivery_id = any(:ids)"), {"ids": list(delivery_ids)}
             )
 
-    async def forget_old(self, session: AsyncSession) -> int:
-        """Drop keys whose window has ended; answer how many."""
-        result = await session.execute(text("delete from fingerprints where until < clock_timestamp()"))
-        return int(result.rowcount or 0)  # type: ignore[attr-defined]
-
 
 # What somebody has already is only locked, so that it is neither handed on nor given up before the duplicate's row is
 # there (a write would move the row, and cost more the more is remembered). The first of several candidates for one key
 # within this call is the one with the lowest delivery id: the sort above and "distinct on" see to it. A key whose
-# window has ended is free. What another transaction is reserving at this moment is waited for, and written as it is,
-# because only a row that is written is returned.
+# window has ended is free, but for one of a delivery that still waits: its window begins when it is sent. What another
+# transaction is reserving at this moment is waited for, and written as it is, because only a row that is written is
+# returned.
 RESERVE = text(
     """
     with wanted as (
@@ -172,7 +169,9 @@ RESERVE = text(
           from (select distinct scope, topic, digest from wanted order by scope, topic, digest) w
          cross join lateral (
             select scope, topic, key, delivery_id, source_id from fingerprints
-             where scope = w.scope and topic = w.topic and key = w.digest and until >= statement_timestamp()
+             where scope = w.scope and topic = w.topic and key = w.digest
+               and (until >= statement_timestamp() or exists (
+                    select 1 from deliveries d where d.id = delivery_id and d.done_at is null))
                for key share) f
     ), reserved as (
         insert into fingerprints as f (scope, topic, key, source_id, delivery_id, until)
@@ -186,7 +185,8 @@ RESERVE = text(
                select case when free then excluded.source_id else f.source_id end,
                       case when free then excluded.delivery_id else f.delivery_id end,
                       case when free then excluded.until else f.until end
-                 from (select f.until < statement_timestamp() as free) as x)
+                 from (select f.until < statement_timestamp() and not exists (
+                           select 1 from deliveries d where d.id = f.delivery_id and d.done_at is null) as free) as x)
         returning scope, topic, key, delivery_id, source_id
     )
     select r.*, (select d.post_id from deliveries d where d.id = r.delivery_id) as post_id

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,6 +32,11 @@ from forwarder.rules.when import AtMost, Review, moment
 from forwarder.services import reviewing
 from forwarder.services.kept_rules import kept_rules, read_kept
 from forwarder.services.rule_context import SourceNamed, context_of
+
+log = structlog.get_logger(__name__)
+
+BY_TIME = frozenset({"review", "delay", "quiet", "days", "at_most"})
+"""Verbs that say when."""
 
 Parts = Sequence[SourceMessage]
 Asked = tuple[int, int]
@@ -100,7 +106,11 @@ async def going(
         put_off = waiting(rules, parts[0].date, kept.now, sent + before, word)
         if put_off is not None:
             return Going(before, put_off)
-        rewrite = rewrite_of(outcome, kind)
+        try:
+            rewrite = rewrite_of(outcome, kind)
+        except Exception:
+            log.exception("rule_broken")
+            return Going(before, broken(rules, outcome.by))
         if rewrite is None:
             continue
         if way_of(lane.mode, rewrite, copy_allowed=lane.copy_fallback) is None:
@@ -175,12 +185,21 @@ def ruling(rules: Rules, parts: Parts, context: Context) -> Passed | Result:
     return outcome
 
 
+def broken(rules: Rules, names: Collection[str]) -> Result:
+    """What becomes of a post on which rules stumble that are asked together: it fails by their names."""
+    return Result(State.FAILED, "rule_failed", by=RuledBy(", ".join(names), (), rules.revision))
+
+
 def waiting(
     rules: Rules, posted: datetime, now: datetime, sent: int, word: reviewing.Standing
 ) -> Result | None:
     """What the rules of time make of a post, ``sent`` posts of the mapping having gone today; None where it goes."""
     counters = Counters(lambda start, end: sent if start <= now < end else 0, word.approved, word.asked)
-    decision = when(rules.when, now, posted, counters)
+    try:
+        decision = when(rules.when, now, posted, counters)
+    except Exception:
+        log.exception("rule_broken")
+        return broken(rules, [rule.label for rule in rules.rules if rule.verb in BY_TIME])
     if isinstance(decision, Hold):
         return Result(State.HELD, reviewing.REVIEW, wait=(decision.expires - now).total_seconds())
     if isinstance(decision, NotBefore):

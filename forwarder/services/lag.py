@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.models import CLASS_ORDER
 from forwarder.outbox import Due, ended_without_success
+from forwarder.services.rules import TIMES
 
 BATCH = 500
 
@@ -20,8 +21,8 @@ SKIPPERS = text(
     """
 )
 
-# The oldest wait in front: a mapping whose head is young enough costs one look. Bulk posts are old by nature, and
-# what may have been sent already is not withdrawn.
+# The oldest wait in front: a mapping whose head is young enough costs one look. Bulk posts are old by nature, what
+# waits by a rule of time is wanted later, and what may have been sent already is not withdrawn.
 SKIP_OLD = text(
     """
     update deliveries d set state = 'withdrawn', reason = 'too_old', done_at = clock_timestamp(),
@@ -32,7 +33,7 @@ SKIP_OLD = text(
          where q.mapping_id = m.id and q.done_at is null and q.class = :live and q.kind = 'post'
          order by q.position, q.id limit :batch) oldest
      where m.id = any(:mappings) and d.id = oldest.id
-       and d.state = 'queued' and not d.unsettled
+       and d.state = 'queued' and not d.unsettled and (d.reason is null or d.reason <> all(:times))
        and (select min(x.date) from messages x where x.post_id = d.post_id)
            < clock_timestamp() - make_interval(hours => m.skip_hours)
     returning d.id
@@ -79,7 +80,7 @@ async def skip_old(session: AsyncSession) -> tuple[int, list[Due]]:
     mappings = list(await session.scalars(SKIPPERS))
     if not mappings:
         return 0, []
-    values = {"mappings": mappings, "live": CLASS_ORDER["live"], "batch": BATCH}
+    values = {"mappings": mappings, "live": CLASS_ORDER["live"], "batch": BATCH, "times": list(TIMES)}
     gone = list(await session.scalars(SKIP_OLD, values))
     return len(gone), await ended_without_success(session, gone) if gone else []
 

@@ -15,10 +15,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Database
-from forwarder.errors import NotFound
+from forwarder.errors import InvalidRequest, NotFound
 from forwarder.models import ChannelList, Mapping
-from forwarder.rules import Rules, parse, to_json, wrong
+from forwarder.rules import Rules, check_times, parse, to_json, wrong
 from forwarder.services import audit, mapping_checks, mapping_rows, reviewing
+from forwarder.services.kept_rules import kept_rules, read_kept
 
 TIMES = frozenset({"delay", "quiet", "days", "at_most"})
 """Verbs that put posts off; also the reasons of posts that wait for them."""
@@ -124,8 +125,21 @@ class RuleService:
             )
             changed = list(await session.scalars(RAISE_REVISIONS, {"list": owner.number}))
         await session.flush()
+        await check_joined_times(session, changed)
         await session.execute(ASK_AGAIN, {"mappings": changed, "times": list(TIMES)})
         await reviewing.ask_again(session, changed)
+
+
+async def check_joined_times(session: AsyncSession, mapping_ids: Sequence[int]) -> None:
+    """A list's quiet hours and days and the mapping's own may together leave no time. Raises InvalidRequest
+    ``rule_never``."""
+    for kept in await kept_rules(session, mapping_ids):
+        try:
+            rules = read_kept(kept)
+        except InvalidRequest:
+            # Changed by hand, and told when it is asked: it does not keep anybody from mending it.
+            continue
+        check_times(rules)
 
 
 def without_rules(settings: Values[str, Any]) -> dict[str, Any]:

@@ -474,9 +474,19 @@ async def test_another_destination_has_its_own_memory(core: House) -> None:
 async def test_after_the_window_the_same_content_may_come_again(core: House) -> None:
     _, second = await two_sources(core)
     await core.hear(post(1, "hello"))
+    await core.run("update deliveries set state = 'sent', done_at = clock_timestamp()")
     await core.run("update fingerprints set until = clock_timestamp() - interval '1 second'")
     await core.hear(post(1, "hello", chat=OTHER))
     assert await core.states(second) == [(1, "queued")]
+
+
+async def test_a_post_that_waits_for_longer_than_the_window_keeps_its_place(core: House) -> None:
+    first, second = await two_sources(core)
+    await core.hear(post(1, "hello"))
+    await core.run("update fingerprints set until = clock_timestamp() - interval '3 days'")
+    await core.hear(post(1, "hello", chat=OTHER))
+    [waiting], [again] = await core.deliveries(first), await core.deliveries(second)
+    assert (again["state"], again["duplicate_of"]) == ("duplicate", waiting["id"])
 
 
 async def test_without_dedup_everything_goes(core: House) -> None:

@@ -15,7 +15,6 @@ from forwarder import outbox
 from forwarder.db import in_session
 from forwarder.message import AccountKind, Deleted, DeliveryKind, Edited, Mode, State
 from forwarder.outbox import Done, Job, LaneHeld, Nothing, Result, Run, Start, Worker
-from forwarder.services.dedup import DeduplicationService
 from forwarder.services.mapping_work import hold, withdraw
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, photo, post
 from tests.integration.carriers import wait_for_lock
@@ -594,15 +593,3 @@ async def explain(core: House, statement: str, values: dict[str, Any]) -> dict[s
 
 def nodes_of(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for child in plan.get("Plans", []) for node in nodes_of(child))]
-
-
-async def test_old_fingerprints_are_forgotten(core: House) -> None:
-    await core.mapping()
-    await core.hear(post(1), post(2))
-    await core.run(
-        "update fingerprints set until = clock_timestamp() - interval '1 minute' where delivery_id ="
-        " (select min(delivery_id) from fingerprints)"
-    )
-    async with core.db.begin() as session:
-        assert await DeduplicationService().forget_old(session) == 2
-        assert await DeduplicationService().forget_old(session) == 0

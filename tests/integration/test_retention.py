@@ -6,7 +6,9 @@ from sqlalchemy.dialects.postgresql import Range
 
 from forwarder.message import Empty
 from forwarder.services import retention
+from forwarder.upkeep import Upkeep
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, post
+from tests.integration.carriers import Street
 
 DAYS = 30
 
@@ -123,3 +125,20 @@ async def test_many_batches_pass_over_what_must_stay(core: House) -> None:
     )
     await grow_old(core)
     assert await forget(core) == retention.BATCH + 5
+
+
+async def test_keys_are_forgotten_when_their_window_has_ended_and_their_post_waits_no_more(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1), post(2), post(3))
+    await core.run("update fingerprints set until = clock_timestamp() - interval '1 minute'")
+    await core.run(
+        "update deliveries set state = 'sent', done_at = now() where mapping_id = :m and position = 1",
+        m=mapping,
+    )
+    upkeep = Upkeep(core.db, street.redis, core.ingest, street.queue, street.pace, 30)
+    assert "2 fingerprints" in await upkeep.retention()
+    left = await core.run("select distinct delivery_id from fingerprints")
+    assert len(left) == 2, "two posts still wait for longer than the window"
+    assert "0 fingerprints" in await upkeep.retention()

@@ -42,6 +42,18 @@ async def list_of(core: House, *pairs: tuple[int, int]) -> Owner:
     return Owner("list", row["id"])
 
 
+async def test_a_list_and_a_mapping_must_not_leave_no_time_together(core: House) -> None:
+    mapping = await core.mapping()
+    service = RuleService(core.db)
+    owner = await list_of(core, (NEWS, DIGEST))
+    await service.add(owner, {"quiet": {"from": "20:00", "to": "08:00", "zone": "UTC"}})
+    by_day = {"quiet": {"from": "08:00", "to": "20:00", "zone": "UTC"}}
+    with pytest.raises(InvalidRequest) as refused:
+        await service.add(Owner("mapping", mapping), by_day)
+    assert refused.value.code == "rule_never"
+    assert (await service.get(Owner("mapping", mapping))).rules == ()
+
+
 async def test_rules_are_added_ordered_and_removed_and_each_change_is_a_revision(core: House) -> None:
     mapping = await core.mapping()
     service, owner = RuleService(core.db), Owner("mapping", mapping)
