@@ -217,7 +217,9 @@ async def test_what_a_worker_leaves_behind_in_a_disabled_mapping_is_withdrawn_by
     "change",
     ["state = 'sending', account_id = :user", "unsettled = true", "class = 2", "reason = 'quiet'"],
 )
-async def test_what_may_have_been_sent_or_waits_on_purpose_or_is_old_by_nature_is_not_skipped(core: House, change: str) -> None:
+async def test_what_may_have_been_sent_or_waits_on_purpose_or_is_old_by_nature_is_not_skipped(
+    core: House, change: str
+) -> None:
     mapping = await core.mapping(skip_hours=6)
     await core.hear(post(1))
     await core.run("update messages set date = date - interval '7 hours'")
