@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.contest import announce
+from benchmarks.drain import stored
 from benchmarks.measure import Figures, Wishes
 from benchmarks.town import FREE, OURS, PACED, Plan, Side, Town, town
 from benchmarks.work import Stopwatch, post
 from forwarder.demo import stage
+from forwarder.services.mappings import MappingService
 
 SECONDS = 600.0
 WARM_UP = 60.0
@@ -100,15 +102,21 @@ class Paced:
 
 
 async def backlog(place: Town, seconds: float, allowed: float) -> Paced:
-    """More posts than the limits let through in ``seconds``, and what came of them."""
-    side, began = place.side(OURS), time.time()
-    await post(place, side, int(seconds * allowed * 1.1) + 10 * CHATS)
-    first = time.time() - began
-    await asyncio.sleep(seconds)
+    """More posts than the limits let through in ``seconds``, that waited in paused mappings, and what came of them."""
+    service, side = MappingService(place.house.db), place.side(OURS)
+    for mapping in place.mappings:
+        await service.pause(mapping)
+    posts = int(seconds * allowed * 1.1) + 10 * CHATS
+    await post(place, side, posts)
+    await stored(place, posts)
+    began = time.time()
+    for mapping in place.mappings:
+        await service.resume(mapping, send=True)
+    await asyncio.sleep(began + seconds - time.time())
     control = place.telegram.control
     rows = await control.call("arrivals", chats=side.destinations, since=began)
-    times = sorted(at - began - first for *_, at in rows)
-    waits = sorted(at - began - first for at, *_ in await control.call("waits"))
+    times = sorted(at - began for *_, at in rows)
+    waits = sorted(at - began for at, *_ in await control.call("waits") if at >= began)
     return Paced(times, waits, seconds, allowed)
 
 
