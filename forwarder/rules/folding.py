@@ -12,11 +12,12 @@ from itertools import accumulate
 import re2
 
 # What people leave out or write either way: ё, the dots of the Turkish İ and ı, the hamza over an alef, the
-# Arabic vowel signs and the stroke that stretches words, soft hyphens and joiners between letters.
+# Arabic vowel signs and the stroke that stretches words, soft hyphens and joiners between letters, and the marks that
+# say how an emoji looks; the box around the digit of 1️⃣ ends a word as a space does.
 ALIKE = str.maketrans(
     {"ё": "е", "ı": "i", "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ـ": None, "\u0307": None, "\u00ad": None,
-     "\u200b": None, "\u200c": None, "\ufeff": None}
-    | {chr(sign): None for sign in range(0x64B, 0x653)}
+     "\u200b": None, "\u200c": None, "\u2060": None, "\ufeff": None, "\u20e3": " "}
+    | {chr(sign): None for sign in (*range(0x64B, 0x653), *range(0xFE00, 0xFE10))}
 )  # fmt: skip
 ODD = re.compile("[" + "".join(chr(letter) for letter in ALIKE if letter != ord("ё")) + "]")
 MOST_REMEMBERED = 50_000
@@ -72,7 +73,14 @@ class Folded:
             )
         folded, original = self._ends
         first, last = bisect_right(folded, start), bisect_left(folded, end)
+        while last + 1 < len(original) and _stands_on(self._letters[last + 1]):
+            last += 1
         return (original[first - 1] if first else 0), original[last]
+
+
+def _stands_on(letter: str) -> bool:
+    """Whether it is a mark that belongs to the letter before it and is not compared."""
+    return unicodedata.category(letter[0])[0] == "M" and not FOLDS[letter].strip()
 
 
 @lru_cache(maxsize=16)

@@ -23,6 +23,10 @@ TEXTS = [
     ({"replace": {"words": ["s"], "with": "z", "part": True}}, "ß", "z"),
     ({"replace": {"words": ["اعلان"], "with": "خبر"}}, "هذا إِعْلَان", "هذا خبر"),
     ({"replace": {"words": ["x"], "with": ""}}, "a x b", "a  b"),
+    ({"replace": {"words": ["❤"], "with": "любовь", "part": True}}, "моя❤\ufe0f!", "моялюбовь!"),
+    ({"replace": {"words": ["1"], "with": "один"}}, "1\ufe0f\u20e3 и 1\ufe0f\u20e3", "один и один"),
+    ({"replace": {"words": ["кот"], "with": "пёс"}}, "❗\ufe0fКот❗\ufe0fкот", "❗\ufe0fПёс❗\ufe0fпёс"),
+    ({"replace": {"words": ["اعلان"], "with": "خبر"}}, "هذا اعلانُ", "هذا خبر"),
     # patterns with groups
     ({"replace": {"regex": r"(\d+) руб", "with": r"\1 ₽"}}, "100 руб 😀 20 руб", "100 ₽ 😀 20 ₽"),
     ({"replace": {"regex": r"(?P<a>\w+)-(\w+)", "with": r"\2\\\g<a>\n"}}, "one-two", "two\\one"),

@@ -23,7 +23,7 @@ from forwarder.rules.entities import (
 )
 from forwarder.rules.fitting import cut, split
 
-LETTERS = st.text(st.sampled_from("ab ё\n😀🇷👩\u200d\u0301م,."), max_size=40)
+LETTERS = st.text(st.sampled_from("ab ё\n😀🇷👩\u200d\ufe0f\u0301م,."), max_size=40)
 TYPES = st.sampled_from(["bold", "italic", "text_link", "code", "url", "hashtag", "custom_emoji"])
 
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from forwarder.rules.folding import FOLDS, Folded, Phrases, _folded_by_letter, _folded_evenly
 
-LETTERS = st.text(st.sampled_from("aAбЁё\u0308İıßﬁＡإـ\u064eक्ष😀🏽\u200d .,_"), max_size=20)
+LETTERS = st.text(
+    st.sampled_from("aAбЁё\u0308İıßﬁＡإـ\u064eक्ष😀🏽\u200d❤\ufe0f1\u20e3\u2060 .,_"), max_size=20
+)
 
 
 def test_the_quick_way_agrees_with_the_careful_one_on_every_character() -> None:
