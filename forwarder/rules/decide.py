@@ -10,7 +10,7 @@ from forwarder.errors import RuleFailed
 from forwarder.message import Button, Entity, SourceMessage
 from forwarder.rules import fitting, marks
 from forwarder.rules.changes import PostKey, Setting, SourceLinks, post_key
-from forwarder.rules.entities import Rich, from_utf16, joined, length_in_units, stripped, to_utf16
+from forwarder.rules.entities import Rich, from_utf16, joined, length_in_units, says_something, stripped
 from forwarder.rules.frame import ButtonRule, Footer, Header, Preview, Spoiler, TooLong
 from forwarder.rules.post import WITH_TEXT, SourcePost
 from forwarder.rules.ruleset import Rules
@@ -138,8 +138,8 @@ def _changed(rules: Rules, post: SourcePost, context: Context) -> Outcome:
         if rich == before:
             parts.append(_as_it_is(part))
             continue
-        text, entities = to_utf16(stripped(rich))
-        if not text and part.kind.value == "text":
+        text, entities = fitting.as_sent(stripped(rich))
+        if part.kind.value == "text" and not says_something(text):
             return Refused(next(reversed(by), ""), (), "nothing_left")
         parts.append(Part(part, text, entities, changed=True))
     return _dressed(rules, Passed(tuple(parts), rest), values, by)
@@ -157,15 +157,24 @@ def _framed(
     """The text between header and footer, and what of it must go into a message of its own."""
     above, below = _filled(rules, Header, values, by), _filled(rules, Footer, values, by)
     whole = _around(above, body, below)
-    if whole == before or length_in_units(whole.text) <= limit:
+    if whole == before:
+        return whole, None
+    body = fitting.with_few(body, fitting.MOST_ENTITIES - len(above.entities) - len(below.entities))
+    whole = _around(above, body, below)
+    if length_in_units(whole.text) <= limit:
         return whole, None
     too_long = rules.one(TooLong)
     by[rules.label_of(TooLong) or "too_long"] = None
     if too_long is not None and too_long.split and not alone:
         first, second = fitting.split(whole, limit)
-        return first, Rest(*to_utf16(fitting.cut(second, fitting.TEXT_LIMIT))) if second.text else None
+        return first, _rest(second)
     room = limit - length_in_units(_around(above, Rich("x"), below).text) + 1
     return fitting.cut(_around(above, fitting.cut(body, max(room, 0)), below), limit), None
+
+
+def _rest(rich: Rich) -> Rest | None:
+    text, entities = fitting.as_sent(fitting.cut(rich, fitting.TEXT_LIMIT))
+    return Rest(text, entities) if says_something(text) else None
 
 
 def _filled(

@@ -10,6 +10,7 @@ know units. An edit leaves the formatting of untouched text as it was. Formattin
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,10 @@ FOUND_BY_SERVER = frozenset(
 )
 BOUND_TO_TEXT = FOUND_BY_SERVER | {"custom_emoji"}
 """These say what their text is: once it is changed, they would be wrong. The server finds most of them anew."""
+
+NOT_SEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+BLANK = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0\ufffc" + "".join(map(chr, range(0xFE00, 0xFE10))))
+"""Letters and signs by their category of which nothing is seen: fillers, the empty braille pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +185,11 @@ def stripped(rich: Rich) -> Rich:
     end = len(rich.text.rstrip())
     start = len(rich.text) - len(rich.text.lstrip())
     return part_of(rich, min(start, end), end)
+
+
+def says_something(text: str) -> bool:
+    """Whether anything of it is seen. Telegram refuses other texts as empty."""
+    return any(unicodedata.category(one) not in NOT_SEEN and one not in BLANK for one in text)
 
 
 def without(rich: Rich, unwanted: Callable[[Entity], bool]) -> Rich:

@@ -1,15 +1,30 @@
-"""Texts that are too long: cut on a word, or split in two at the best place. Lengths are UTF-16 units."""
+"""What Telegram takes in one message. Texts that are too long are cut on a word, or split in two at the best place.
+
+Lengths are UTF-16 units.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-from forwarder.rules.entities import Rich, joined, length_in_units, part_of, stripped
+from forwarder.message import Entity
+from forwarder.rules.entities import (
+    FOUND_BY_SERVER,
+    Rich,
+    joined,
+    length_in_units,
+    part_of,
+    stripped,
+    to_utf16,
+)
 
 TEXT_LIMIT = 4096
 CAPTION_LIMIT = 1024
 """What Telegram takes; https://core.telegram.org/bots/api#sendmessage counts characters, units are the safe side."""
+
+MOST_ENTITIES = 100
+"""Formatted stretches of one message; more are refused with ENTITIES_TOO_LONG."""
 
 ENDING = "…"
 BREAKS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"[.!?…؟。]\s"), re.compile(r"\s"))
@@ -30,6 +45,19 @@ def cut(rich: Rich, limit: int, ending: str = ENDING) -> Rich:
         end = space or _whole_cluster(rich.text, most)
     end = len(rich.text[:end].rstrip())
     return joined(part_of(rich, 0, end), Rich(ending))
+
+
+def as_sent(rich: Rich) -> tuple[str, tuple[Entity, ...]]:
+    """Text and formatting as Telegram wants them, and no more of it than it takes."""
+    return to_utf16(with_few(rich, MOST_ENTITIES))
+
+
+def with_few(rich: Rich, most: int) -> Rich:
+    """With so much formatting: where there is more, what the server finds by itself goes, then the last."""
+    if len(rich.entities) <= most:
+        return rich
+    own = [entity for entity in rich.entities if entity.type not in FOUND_BY_SERVER]
+    return Rich(rich.text, tuple(own[: max(most, 0)]))
 
 
 def split(rich: Rich, limit: int) -> tuple[Rich, Rich]:

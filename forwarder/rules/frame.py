@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from forwarder.message import Button
+from forwarder.rules.entities import says_something
 from forwarder.rules.templates import Piece, Template, fill_address, fill_text
 
 
@@ -39,7 +40,7 @@ class ButtonRule:
     def fill(self, values: Mapping[str, str]) -> Button | None:
         """None where the post has no such link, or nothing to call it by."""
         url, text = fill_address(self.address, values), fill_text(self.text, values).strip()
-        return Button(text[:64], url) if url and text else None
+        return Button(text[:64], url) if url and says_something(text) else None
 
 
 @dataclass(frozen=True, slots=True)

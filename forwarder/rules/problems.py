@@ -25,6 +25,8 @@ PROBLEMS: Mapping[str, str] = {
     "rule_bad_name": "{place}: “{word}” cannot be one; write it without spaces, as in Telegram.",
     "rule_bad_domain": "{place}: “{word}” is no domain; write it as example.com.",
     "rule_bad_link": "{place}: “{word}” is no link; write it whole, as https://example.com/page.",
+    "rule_many_words": "{place}: these are too many words, or too long ones, for one rule; write several.",
+    "rule_long_ending": "{place}: the ending is longer than {most} of Telegram's units, of which most emoji have two.",
     "rule_bad_pattern": "{place}: RE2 refuses the pattern “{pattern}”: {reason}.",
     "rule_empty_pattern": "{place}: the pattern “{pattern}” also matches nothing at all, that is, everywhere.",
     "rule_bad_group": "{place}: the pattern has no group {group}; it has {count}.",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+
+import re2
 
 from forwarder.message import Facts, Kind, SourceMessage
 from forwarder.rules import conditions as c
@@ -12,7 +15,7 @@ from forwarder.rules.marks import Mark, domain_of, tag_name
 from forwarder.rules.patterns import read_pattern
 from forwarder.rules.post import ALBUM, SourcePost
 from forwarder.rules.problems import wrong
-from forwarder.rules.reading import Place, listed, shown
+from forwarder.rules.reading import LONGEST_WORD, MOST_WORDS, Place, listed, shown
 
 DEEPEST = 8
 MOST_TOGETHER = 50
@@ -77,8 +80,17 @@ def read_words(place: Place) -> tuple[str, ...]:
 def _words(place: Place, options: Mapping[str, Place], depth: int) -> c.Condition:
     words, part = read_words(place), read_flag(options, "part")
     if read_flag(options, "every"):
-        return c.AllWords(tuple(Phrases((word,), part=part) for word in words))
-    return c.AnyWord(Phrases(words, part=part))
+        return c.AllWords(tuple(phrases_of(place, (word,), part=part) for word in words))
+    return c.AnyWord(phrases_of(place, words, part=part))
+
+
+def phrases_of(place: Place, words: tuple[str, ...], *, part: bool) -> Phrases:
+    """Raises ``rule_many_words`` for what would take RE2 seconds, or more than its memory: a letter can be compared
+    as eighteen."""
+    with suppress(re2.error):
+        if sum(len(fold(word)) for word in words) <= MOST_WORDS * LONGEST_WORD:
+            return Phrases(words, part=part)
+    raise wrong("rule_many_words", place=place.path)
 
 
 def read_flag(options: Mapping[str, Place], name: str) -> bool:

@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 from forwarder.rules import changes, conditions, frame, marks
 from forwarder.rules import when as times
+from forwarder.rules.entities import length_in_units
 from forwarder.rules.fitting import ENDING, TEXT_LIMIT
-from forwarder.rules.folding import Phrases
 from forwarder.rules.marks import Mark
 from forwarder.rules.patterns import read_pattern, read_replacement
 from forwarder.rules.problems import wrong
 from forwarder.rules.read_conditions import (
+    phrases_of,
     read_condition,
     read_domains,
     read_flag,
@@ -26,7 +27,7 @@ from forwarder.rules.templates import LINK, read_address, read_line, read_templa
 LONGEST_DELAY = 30 * 24 * 60
 LONGEST_REVIEW = 30 * 24
 SHORTEST_CUT = 20
-LONGEST_ENDING = 10
+LONGEST_ENDING = 10  # UTF-16 units
 MOST_A_DAY = 10_000
 
 
@@ -58,7 +59,7 @@ def _replace(place: Place) -> changes.Change:
         pattern = read_pattern(fields["regex"])
         return changes.ReplacePattern(pattern, read_replacement(fields["with"], pattern))
     keep_case = fields["keep_case"].flag() if "keep_case" in fields else True
-    words = Phrases(read_words(fields["words"]), part=read_flag(fields, "part"))
+    words = phrases_of(fields["words"], read_words(fields["words"]), part=read_flag(fields, "part"))
     return changes.ReplaceWords(words, fields["with"].storable(), keep_case)
 
 
@@ -97,7 +98,7 @@ def _replace_mentions(place: Place) -> changes.Change:
 def _remove_signature(place: Place) -> changes.Change:
     if place.value is True:
         return changes.RemoveSignature(None)
-    return changes.RemoveSignature(Phrases(read_words(place), part=True))
+    return changes.RemoveSignature(phrases_of(place, read_words(place), part=True))
 
 
 def _source_links(place: Place) -> changes.Change:
@@ -109,8 +110,16 @@ def _cut(place: Place) -> changes.Change:
     if isinstance(place.value, int):
         return changes.CutAt(place.whole(SHORTEST_CUT, TEXT_LIMIT), ENDING)
     fields = place.object(("length",), ("ending",), '{"length": 500, "ending": "…"}')
-    ending = fields["ending"].text(LONGEST_ENDING) if "ending" in fields else ENDING
+    ending = _ending(fields["ending"]) if "ending" in fields else ENDING
     return changes.CutAt(fields["length"].whole(SHORTEST_CUT, TEXT_LIMIT), ending)
+
+
+def _ending(place: Place) -> str:
+    """It must leave room for the text."""
+    ending = place.text(LONGEST_ENDING)
+    if length_in_units(ending) > LONGEST_ENDING:
+        raise wrong("rule_long_ending", place=place.path, most=LONGEST_ENDING)
+    return ending
 
 
 def _drop_caption(place: Place) -> changes.Change:

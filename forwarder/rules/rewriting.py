@@ -17,7 +17,7 @@ from forwarder.message import (
 )
 from forwarder.rules import fitting, marks
 from forwarder.rules.decide import Part, Passed, main_part
-from forwarder.rules.entities import from_utf16, length_in_units, to_utf16
+from forwarder.rules.entities import from_utf16, length_in_units
 from forwarder.rules.post import WITH_CAPTION
 
 COVERED = frozenset({Kind.PHOTO, Kind.VIDEO, Kind.ANIMATION})
@@ -88,9 +88,9 @@ def new_part(passed: Passed, part: Part, caption_limit: int) -> NewPart:
 
 
 def cut(text: str, entities: tuple[Entity, ...], limit: int) -> tuple[str, tuple[Entity, ...]]:
-    if length_in_units(text) <= limit:
+    if length_in_units(text) <= limit and len(entities) <= fitting.MOST_ENTITIES:
         return text, entities
-    return to_utf16(fitting.cut(from_utf16(text, entities), limit))
+    return fitting.as_sent(fitting.cut(from_utf16(text, entities), limit))
 
 
 def look_after(passed: Passed, part: Part) -> Look:

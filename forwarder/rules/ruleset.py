@@ -17,7 +17,18 @@ from forwarder.rules.changes import Change
 from forwarder.rules.problems import wrong
 from forwarder.rules.read_verbs import ONLY_ONCE, VERBS, Filter, Several
 from forwarder.rules.reading import Place, listed
-from forwarder.rules.when import AtMost, Counters, Delay, NotBefore, OnDays, Quiet, Review, When, when
+from forwarder.rules.when import (
+    AtMost,
+    Counters,
+    Delay,
+    NotBefore,
+    OnDays,
+    Quiet,
+    Review,
+    When,
+    is_free,
+    when,
+)
 
 MOST_RULES = 100
 LONGEST_NAME = 60
@@ -146,6 +157,6 @@ def check_times(rules: Rules) -> None:
     start = datetime(2026, 1, 5, tzinfo=UTC)
     times = When(quiet=rules.when.quiet, days=rules.when.days)
     decided = when(times, start, start, Counters())
-    if isinstance(decided, NotBefore) and (decided.at - start).days > 31:
+    if isinstance(decided, NotBefore) and ((decided.at - start).days > 31 or not is_free(times, decided.at)):
         last = max(n for n, rule in enumerate(rules.rules, 1) if isinstance(rule.action, Quiet | OnDays))
         raise wrong("rule_never", place=f"rules[{last}]")

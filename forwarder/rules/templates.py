@@ -24,7 +24,9 @@ TAG = re.compile(
     r"<(?P<close>/)?(?P<name>[a-z-]+)(?:\s+href=(?:\"(?P<double>[^\"<>]*)\"|'(?P<single>[^'<>]*)'))?\s*>"
 )
 BRACES = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|[{}]")
-LINK = re.compile(r"(?:https?://|tg://)[^\s]+", re.IGNORECASE)
+HOST = r"[^\s/?#.:@\[\]]+(?:\.[^\s/?#.:@\[\]]+)+\.?"
+LINK = re.compile(rf"tg://\S+|https?://(?:[^\s/?#@]*@)?{HOST}(?::[0-9]+)?(?:[/?#]\S*)?", re.IGNORECASE)
+"""Telegram refuses the whole message for a button's link to a host without a dot."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,11 @@ def when(rules: When, now: datetime, posted: datetime, counters: Counters) -> De
     return NotBefore(at.astimezone(UTC), reason) if at > now else Now()
 
 
+def is_free(rules: When, at: datetime) -> bool:
+    """Whether the days and the quiet hours let a post go at that time."""
+    return _allowed(rules, at)[0] == at
+
+
 def _allowed(rules: When, at: datetime) -> tuple[datetime, str]:
     """The first time from ``at`` on that the next rule in the way allows."""
     if rules.days is not None and (day := rules.days.over(at)) > at:

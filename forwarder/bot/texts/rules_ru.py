@@ -18,6 +18,8 @@ TEXTS: dict[str, str] = {
     "error.rule_bad_name": "{place}: «{word}» не подходит; пишите без пробелов, как в Telegram.",
     "error.rule_bad_domain": "{place}: «{word}» не домен; напишите, например, example.com.",
     "error.rule_bad_link": "{place}: «{word}» не ссылка; напишите её целиком, например https://example.com/page.",
+    "error.rule_many_words": "{place}: слов слишком много для одного правила, или они слишком длинные; разделите его.",
+    "error.rule_long_ending": "{place}: окончание длиннее {most} единиц Telegram; у большинства эмодзи их две.",
     "error.rule_bad_pattern": "{place}: RE2 не принимает шаблон «{pattern}»: {reason}.",
     "error.rule_empty_pattern": "{place}: шаблон «{pattern}» подходит и к пустоте, то есть везде.",
     "error.rule_bad_group": "{place}: в шаблоне нет группы {group}; всего их {count}.",

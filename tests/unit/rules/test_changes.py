@@ -215,6 +215,41 @@ def test_a_text_of_which_nothing_is_left_is_refused_by_the_rule_that_took_it() -
     assert made(rules, post(LINK)) == Refused("без ссылок", (), "nothing_left")
 
 
+@pytest.mark.parametrize("left", ["\u200b", "\u2800", "\u200e \ufeff\n\u3164", "\ufe0f"])
+def test_what_nobody_sees_is_nothing(left: str) -> None:
+    rule = {"replace": {"words": ["реклама"], "with": left}}
+    assert made([rule], post("реклама")) == Refused("replace #1", (), "nothing_left")
+    assert text_of(rule, "реклама 😀") == f"{left.lstrip()} 😀"
+    assert isinstance(made([rule], photo("реклама")), Passed)
+
+
+def test_a_rest_of_which_nothing_is_seen_is_not_sent() -> None:
+    outcome = made([{"footer": "\u200b" * 100}, {"too_long": "split"}], photo("a" * 1023))
+    assert isinstance(outcome, Passed)
+    assert outcome.rest is None
+
+
+def bolds(number: int) -> list[Entity]:
+    return [Entity("bold", 2 * n, 1) for n in range(number)]
+
+
+def test_a_message_has_no_more_formatting_than_telegram_takes_and_keeps_that_of_the_footer() -> None:
+    found = [Entity("hashtag", 1, 2)]
+    outcome = made([{"footer": '<a href="{post_link}">источник</a>'}], post("x " * 150, *bolds(100), *found))
+    assert isinstance(outcome, Passed)
+    kinds = [entity.type for entity in outcome.parts[0].entities]
+    assert (kinds.count("bold"), kinds.count("text_link"), len(kinds)) == (99, 1, 100)
+    outcome = made([{"header": "<b>x</b> " * 105}, {"cut": 200}], post("x " * 150, *bolds(100)))
+    assert isinstance(outcome, Passed)
+    assert len(outcome.parts[0].entities) == 100
+
+
+def test_formatting_that_no_rule_touches_is_never_too_much() -> None:
+    outcome = made([{"replace": {"words": ["y"], "with": "z"}}], post("x " * 150, *bolds(120)))
+    assert isinstance(outcome, Passed)
+    assert (outcome.untouched, len(outcome.parts[0].entities)) == (True, 120)
+
+
 def test_a_post_without_rules_is_the_source_to_the_letter() -> None:
     strange = post("a\ud800b", Entity("bold", 99, 5))
     for rules in ([], [{"replace": {"words": ["x"], "with": "y"}}]):

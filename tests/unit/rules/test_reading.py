@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forwarder.errors import InvalidRequest, RuleFailed
-from forwarder.message import Entity, Kind
+from forwarder.message import Button, Entity, Kind
 from forwarder.rules import (
     CONDITIONS,
     PROBLEMS,
@@ -28,7 +28,7 @@ from forwarder.rules import (
     to_json,
     when,
 )
-from forwarder.rules.entities import length_in_units
+from forwarder.rules.entities import length_in_units, says_something
 from forwarder.rules.ruleset import Rules
 from tests.unit.rules.posts import CONTEXT, SOURCE, photo, post
 
@@ -36,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[3] / "forwarder"
 DEEP: Any = {"words": ["x"]}
 for _ in range(9):
     DEEP = {"not": DEEP}
+VAST = [f"{n}" + "\ufdfa" * 190 for n in range(40)]  # each of these is compared as eighteen letters
 
 REFUSED = [
     ([], "rule_not_object", "rules"),
@@ -86,6 +87,15 @@ REFUSED = [
     ([{"header": "a < b"}], "rule_bad_tag", "rules[1].header"),
     ([{"header": '<a href="javascript:x">x</a>'}], "rule_bad_link", "rules[1].header"),
     ([{"button": {"text": "x", "url": "nowhere"}}], "rule_bad_link", "rules[1].button.url"),
+    ([{"button": {"text": "x", "url": "https://x"}}], "rule_bad_link", "rules[1].button.url"),
+    ([{"button": {"text": "x", "url": "https://{source_title}/x.y"}}], "rule_bad_link", "rules[1].button.url"),
+    ([{"footer": '<a href="http://localhost:80/a.b">x</a>'}], "rule_bad_link", "rules[1].footer"),
+    ([{"replace_links": {"with": "https://.x"}}], "rule_bad_link", "rules[1].replace_links.with"),
+    ([{"cut": {"length": 20, "ending": "😀" * 6}}], "rule_long_ending", "rules[1].cut.ending"),
+    ([{"deny": {"words": VAST}}], "rule_many_words", "rules[1].deny.words"),
+    ([{"deny": {"any": [{"words": VAST, "part": True}]}}], "rule_many_words", "rules[1].deny.any[1].words"),
+    ([{"replace": {"words": VAST, "with": ""}}], "rule_many_words", "rules[1].replace.words"),
+    ([{"remove_signature": VAST}], "rule_many_words", "rules[1].remove_signature"),
     ([{"cut": 5}], "rule_not_number", "rules[1].cut"),
     ([{"cut": True}], "rule_not_number", "rules[1].cut"),
     ([{"header": "a"}, {"header": "b"}], "rule_only_once", "rules[2]"),
@@ -97,6 +107,8 @@ REFUSED = [
     ([{"quiet": {"from": "07:00", "to": "07:00", "zone": "UTC"}}], "rule_same_times", "rules[1].quiet"),
     ([{"quiet": {"from": "00:00", "to": "12:00", "zone": "UTC"}},
       {"quiet": {"from": "12:00", "to": "00:00", "zone": "UTC"}}], "rule_never", "rules[2]"),
+    ([{"quiet": {"from": f"{n:02}:00", "to": f"{(n + 1) % 24:02}:00", "zone": "UTC"}} for n in range(24)],
+     "rule_never", "rules[24]"),
     ([{"days": {"days": ["monday"], "zone": "UTC"}}], "rule_not_choice", "rules[1].days.days[1]"),
     ([{"cut": 100 + n} for n in range(101)], "rule_not_list", "rules"),
 ]  # fmt: skip
@@ -109,6 +121,20 @@ def test_what_is_wrong_is_said_with_its_place(written: Any, code: str, place: st
         parse(written if bare else {"rules": written})
     assert (refused.value.code, refused.value.fields["place"]) == (code, place)
     assert place in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example", "http://user@a.example:8080/x?y#z", "https://пример.рф/", "tg://resolve?domain=a"]
+)
+def test_a_link_leads_to_a_host_with_a_dot_or_into_telegram(url: str) -> None:
+    outcome = decide(parse({"rules": [{"button": {"text": "x", "url": url}}]}), [post("x")], CONTEXT)
+    assert isinstance(outcome, Passed)
+    assert outcome.button == Button("x", url)
+
+
+def test_quiet_hours_may_leave_one_minute_of_the_day() -> None:
+    hours = [(f"{n:02}:00", f"{n + 1:02}:00") for n in range(23)] + [("23:00", "23:59")]
+    parse({"rules": [{"quiet": {"from": begins, "to": ends, "zone": "UTC"}} for begins, ends in hours]})
 
 
 def test_json_that_is_none_is_refused_with_line_and_column() -> None:
@@ -142,7 +168,7 @@ def test_a_rule_that_breaks_lets_nothing_through_and_is_named(monkeypatch: pytes
 
 # --- whatever can be written
 
-LETTERS = st.text(st.sampled_from("aAеЁ ж😀🇷\u0301\u200d\ufe0f\u20e3إ\n.,#@/$:<>{}"), max_size=30)
+LETTERS = st.text(st.sampled_from("aAеЁ ж😀🇷\u0301\u200d\ufe0f\u20e3\u200b\u2800إ\n.,#@/$:<>{}"), max_size=30)
 WORDS = st.one_of(
     LETTERS, st.sampled_from(["sale", "https://t.me/news/5", "t.me", "#tag", "@name_one", "{post_link}"])
 )
@@ -179,7 +205,7 @@ CONDITION = st.recursive(
     ),
     max_leaves=4,
 )
-FILLED = ["<b>{source_title}</b>\n{author}", "<a href='{post_link}'>{hashtags}</a>", "{date}"]
+FILLED = ["<b>{source_title}</b>\n{author}", "<a href='{post_link}'>{hashtags}</a>", "{date}", "<b>x</b>y" * 110]
 TEMPLATES = st.one_of(WORDS, st.sampled_from(FILLED))
 FILLINGS = st.sampled_from(["x" * 900, r"\0\0", r"\1", r"\g<b>", "\\"])
 SOME_DAYS = st.lists(st.sampled_from(["mon", "tue", "x"]), max_size=2)
@@ -221,7 +247,10 @@ def entity(kind: str, start: int, length: int) -> Entity:
 
 
 PLACES = st.integers(-2, 60)
-ENTITIES = st.lists(st.builds(entity, st.sampled_from(TYPES), PLACES, PLACES), max_size=5)
+SOME = st.lists(st.builds(entity, st.sampled_from(TYPES), PLACES, PLACES), max_size=5)
+ENTITIES = st.one_of(
+    SOME, st.builds(lambda n, more: [entity("bold", i % 40, 1) for i in range(n)] + more, st.integers(95, 120), SOME)
+)
 SAID = st.lists(WORDS, max_size=8).map(" ".join)
 
 
@@ -241,10 +270,15 @@ def check(rules: Rules, text: str, entities: list[Entity], kind: Kind) -> None:
             for part in outcome.parts:
                 units = length_in_units(part.text)
                 if part.changed:
+                    assert part.source.kind is not Kind.TEXT or says_something(part.text)
+                    assert len(part.entities) <= 100
                     assert all(e.offset >= 0 and 0 < e.length <= units - e.offset for e in part.entities)
                     assert units <= (4096 if part.source.kind is Kind.TEXT else 1024)
                     part.text.encode()
-            assert outcome.rest is None or 0 < length_in_units(outcome.rest.text) <= 4096
+            if outcome.rest is not None:
+                assert 0 < length_in_units(outcome.rest.text) <= 4096
+                assert says_something(outcome.rest.text)
+                assert len(outcome.rest.entities) <= 100
     now = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)
     when(rules.when, now, now - timedelta(minutes=5), Counters(lambda start, end: 3))
 

@@ -122,6 +122,17 @@ def test_a_caption_that_only_premium_allowed_is_cut_beside_one_that_rules_have_c
     assert len(rewrite.parts[0].text) == 2000
 
 
+def test_formatting_beside_a_changed_part_is_no_more_than_telegram_takes() -> None:
+    many = tuple(Entity("bold", n, 1) for n in range(120))
+    parts = [
+        message(1, Kind.PHOTO, "cat", album_id="a"),
+        message(2, Kind.PHOTO, "x" * 120, entities=many, album_id="a"),
+    ]
+    rewrite = made(USER, [{"replace": {"words": ["cat"], "with": "dog"}}], *parts)
+    assert rewrite is not None
+    assert [len(part.entities) for part in rewrite.parts] == [0, 100]
+
+
 def test_what_does_not_fit_belongs_to_the_part_with_the_text_though_that_stays_as_it_was() -> None:
     long = "x" * 1020
     parts = [message(1, Kind.PHOTO, album_id="a"), message(2, Kind.PHOTO, long, album_id="a")]
