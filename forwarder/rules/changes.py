@@ -239,13 +239,16 @@ def _with_line_ends(text: str, start: int, end: int) -> tuple[int, int]:
     """Where nothing is left of a line, the line goes, and what stood between paragraphs stays between them."""
     if (start > 0 and text[start - 1] != "\n") or (end < len(text) and text[end] != "\n"):
         return start, end
-    before = start - len(text[:start].rstrip("\n"))
-    after = len(text) - end - len(text[end:].lstrip("\n"))
-    if start == before:
-        return 0, end + after
-    if end + after == len(text):
-        return start - before, len(text)
-    return start, end + min(before, after)
+    before, after = start, end
+    while before > 0 and text[before - 1] == "\n":
+        before -= 1
+    while after < len(text) and text[after] == "\n":
+        after += 1
+    if before == 0:
+        return 0, after
+    if after == len(text):
+        return before, after
+    return start, end + min(start - before, after - end)
 
 
 def post_key(link: str) -> PostKey | None:
