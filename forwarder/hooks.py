@@ -16,7 +16,8 @@ from forwarder.outbox import Due
 PauseMapping = Callable[[AsyncSession, int, str], Awaitable[None]]
 Migrate = Callable[[AsyncSession, int, int], Awaitable[None]]
 FeedOwn = Callable[
-    [AsyncSession, int, int, int, Sequence[tuple[int, int]], Mode, int, Rewrite | None], Awaitable[list[Due]]
+    [AsyncSession, int, int, int, Sequence[tuple[int, int]], Mode, int, Rewrite | None, bool],
+    Awaitable[list[Due]],
 ]
 Ring = Callable[[Sequence[Due]], Awaitable[None]]
 
@@ -26,9 +27,9 @@ class Hooks:
     """What the carrier asks of the rooms above it.
 
     ``pause_mapping(session, mapping, reason)`` holds what is queued. ``migrate(session, old, new)`` follows a
-    group that became a supergroup. ``feed_own(session, account, chat, post, pairs, mode, topic, rewrite)`` hears
-    our own copies in a chat that is also a source. ``ring`` rings lanes that got work; ``clear_bell``,
-    ``bell_again`` and ``leave_mark`` are the flags of this lane's own bell.
+    group that became a supergroup. ``feed_own(session, account, chat, post, pairs, mode, topic, rewrite,
+    silent)`` hears our own copies in a chat that is also a source. ``ring`` rings lanes that got work;
+    ``clear_bell``, ``bell_again`` and ``leave_mark`` are the flags of this lane's own bell.
     """
 
     pause_mapping: PauseMapping

@@ -122,6 +122,7 @@ class Aftermath:
             result.mode or lane.mode,
             lane.destination_topic,
             job.rewrite,
+            outbox.is_silent(lane, job),
         )
 
     async def _other_route(

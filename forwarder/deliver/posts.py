@@ -18,7 +18,7 @@ from forwarder.deliver.unsure import LookUp
 from forwarder.errors import ForwarderError, OutcomeUnknown
 from forwarder.ingest.rows import stored_parts
 from forwarder.message import AccountKind, Mode, SendOrder, State
-from forwarder.outbox import Job, LaneHeld, Result, Run, Start, Worker, may_answer, mode_for
+from forwarder.outbox import Job, LaneHeld, Result, Run, Start, Worker, is_silent, may_answer, mode_for
 from forwarder.retry import Decision, Side, Verdict, decide
 from forwarder.services.judging import Parts, going
 from forwarder.services.rules import TIMES
@@ -210,7 +210,7 @@ def order_of(lane: LaneHeld, run: Run, mode: Mode) -> SendOrder:
         mode=mode,
         random_ids=tuple(i for job in run.jobs for i in random_ids_of(lane, job, ids_of(job))),
         topic=lane.destination_topic,
-        silent=lane.silent,
+        silent=is_silent(lane, run.head),
         album=run.single and len(ids_of(run.head)) > 1,
         rewrite=run.head.rewrite if run.single else None,
     )

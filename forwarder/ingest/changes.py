@@ -15,7 +15,8 @@ from forwarder.message import AccountKind, Deleted, DeliveryKind, Edited, Heard,
 from forwarder.outbox import FIX, FIX_AGAIN, MAY_HAVE_COPIES, Due, ended_without_success
 
 # The names that the two APIs have for one medium cannot be compared; a text may have got a medium. (The source's
-# row is locked, so nobody changes the message between the two looks at it.)
+# row is locked, so nobody changes the message between the two looks at it.) A bot is not told that a post is silent:
+# its edits leave that as it was heard.
 EDIT = text(
     """
     update messages m
@@ -25,7 +26,9 @@ EDIT = text(
            file_id = case when n.other and cast(:file as text) is null
                            and coalesce(m.edit_date, to_timestamp(0))
                                 < cast(:edit_date as timestamptz) - interval '1 ms' then null
-                          else coalesce(:file, m.file_id) end, facts = cast(:facts as jsonb),
+                          else coalesce(:file, m.file_id) end,
+           facts = cast(:facts as jsonb) || case when :by_bot and m.facts ? 'silent' then '{"silent": true}'::jsonb
+                                                 else '{}' end,
            replaced = m.replaced or n.other
       from (select id, coalesce(left(media_id, 3) = left(cast(:media as text), 3) and media_id <> :media
                                 or media_id is null and kind = 'text' and cast(:media as text) is not null,
@@ -108,6 +111,7 @@ async def apply_edit(session: AsyncSession, source: Source, message: SourceMessa
             "kind": message.kind.value,
             "file": message.file_id,
             "facts": facts_json(message.facts),
+            "by_bot": message.heard is Heard.BOT,
         },
     )
     if changed is None and message.file_id is not None:

@@ -27,6 +27,7 @@ from forwarder.message import (
     AccountKind,
     Deleted,
     Edited,
+    Facts,
     Heard,
     Kind,
     Mode,
@@ -101,11 +102,13 @@ class Ingest:
         mode: Mode,
         topic: int = 0,
         rewrite: Rewrite | None = None,
+        silent: bool = False,
     ) -> list[Due]:
         """Hear our own copies in a chat that is also a source: Telegram does not echo a bot's posts to it.
 
-        ``pairs`` are (source message id, copy id), ``rewrite`` what rules have made of the post. Where a user account
-        listens it hears them by itself, with their album; hearing them in two ways would tear the album apart.
+        ``pairs`` are (source message id, copy id), ``rewrite`` what rules have made of the post, ``silent`` how they
+        were sent. Where a user account listens it hears them by itself, with their album; hearing them in two ways
+        would tear the album apart.
         """
         if await heard_by_user(session, chat_id):
             return []
@@ -130,6 +133,7 @@ class Ingest:
                 origin=(part.origin or Origin(source_chat, part.message_id))
                 if mode is Mode.FORWARD
                 else None,
+                facts=replace(part.facts, silent=silent),
             )
             for part in parts
             if part.message_id in copies
@@ -146,6 +150,7 @@ class Ingest:
                     rest.text,
                     rest.entities,
                     topic_id=topic,
+                    facts=Facts(silent=silent),
                 )
             )
         return (await self.receive(session, account_id, AccountKind.BOT, own)).due

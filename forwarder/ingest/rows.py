@@ -157,17 +157,17 @@ def facts_json(facts: Facts) -> str:
 
 
 async def name_media(session: AsyncSession, plans: Sequence[Plan]) -> None:
-    """Name media that the bot heard first as MTProto names them.
+    """Name media that the bot heard first as MTProto names them, and learn which posts are silent: no bot is told.
 
     Both APIs have names of their own for one medium; a source that a user account listens to is complete when
     that has heard its posts, so all such sources are compared by the same names. What the bot calls a file is kept
     whoever heard it first: it sends anew by that name only.
     """
     named = [
-        (plan.source.id, m.message_id, m.media_id)
+        (plan.source.id, m.message_id, m.media_id, m.facts.silent)
         for plan in plans
         for m in plan.known
-        if m.media_id is not None and m.heard not in (Heard.BOT, Heard.OWN)
+        if (m.media_id is not None or m.facts.silent) and m.heard not in (Heard.BOT, Heard.OWN)
     ]
     filed = [
         (plan.source.id, m.message_id, m.file_id)
@@ -189,17 +189,21 @@ async def name_media(session: AsyncSession, plans: Sequence[Plan]) -> None:
             {"channels": list(channels), "ids": list(ids), "files": list(files)},
         )
     if named:
-        channels, ids, media = zip(*named, strict=True)
+        channels, ids, media, silent = zip(*named, strict=True)
         await session.execute(
             text(
                 """
-                update messages m set media_id = named.media
-                  from unnest(cast(:channels as int[]), cast(:ids as bigint[]), cast(:media as text[]))
-                           as named (channel, id, media)
-                 where m.channel_id = named.channel and m.message_id = named.id and left(m.media_id, 4) = 'bot:'
+                update messages m
+                   set media_id = case when left(m.media_id, 4) = 'bot:' then coalesce(named.media, m.media_id)
+                                       else m.media_id end,
+                       facts = case when named.silent then m.facts || '{"silent": true}' else m.facts end
+                  from unnest(cast(:channels as int[]), cast(:ids as bigint[]), cast(:media as text[]),
+                              cast(:silent as boolean[])) as named (channel, id, media, silent)
+                 where m.channel_id = named.channel and m.message_id = named.id
+                   and (left(m.media_id, 4) = 'bot:' or (named.silent and not m.facts ? 'silent'))
                 """
             ),
-            {"channels": list(channels), "ids": list(ids), "media": list(media)},
+            {"channels": list(channels), "ids": list(ids), "media": list(media), "silent": list(silent)},
         )
 
 

@@ -38,7 +38,7 @@ from forwarder.outbox.lanes import (
 )
 from forwarder.outbox.results import end_waits, ended_without_success, ends_posts, note_wait, record
 from forwarder.outbox.rewrites import forget_rest, note_begun, rest_of
-from forwarder.outbox.runs import MOST_MESSAGES, first_run, may_answer, mode_for
+from forwarder.outbox.runs import MOST_MESSAGES, first_run, is_silent, may_answer, mode_for
 from forwarder.outbox.values import (
     ALONE,
     BULK,
@@ -96,6 +96,7 @@ __all__ = [
     "forget_rest",
     "give_back",
     "in_order",
+    "is_silent",
     "jobs_of",
     "known_copies",
     "may_answer",

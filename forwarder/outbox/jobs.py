@@ -37,10 +37,15 @@ COLUMNS = """d.id, d.post_id, d.kind, d.class as klass, d.state, d.position, d.a
 TIMES = """extract(epoch from j.not_before - clock_timestamp())::float8 as due_in,
            extract(epoch from clock_timestamp() - coalesce(j.claimed_at, j.created_at))::float8 as age"""
 
+SILENT = "coalesce(bool_and(m.facts ? 'silent'), false) as silent"
+"""Whether all parts of a post were sent silently. Deleted ones count, so that a call that is repeated is what it was;
+of facts only what is true is kept."""
+
 # The lateral limits walk the index of open rows in its order; "class in (1, 2)" would be sorted instead.
 OPEN_JOBS = text(
     f"""
-    select w.lane, j.*, c.id as source_id, c.telegram_id as source, {TIMES}, x.content
+    select w.lane, j.*, c.id as source_id, c.telegram_id as source, {TIMES},
+           x.content, x.silent
       from unnest(cast(:lanes as int[]), cast(:counts as int[])) as w (lane, count)
       join lanes l on l.mapping_id = w.lane and l.holder = :holder
      cross join lateral (
@@ -57,15 +62,16 @@ OPEN_JOBS = text(
       join channels c on c.id = p.channel_id
      cross join lateral (
         select array_agg(array[m.message_id::text, m.kind, m.protected::text, m.reply_to::text]
-                         order by m.message_id) as content
-          from messages m where m.post_id = p.id and m.deleted_at is null) x
+                         order by m.message_id) filter (where m.deleted_at is null) as content, {SILENT}
+          from messages m where m.post_id = p.id) x
      order by w.lane, j.klass, j.position, j.id
     """  # noqa: S608 - what is put in are the literals above
 )
 
 SAME_CALL = text(
     f"""
-    select j.*, c.id as source_id, c.telegram_id as source, {TIMES}, null::text[] as content
+    select j.*, c.id as source_id, c.telegram_id as source, {TIMES}, null::text[] as content,
+           (select {SILENT} from messages m where m.post_id = p.id)
       from (select {COLUMNS} from deliveries d
              where d.mapping_id = :lane and d.done_at is null and d.class > 0 and d.state <> 'held'
                and d.batch = :batch) j
@@ -151,6 +157,7 @@ def job_of(row: Any) -> Job:
         due_in=row.due_in,
         rewrite=rewrite_from(row.details) if open_ended and row.kind == "post" else None,
         sent_ids=tuple(row.sent_ids or ()) if row.kind == "post" else (),
+        silent=row.silent,
     )
 
 

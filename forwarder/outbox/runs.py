@@ -28,6 +28,11 @@ def mode_for(mode: Mode, parts: Sequence[Part]) -> Mode:
     return Mode.FORWARD if any(part.kind is Kind.UNKNOWN for part in parts) else mode
 
 
+def is_silent(lane: LaneHeld, job: Job) -> bool:
+    """Whether the copy is to make no sound: the mapping wants none, or the post made none itself."""
+    return lane.silent or job.silent
+
+
 def may_answer(mode: Mode, parts: Sequence[Part]) -> bool:
     """Whether these can be sent as an answer. A forward never can: neither API has a word for it."""
     return mode is Mode.COPY and all(part.kind in ANSWERS for part in parts)
@@ -75,6 +80,7 @@ def joins(head: Job, before: Job, job: Job, lane: LaneHeld) -> bool:
         and not job.maybe_sent
         and job.klass == head.klass
         and job.source == head.source
+        and is_silent(lane, job) is is_silent(lane, head)
         and mode_for(lane.mode, job.content) is mode_for(lane.mode, head.content)
         and not (job.content[0].kind in GROUPABLE and before.content[-1].kind in GROUPABLE)
     )

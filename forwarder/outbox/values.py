@@ -43,6 +43,7 @@ class Worker:
 class LaneHeld:
     """A lane under our lease, with what its mapping asks for. Chat ids are marked Telegram ids.
 
+    ``silent``: its copies make no sound, whatever their posts did.
     ``slow_mode``: seconds between two messages of this account in the destination, 0 where that does not hold.
     """
 
@@ -74,7 +75,7 @@ class Job:
     was last set sending, ``late`` since the time it was put off to, ``due_in`` until then (None: at once).
     ``batch`` names the call that carries it together with others. ``rewrite`` is what rules have made of the post,
     ``revision`` that of the rules that were asked; ``sent_ids`` are the copies that stand already where further calls
-    are to follow.
+    are to follow. ``silent``: its author sent it silently, as far as anybody of ours has heard.
     """
 
     delivery_id: int
@@ -105,6 +106,7 @@ class Job:
     rewrite: Rewrite | None = None
     revision: int | None = None
     sent_ids: tuple[int, ...] = ()
+    silent: bool = False
 
     @property
     def maybe_sent(self) -> bool:

@@ -12,11 +12,11 @@ from sqlalchemy import text
 
 from forwarder.db import Ask
 from forwarder.errors import OutcomeUnknown, TelegramError
-from forwarder.message import AccountKind, Deleted, Edited, SendOrder
+from forwarder.message import AccountKind, Deleted, Edited, Facts, SendOrder, SourceMessage
 from forwarder.pace import Window
 from forwarder.services.mapping_work import hold, let_go
 from forwarder.services.mappings import MappingService
-from tests.builders import DIGEST, NEWS, OTHER, House, album, photo, post
+from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, photo, post
 from tests.integration.carriers import WIDE, ScriptedFinder, Street, killed_in_the_middle, wait_for_lock
 
 BOT, USER = AccountKind.BOT, AccountKind.USER
@@ -33,6 +33,62 @@ async def test_a_backlog_goes_in_calls_of_up_to_a_hundred_in_order(core: House, 
     assert max(sizes) == 100
     assert len(sizes) <= 6
     assert {state for _, state in await core.states(mapping)} == {"sent"}
+
+
+def hushed(number: int) -> SourceMessage:
+    return post(number, facts=Facts(silent=True))
+
+
+@pytest.mark.parametrize("by", [BOT, USER])
+async def test_only_posts_of_the_same_silence_share_a_call(
+    core: House, street: Street, by: AccountKind
+) -> None:
+    mapping = await core.mapping(by=by)
+    quiet_album = [replace(part, facts=Facts(silent=True)) for part in album("a", 5, 6)]
+    await core.hear(post(1), post(2), hushed(3), hushed(4), *quiet_album, post(7))
+    sender = street.sender(by)
+    await street.carrier(sender).carry(mapping)
+    carried = [(order.message_ids, order.silent) for order in sender.orders]
+    together = [((1, 2), False), ((3, 4, 5, 6), True), ((7,), False)]
+    one_by_one = [((1,), False), ((2,), False), ((3,), True), ((4,), True), ((5, 6), True), ((7,), False)]
+    assert carried == (together if by is USER else one_by_one)
+
+
+async def test_in_a_silent_mapping_all_share_a_silent_call(core: House, street: Street) -> None:
+    mapping = await core.mapping(silent=True)
+    await core.hear(post(1), hushed(2), post(3))
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    assert [(order.message_ids, order.silent) for order in sender.orders] == [((1, 2, 3), True)]
+
+
+async def test_a_silent_call_is_silent_again_also_when_its_posts_were_deleted(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping()
+    await core.hear(hushed(1), hushed(2))
+    sender = street.sender(USER)
+    async with killed_in_the_middle(street, street.carrier(sender), sender, mapping, executed=False):
+        await core.hear(Deleted(NEWS, (1,)))
+    second = street.sender(USER)
+    await street.carrier(second, holder="w2").carry(mapping)
+    assert sender.orders[0].silent
+    assert second.orders[0] == sender.orders[0]
+
+
+async def test_our_own_silent_copy_is_heard_as_silent_where_only_the_bot_listens(
+    core: House, street: Street
+) -> None:
+    first = await core.mapping(NEWS, DIGEST, by=BOT, silent=True)
+    onward = await core.mapping(DIGEST, ARCHIVE, by=BOT, listener=BOT)
+    await core.run(
+        "update channels set listener_id = :bot where telegram_id = :chat", bot=core.bot, chat=DIGEST
+    )
+    await core.hear(post(1))
+    sender = street.sender(BOT)
+    await street.carrier(sender).carry(first)
+    await street.carrier(sender).carry(onward)
+    assert [(order.destination, order.silent) for order in sender.orders] == [(DIGEST, True), (ARCHIVE, True)]
 
 
 async def test_a_killed_call_is_repeated_with_the_same_posts_whatever_came_or_went_since(
@@ -109,7 +165,9 @@ async def test_another_account_looks_for_each_post_of_a_killed_call(
     assert len(second.orders) == (0 if executed else 3)
 
 
-@pytest.mark.parametrize("name", ["MESSAGE_ID_INVALID", "SLOWMODE_MULTI_MSGS_DISABLED"])
+@pytest.mark.parametrize(
+    "name", ["MESSAGE_ID_INVALID", "SLOWMODE_MULTI_MSGS_DISABLED", "FILE_REFERENCE_EXPIRED"]
+)
 async def test_after_a_definite_refusal_the_posts_go_one_by_one_and_only_the_bad_one_fails(
     core: House, street: Street, name: str
 ) -> None:

@@ -705,6 +705,49 @@ async def test_facts_of_a_message_are_kept_and_follow_an_edit(core: House) -> No
         assert (await stored_parts(session, [number]))[number][0].facts == Facts(buttons=True)
 
 
+async def silence_of_all(house: House) -> list[bool]:
+    rows = await house.run("select facts from messages order by message_id")
+    return [bool(row["facts"].get("silent")) for row in rows]
+
+
+async def test_that_a_post_is_silent_is_learnt_from_the_account_also_where_the_bot_heard_it_first(
+    core: House,
+) -> None:
+    await core.mapping()
+    by_account = [
+        post(1, facts=Facts(silent=True, author="Ann")),
+        photo(2, facts=Facts(silent=True)),
+        post(3),
+    ]
+    by_bot = [
+        replace(
+            message,
+            heard=Heard.BOT,
+            media_id=message.media_id and "bot:AgAD",
+            facts=replace(message.facts, silent=False),
+        )
+        for message in by_account
+    ]
+    await core.hear(*by_bot, by=BOT)
+    await core.hear(*by_account)
+    assert await silence_of_all(core) == [True, True, False]
+    assert [row["media_id"] for row in await core.run("select media_id from messages order by message_id")] == [
+        None, f"mt:photo:{NEWS}:2", None,
+    ]  # fmt: skip
+    [first] = await core.run("select facts from messages where message_id = 1")
+    assert first["facts"] == {"author": "Ann", "silent": True}
+
+
+async def test_an_edit_that_the_bot_hears_does_not_make_a_silent_post_loud(core: House) -> None:
+    await core.mapping()
+    await core.hear(*(post(number, facts=Facts(silent=True)) for number in (1, 2)))
+    await core.hear(Edited(post(1, "new", heard=Heard.BOT, facts=Facts(buttons=True))), by=BOT)
+    await core.hear(Edited(post(2, "new", heard=Heard.PUSH)))
+    assert await silence_of_all(core) == [True, False]
+    [first] = await core.run("select facts from messages where message_id = 1")
+    assert first["facts"] == {"buttons": True, "silent": True}
+
+
 # --- basic groups
 
 GROUP = -77

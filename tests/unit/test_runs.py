@@ -88,6 +88,13 @@ def test_a_forward_answers_nothing_so_it_may_share_a_call() -> None:
     assert together(job(1), answer, lane=LANE) == [1, 2]
 
 
+def test_silent_posts_share_calls_with_silent_ones_only_unless_the_mapping_is_silent() -> None:
+    jobs = [job(1), job(2), job(3, silent=True), job(4, silent=True), job(5)]
+    assert together(*jobs) == [1, 2]
+    assert together(*jobs[2:]) == [3, 4]
+    assert together(*jobs, lane=replace(COPIES, silent=True)) == [1, 2, 3, 4, 5]
+
+
 def test_who_holds_a_place_in_the_pace_goes_alone() -> None:
     assert together(job(1, place=Place.CHAT), job(2)) == [1]
 

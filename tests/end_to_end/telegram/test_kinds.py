@@ -163,6 +163,9 @@ class Sources:
             self.posts[name] = (source, [made.id])
         silent = world.send(owner, source, "hush", options=Options(silent=True))
         self.posts["post that was sent silently"] = (source, [silent.id])
+        quiet = [Content(f"part {name}", (), self.photo(name)) for name in ("h", "i")]
+        sent = world.send_album(owner, source, quiet, options=Options(silent=True))
+        self.posts["album that was sent silently"] = (source, [message.id for message in sent])
         helper = world.create_bot("Gifs", username="gifs_bot", owner=owner).id
         via = world.send(owner, source, "by way of a bot", options=Options(via_bot=helper))
         self.posts["message that an inline bot wrote"] = (source, [via.id])
@@ -237,7 +240,8 @@ class Carried:
 
     async def send(self, chat: int, ids: list[int], reply_to: int | None = None) -> tuple[Called, list[Part]]:
         self.calls += 1
-        parts = [part(message) for message in (await self.reader.fetch(chat, ids)).messages]
+        messages = (await self.reader.fetch(chat, ids)).messages
+        parts = [part(message) for message in messages]
         mode = mode_for(self.mode, parts)
         order = SendOrder(
             chat,
@@ -245,6 +249,7 @@ class Carried:
             self.town.target,
             mode,
             random_ids=tuple(self.calls * 1000 + number for number in range(len(ids))),
+            silent=all(message.facts.silent for message in messages),
             album=len(ids) > 1,
             reply_to=reply_to if may_answer(mode, parts) else None,
         )
@@ -275,6 +280,7 @@ def word_for(town: Town, called: Called, originals: list[Message]) -> str:
     made = [town.world.message(town.owner, town.target, i or 0) for i in called.result.sent_ids]
     there = [message for message in made if message is not None]
     assert len(there) == len(originals)
+    assert [message.silent for message in there] == [original.silent for original in originals]
     if len(there) > 1:
         assert len({message.grouped_id for message in there} - {None}) == 1, "one album"
     if all(message.forward is not None for message in there):

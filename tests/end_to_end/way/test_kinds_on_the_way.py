@@ -34,6 +34,34 @@ async def test_answers_stay_answers_and_replaced_media_are_replaced(town: Town) 
     await eventually(lambda: all(shown(town, chat)[-1].content == wanted for chat in copies))
 
 
+async def test_a_post_that_was_sent_silently_arrives_silently_by_every_way_and_no_other_does(
+    town: Town,
+) -> None:
+    source = town.channel("News")
+    ways = [(route, mode) for route in (Route.BOT, Route.USER) for mode in (Mode.FORWARD, Mode.COPY)]
+    targets = {way: town.channel(" ".join(way)) for way in ways}
+    await town.start("ingest", "bot", "worker", "user-worker", "beat")
+    for (route, mode), target in targets.items():
+        await town.map(source, target, mode, route)
+    hushed = Options(silent=True)
+    pictures = [Content(name, media=town.world.add_photo(name.encode())) for name in ("one", "two")]
+    for number in range(2):
+        town.post(source, f"loud {number}")
+        town.world.send(town.owner, source, f"hush {number}", options=hushed)
+    town.world.send_album(town.owner, source, pictures, options=hushed)
+    question = town.post(source, "a question")
+    town.world.send(town.owner, source, "a quiet answer", options=Options(reply_to=question, silent=True))
+    town.post(source, "the last")
+
+    wanted = [(message.text, message.silent) for message in shown(town, source)]
+    assert [silent for _, silent in wanted] == [False, True, False, True, True, True, False, True, False]
+    await eventually(
+        lambda: all(town.texts(target) == [text for text, _ in wanted] for target in targets.values())
+    )
+    for way, target in targets.items():
+        assert [(message.text, message.silent) for message in shown(town, target)] == wanted, way
+
+
 async def test_a_group_that_becomes_a_supergroup_is_followed_as_source_and_as_destination(town: Town) -> None:
     routes = (Route.USER, Route.BOT)
     news = town.channel("News")
