@@ -87,6 +87,8 @@ def _delivery(one: DeliveryStory) -> str:
         parts += ["and the copy stays as it was"] if one.kind is DeliveryKind.EDIT else []
     elif one.reason:
         parts.append(f"because {one.reason.replace('_', ' ')}")
+    if one.revision is not None:
+        parts.append(f"(revision {one.revision} of the mapping)")
     if one.state is State.DUPLICATE and one.duplicate_of is not None:
         parts.append(f"as delivery {one.duplicate_of}")
     if one.done_at is not None:

@@ -27,7 +27,13 @@ from forwarder.models import (
 from forwarder.outbox import BULK
 from forwarder.references import parse_reference
 from forwarder.services.mapping_rows import name_of
+from forwarder.services.mapping_work import MAPPING_DISABLED, SKIPPED
 from forwarder.services.values import ChannelName
+
+OF_THE_MAPPING = frozenset(
+    {MAPPING_DISABLED, SKIPPED, "too_old", "outage_skipped", "at_most", "rejected", "review_expired"}
+)
+"""Reasons of what the mapping's settings, its rules or its people withdrew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class DeliveryStory:
     """What one delivery came to. ``copies`` are message ids in the destination, as far as they are known.
 
     ``backfilled`` says that it was queued behind all live ones. ``rule`` is the one that stopped it, by ``words``.
+    ``revision`` is that of the mapping and its rules, where one of these has decided it, or the mapping has changed.
     """
 
     delivery_id: int
@@ -56,6 +63,7 @@ class DeliveryStory:
     backfilled: bool = False
     rule: str | None = None
     words: tuple[str, ...] = ()
+    revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +209,7 @@ async def _story(
 
 async def _deliveries(session: AsyncSession, post_id: int) -> tuple[DeliveryStory, ...]:
     rows = await session.execute(
-        select(Delivery, Channel, Account)
+        select(Delivery, Channel, Account, Mapping.revision)
         .join(Mapping, Mapping.id == Delivery.mapping_id)
         .join(Channel, Channel.id == Mapping.destination_id)
         .outerjoin(Account, Account.id == Delivery.account_id)
@@ -229,8 +237,9 @@ async def _deliveries(session: AsyncSession, post_id: int) -> tuple[DeliveryStor
             backfilled=delivery.klass == BULK,
             rule=(details := stopped_by(delivery)).get("rule"),
             words=tuple(details.get("words", ())),
+            revision=delivery.revision if was_decided(delivery, now) else None,
         )
-        for delivery, channel, account in rows
+        for delivery, channel, account, now in rows
     )
 
 
@@ -238,6 +247,14 @@ def stopped_by(delivery: Delivery) -> dict[str, Any]:
     """What is kept of the rule that stopped a delivery, until it is queued again."""
     stopped = delivery.state in (State.FILTERED, State.FAILED)
     return delivery.details if stopped and delivery.details is not None else {}
+
+
+def was_decided(delivery: Delivery, now: int) -> bool:
+    """Whether it could have ended otherwise by another revision of the mapping, whose present one is ``now``."""
+    if delivery.state == State.SENT:
+        return now > 1
+    by_mapping = delivery.state == State.WITHDRAWN and delivery.reason in OF_THE_MAPPING
+    return by_mapping or "rule" in stopped_by(delivery)
 
 
 def _named(account: Account | None) -> str | None:

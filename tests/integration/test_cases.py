@@ -16,6 +16,7 @@ from forwarder.services import lag
 from forwarder.services.accounts import AccountService
 from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
+from forwarder.services.why import explain
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, photo, post
 from tests.integration.carriers import Street
 
@@ -185,6 +186,13 @@ async def test_what_a_discussion_group_repeats_is_not_sent_back_where_it_came_fr
     assert street.chat.posts(NEWS) == [501]
 
 
+async def named_revision(house: House, message: int) -> int | None:
+    """What the bot and the command line say that the post's one delivery was decided by."""
+    await house.run("update channels set username = 'news' where telegram_id = :chat", chat=NEWS)
+    [story] = (await explain(house.db, f"https://t.me/news/{message}")).deliveries
+    return story.revision
+
+
 async def test_a_post_that_was_queued_before_a_change_names_the_revision_it_was_sent_by(
     core: House, street: Street
 ) -> None:
@@ -194,6 +202,16 @@ async def test_a_post_that_was_queued_before_a_change_names_the_revision_it_was_
     await street.carrier(street.sender(USER)).carry(mapping)
     [row] = await core.deliveries(mapping)
     assert (row["state"], row["revision"], changed.revision) == ("sent", 2, 2)
+    assert await named_revision(core, 1) == 2
+
+
+async def test_nothing_is_named_where_no_rule_and_no_change_has_decided(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1), post(2))
+    await core.hear(Deleted(NEWS, (2,)))
+    await street.carrier(street.sender(USER)).carry(mapping)
+    assert await core.states(mapping) == [(1, "sent"), (2, "withdrawn")]
+    assert [await named_revision(core, number) for number in (1, 2)] == [None, None]
 
 
 async def test_a_pause_holds_what_is_queued_and_resuming_sends_it_by_the_new_revision(
@@ -233,6 +251,7 @@ async def test_what_is_withdrawn_names_the_revision_that_withdrew_it(core: House
             await lag.skip_old(session)
     [row] = await core.deliveries(mapping)
     assert (row["state"], row["revision"]) == ("withdrawn", decided.revision)
+    assert await named_revision(core, 1) == decided.revision
 
 
 @pytest.mark.parametrize("by", [USER, BOT])

@@ -41,7 +41,7 @@ async def test_a_refused_post_is_filtered_when_it_is_heard_and_says_by_what(
     await street.carrier(street.sender(USER)).carry(mapping)
     assert street.chat.posts(DIGEST) == [2]
     [story] = await told(core, 1)
-    assert (story.reason, story.rule, story.words) == ("denied", "no sale", ("SALE",))
+    assert (story.reason, story.rule, story.words, story.revision) == ("denied", "no sale", ("SALE",), 2)
     [filtered, _] = await core.deliveries(mapping)
     assert (filtered["revision"], filtered["done_at"] is None) == (2, False)
 

@@ -99,6 +99,7 @@ def delivery_text(texts: Texts, delivery: DeliveryStory) -> Html:
         texts("why.backfill") if delivery.backfilled else None,
         texts("why.delivery.reason", reason=reason_text(texts, delivery)) if delivery.reason else None,
         texts("why.copy_stays") if delivery.rule and delivery.kind is DeliveryKind.EDIT else None,
+        texts("why.delivery.revision", n=delivery.revision) if delivery.revision is not None else None,
         by,
         texts(
             "why.delivery.times",

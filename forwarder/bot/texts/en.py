@@ -198,6 +198,7 @@ TEXTS: dict[str, str] = {
     "why.no_mapping": "No mapping wants the posts of this chat.",
     "why.delivery": "{what} → {destination} (#{mapping}): <b>{state}</b>",
     "why.delivery.reason": "   {reason}",
+    "why.delivery.revision": "   decided by revision {n} of the mapping and its rules",
     "why.delivery.by": "   {mode} by {route} {account}",
     "why.delivery.times": "   queued {queued}, done {done}",
     "why.delivery.next": "   next try {when}",

@@ -237,16 +237,20 @@ def test_why_names_the_rule_and_the_words_that_stopped_a_post_and_that_the_copy_
     at, there = datetime(2026, 11, 22, 12, 0, tzinfo=UTC), ChannelName(2, -1002, "Digest", "digest")
     edit = DeliveryStory(
         5, 3, DeliveryKind.EDIT, there, State.FILTERED, "denied", None, None, None, 0, at, None, at, None, (), None,
-        rule="no <sale>", words=("SALE", "sale"),
+        rule="no <sale>", words=("SALE", "sale"), revision=4,
     )  # fmt: skip
     story = Explanation(ChannelName(1, -1001, "City", None), 42, deliveries=(edit, replace(edit, words=())))
     first, second = lines(story)[1:]
     said = "the edit was filtered (refused by the rule “no <sale>” because of: SALE, sale) and the copy stays"
     assert said in first
     assert "(refused by the rule “no <sale>”)" in second
+    assert "stays as it was (revision 4 of the mapping)" in first
     shown = plain(delivery_text(Texts(Language.RU), edit))
     assert "не пропущен правилом «no <sale>» из-за: SALE, sale" in shown
     assert "копия осталась прежней" in shown
+    assert "по редакции 4 связки и её правил" in shown
+    assert "revision 4 of the mapping" in plain(delivery_text(Texts(Language.EN), edit))
+    assert "revision" not in plain(delivery_text(Texts(Language.EN), replace(edit, revision=None)))
     assert Texts(Language.EN).refusal("no_right_to_post", "x", ()) == Texts(Language.EN).reason(
         "no_right_to_post"
     )
