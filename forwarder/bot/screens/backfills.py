@@ -18,13 +18,12 @@ from forwarder.bot.dialog import Backfilling
 from forwarder.bot.keyboards import rows
 from forwarder.bot.texts import Html, Texts
 from forwarder.bot.visit import Screen, Visit
-from forwarder.errors import InvalidRequest
+from forwarder.bot.wishes import wish
 from forwarder.message import Span, Wish
 from forwarder.models import BackfillState
 
 CHOICES = (10, 100, 1000)
 BAR = 12
-DATES = ("%Y-%m-%d", "%d.%m.%Y")
 
 
 async def open_backfill(visit: Visit, press: OpenBackfill) -> None:
@@ -50,25 +49,11 @@ async def open_backfill(visit: Visit, press: OpenBackfill) -> None:
 
 
 async def by_text(visit: Visit, dialog: Backfilling) -> None:
-    """The answer as a number or a date; one that is neither leaves the question open."""
+    """The answer in words; one that nobody understands leaves the question open."""
     visit.must_change()
     found = await visit.services.backfills.plan(dialog.mapping_id, wish(visit.text))
     screen = confirmation(visit.texts, found)
     await visit.say(screen.text, screen.keyboard)
-
-
-def wish(text: str) -> Wish:
-    """``250`` is the newest so many; a date is the day (UTC) to begin with. Raises InvalidRequest."""
-    if text.isdecimal() and 0 < len(text) < 10 and int(text) > 0:
-        return Wish(last=int(text))
-    for pattern in DATES:
-        try:
-            return Wish(since=datetime.strptime(text, pattern).replace(tzinfo=UTC))
-        except ValueError:
-            continue
-    raise InvalidRequest(
-        "backfill_not_understood", "Send a number of posts, such as 250, or a date, such as 2026-11-25."
-    )
 
 
 async def plan(visit: Visit, press: PlanBackfill) -> None:

@@ -11,7 +11,9 @@ TEXTS: dict[str, str] = {
     "button.backfill.resume": "▶️ Go on",
     "button.backfill.stop": "⏹ Stop",
     "backfill.ask": "<b>Older posts of {source}</b>\nWhich of the posts from before mapping #{number} began? Choose, "
-    "or send me a number of posts (<code>250</code>) or the day to begin with (<code>2026-11-25</code>).\n"
+    "or send me a number of posts (<code>250</code>), the day to begin with (<code>2026-11-25</code>) or the number of "
+    "the first post, as its link ends (<code>#1200</code>). An end may follow, which is brought too: "
+    "<code>2026-11-01 - 2026-11-25</code>, <code>#1200 - #1500</code>. Days and hours are those of UTC.\n"
     "They arrive oldest first, behind new posts; what was sent already is not sent again.",
     "backfill.confirm": "<b>Older posts, mapping #{number}</b>\n{source} → {destination}\n"
     "At most {n} {n:plural:message|messages}. Bring {n:plural:it|them}?",
@@ -31,8 +33,9 @@ TEXTS: dict[str, str] = {
     "reason.backfill_stopped": "the backfill was stopped",
     "reason.nobody_reads": "no process holds a login that can read the source",
     "reason.page_refused": "a message of the source could not be stored; the log says more",
-    "error.backfill_not_understood": "Send a number of posts, such as 250, or a date, such as 2026-11-25. "
-    "Or /cancel.",
+    "error.backfill_not_understood": "Send a number of posts, such as 250, a date, such as 2026-11-25, or the number "
+    "of the first post, such as #1200. An end may follow: 2026-11-01 - 2026-11-25. Or /cancel.",
+    "error.backfill_ends_early": "{range} ends before it begins. Send it the other way round, or /cancel.",
     "error.backfill_no_login": "A bot cannot read older posts by itself. Set API_ID and API_HASH, and start the user "
     "worker.",
     "error.backfill_unreadable": "None of our accounts can read the older posts of {title}: join it with the user "

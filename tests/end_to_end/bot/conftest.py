@@ -73,24 +73,36 @@ class FixedStatus:
 
 
 class FixedSpan:
-    """A source with 250 older messages."""
+    """A source with 250 older messages, as its history answers; of dates it knows nothing, but keeps what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Wish] = []
 
     async def span(self, accounts: Sequence[int], chat_id: int, wish: Wish, ceiling: int) -> Span:
-        total = wish.last or 250
-        return Span(ceiling - total + 1, ceiling, total)
+        self.asked.append(wish)
+        last = min(ceiling, wish.until_id or ceiling)
+        first = wish.from_id or last - (wish.last or 250) + 1
+        return Span(first, last, last - first + 1)
 
 
 class Clock:
-    """What the limit of a person's pace goes by; it can be stopped."""
+    """What the limit of a person's pace goes by; it can be stopped.
+
+    Until then people take their time: a quiet machine presses faster than the limit allows.
+    """
 
     def __init__(self) -> None:
         self._stopped: float | None = None
+        self._taken = 0.0
+
+    def take_time(self) -> None:
+        self._taken += 1.0
 
     def stop(self) -> None:
-        self._stopped = time.monotonic()
+        self._stopped = time.monotonic() + self._taken
 
     def now(self) -> float:
-        return time.monotonic() if self._stopped is None else self._stopped
+        return time.monotonic() + self._taken if self._stopped is None else self._stopped
 
 
 @dataclass
@@ -108,16 +120,19 @@ class Town:
     status: FixedStatus
     tempo: FixedTempo
     clock: Clock
+    span: FixedSpan
     restart: Callable[[], Awaitable[None]]
 
     async def press(self, label: str, shows: str, person: Person | None = None) -> Screen:
         """Press a button and wait until the bot's latest message shows a text."""
         person = person or self.owner
+        self.clock.take_time()
         await person.press(self.robot, label)
         return await self.wait(shows, person)
 
     async def type(self, text: str, shows: str, person: Person | None = None) -> Screen:
         person = person or self.owner
+        self.clock.take_time()
         typed = await person.type(self.robot, text)
         return await self.wait(shows, person, after=typed)
 
@@ -180,7 +195,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
     api = BotApiDoor(world, guard)
     await api.start()
     accounts, status, tempo = AccountService(db), FixedStatus(), FixedTempo(db, None)
-    clock = Clock()
+    clock, span = Clock(), FixedSpan()
     await accounts.register(AccountKind.BOT, robot.id, "forwarder_bot")
 
     def services_of(directory: BotDirectory) -> BotServices:
@@ -193,7 +208,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
             groups=GroupService(db),
             late=LateService(db),
             reviews=ReviewService(db, stored_parts),
-            backfills=BackfillService(db, FixedSpan()),
+            backfills=BackfillService(db, span),
             tempo=tempo,
             status=status,
             explain=lambda link: explain(db, link),
@@ -233,6 +248,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
         status,
         tempo,
         clock,
+        span,
         restart,
     )
     await end()
