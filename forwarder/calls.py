@@ -25,7 +25,7 @@ from forwarder.message import (
     is_basic_group,
 )
 from forwarder.outbox import ALONE, CopyOf, Job, LaneHeld, Part, Result, Run
-from forwarder.retry import MAX_ATTEMPTS, UNREACHABLE, Decision, Fallback, Verdict, back_off, decide
+from forwarder.retry import MAX_ATTEMPTS, REFETCH, UNREACHABLE, Decision, Fallback, Verdict, back_off, decide
 from forwarder.seam import Sender
 
 CAPTIONED = frozenset({Kind.PHOTO, Kind.VIDEO, Kind.ANIMATION, Kind.VOICE, Kind.AUDIO, Kind.DOCUMENT})
@@ -41,6 +41,9 @@ NOT_HEARD = "cannot_cover"
 
 HEARING_TRIES = 3
 """Tries, over some 10 seconds, before a medium counts as one that the bot was not there to hear."""
+
+FRESH_TRIES = 3
+"""Tries, over some 10 seconds, before a copy that can be made without naming its medium is made so."""
 
 UNSURE_LOOK = 2.0
 """Seconds after a call of unknown outcome when its copies are looked for first."""
@@ -95,7 +98,8 @@ class Caller:
                 decision = unless_it_moves(job, order, decision)
             else:
                 decision = unless_it_is_heard(job, decision)
-            if order.reply_to is not None and decision.verdict in (Verdict.FALL_BACK, Verdict.FAIL):
+            refused = decision.verdict in (Verdict.FALL_BACK, Verdict.FAIL) or stays_stale(job, decision)
+            if order.reply_to is not None and refused:
                 alone = replace(order, reply_to=None)
                 return await self.send(job, lane, alone, announce) if await announce(alone) else None
             if decision.verdict is not Verdict.FALL_BACK:
@@ -204,7 +208,7 @@ class Caller:
             ids = await self.sender.send(order)
         except TelegramError as error:
             decision = decide(error, api=self.sender.kind)
-            if decision.verdict in (Verdict.FAIL, Verdict.FALL_BACK):
+            if decision.verdict in (Verdict.FAIL, Verdict.FALL_BACK) or decision is REFETCH:
                 alone = Result(State.QUEUED, ALONE)
                 return Called((alone,) * len(run.jobs), decision, error)
             shared = self.rng.getrandbits(32)
@@ -237,6 +241,11 @@ def unless_it_is_heard(job: Job, decision: Decision) -> Decision:
     if decision.reason == NOT_HEARD and job.attempts < HEARING_TRIES:
         return Decision(Verdict.RETRY, decision.reason)
     return decision
+
+
+def stays_stale(job: Job, decision: Decision) -> bool:
+    """Whether Telegram goes on refusing the medium of a post, however often it is asked for."""
+    return decision is REFETCH and job.attempts >= FRESH_TRIES
 
 
 def sent(order: SendOrder, mode: Mode, ids: tuple[int | None, ...]) -> Result:

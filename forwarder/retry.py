@@ -53,7 +53,6 @@ class Side(StrEnum):
 class Fallback(StrEnum):
     COPY = "copy"  # the other mode: a copy in place of a forward, or a forward in place of a copy
     SINGLY = "singly"
-    REFETCH = "refetch"
     WITHOUT_REPLY = "without_reply"
 
 
@@ -82,7 +81,8 @@ CANNOT_EDIT = Decision(Verdict.FAIL, "cannot_edit")
 CANNOT_DELETE = Decision(Verdict.FAIL, "cannot_delete")
 CONTENT_LIMIT = Decision(Verdict.FAIL, "content_limit")
 KIND_FORBIDDEN = Decision(Verdict.FAIL, "kind_forbidden")
-REFETCH = Decision(Verdict.FALL_BACK, "file_reference_expired", fallback=Fallback.REFETCH)
+# Whoever sends a medium anew asks the source for it just before, so that the next call has another reference.
+REFETCH = Decision(Verdict.RETRY, "file_reference_expired")
 OTHER_MODE = Decision(Verdict.FALL_BACK, "media_unusable", fallback=Fallback.COPY)
 # A quiz whose answer the bot does not know, paid media, a giveaway: these can still be forwarded.
 CANNOT_COPY = Decision(Verdict.FALL_BACK, "cannot_copy", fallback=Fallback.COPY)
@@ -164,7 +164,8 @@ MTPROTO: dict[str, Decision] = {
         UNREACHABLE,
         "CHANNEL_PRIVATE CHANNEL_INVALID CHAT_ID_INVALID PEER_ID_INVALID CHANNEL_PUBLIC_GROUP_NA",
     ),
-    # Banned there, or the account is limited: whoever sees it on two destinations stops the account.
+    # Banned there, or limited in all public groups. Telegram does not say which, and a ban in two groups proves no
+    # limit: each mapping that meets it is paused, and its notice tells its owner to ask @SpamBot where it is many.
     "USER_BANNED_IN_CHANNEL": Decision(Verdict.PAUSE_MAPPING, "banned_there", side=Side.DESTINATION),
     **each(TOPIC, "TOPIC_DELETED TOPIC_CLOSED TOPIC_ID_INVALID CHANNEL_FORUM_MISSING"),
     "SEND_AS_PEER_INVALID": SEND_AS,

@@ -57,6 +57,24 @@ def said(sender: ScriptedSender) -> list[list[str] | None]:
     return [[part.text for part in order.rewrite.parts] if order.rewrite else None for order in sender.orders]
 
 
+async def test_a_post_whose_file_reference_was_stale_goes_by_itself_a_moment_later(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping()
+    await rules(core, mapping, FOOTER)
+    await core.hear(photo(1, words="words"))
+    sender = street.sender(USER)
+    sender.before.append(TelegramError("FILE_REFERENCE_EXPIRED", code=400))
+    carrier = street.carrier(sender)
+    await carrier.carry(mapping)
+    [row] = await core.deliveries(mapping)
+    assert (row["state"], row["reason"], row["attempts"]) == ("queued", "file_reference_expired", 1)
+    await street.due_now()
+    await carrier.carry(mapping)
+    assert await core.states(mapping) == [(1, "sent")]
+    assert street.chat.posts(DIGEST) == [1]
+
+
 async def due(core: House) -> list[int]:
     async with core.db.begin() as session:
         return [due.mapping_id for due in await due_lanes(session)]

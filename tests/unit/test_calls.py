@@ -155,6 +155,31 @@ async def test_an_answer_that_must_wait_stays_an_answer() -> None:
     assert len(script.orders) == 1
 
 
+async def test_a_medium_whose_reference_is_stale_is_asked_for_again_and_its_answer_stays_one() -> None:
+    stale = TelegramError("FILE_REFERENCE_EXPIRED", code=400)
+    answer = replace(ORDER, mode=Mode.COPY, reply_to=77)
+    called, _ = await call(script := Script(answers=deque([stale])), order=answer)
+    assert result(called) == (State.QUEUED, "file_reference_expired")
+    assert called is not None
+    assert called.result.attempt
+    assert script.orders == [answer]
+
+
+async def test_an_answer_whose_medium_is_refused_again_and_again_is_copied_as_none() -> None:
+    stale = TelegramError("FILE_REFERENCE_INVALID", code=400)
+    answer = replace(ORDER, mode=Mode.COPY, reply_to=77)
+    script = Script(answers=deque([stale]))
+    called, _ = await call(script, order=answer, job=replace(JOB, attempts=3))
+    assert result(called) == (State.SENT, None)
+    assert script.orders == [answer, replace(answer, reply_to=None)]
+
+
+async def test_an_edit_with_a_stale_medium_is_tried_again() -> None:
+    script = Script(answers=deque([TelegramError("FILE_REFERENCE_EXPIRED", code=400)]))
+    called = await Caller(script).edit(JOB, LANE, (part(1),), (CopyOf(5, 1, Mode.COPY),))
+    assert result(called) == (State.QUEUED, "file_reference_expired")
+
+
 def test_what_is_of_no_known_kind_is_forwarded_whole() -> None:
     assert mode_for(Mode.COPY, (part(1), part(2, Kind.UNKNOWN))) is Mode.FORWARD
     assert mode_for(Mode.COPY, (part(1), part(2, Kind.PHOTO))) is Mode.COPY

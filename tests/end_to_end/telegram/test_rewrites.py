@@ -11,6 +11,7 @@ import telegram
 
 from forwarder.errors import AccountNotReady, TelegramError
 from forwarder.message import (
+    AccountKind,
     Button,
     EditOrder,
     Entity,
@@ -24,6 +25,7 @@ from forwarder.message import (
     Rewrite,
     SendOrder,
 )
+from forwarder.retry import Verdict, decide
 from forwarder.sandbox.faults import FaultRule
 from forwarder.sandbox.world import Content, Message, Photo
 from forwarder.seam import Sender
@@ -128,6 +130,47 @@ async def test_an_answer_that_rules_have_changed_answers_still(town: Town, route
     async with sender_of(town, route) as sender:
         await sender.send(order(town, new(number, Kind.TEXT, "new words"), reply_to=first))
     assert shown(town)[-1].reply_to == first
+
+
+@pytest.mark.parametrize("what", ["photo", "album", "answer", "edit"])
+async def test_media_are_asked_for_anew_each_time_so_that_a_stale_reference_is_mended_by_the_next_try(
+    town: Town, what: str
+) -> None:
+    first, other = (town.world.add_photo(name) for name in (b"one", b"two"))
+    ids = town.album(["a", "b"]) if what == "album" else [town.post(Content("words", media=first))]
+    answered = town.post(Content("copy", media=other), town.target) if what in ("answer", "edit") else None
+    changed = order(town, *(new(number, Kind.PHOTO, "new words") for number in ids))
+    if what == "answer":
+        changed = replace(changed, rewrite=None, reply_to=answered)
+    async with town.client("sender", town.user) as client:
+        sender = UserSender(client, 1)
+        if what == "edit":
+            answered = (await sender.send(changed))[0] or 0
+
+        async def attempt() -> None:
+            if what == "edit":
+                medium = Medium(town.source, ids[0])
+                await sender.edit(EditOrder(town.target, answered or 0, Kind.PHOTO, "newer", medium=medium))
+            else:
+                await sender.send(changed)
+
+        method = {"album": "messages.sendMultiMedia", "edit": "messages.editMessage"}.get(
+            what, "messages.sendMedia"
+        )
+        # Of an album's parts Telegram says which one it means.
+        name = "FILE_REFERENCE_1_EXPIRED" if what == "album" else "FILE_REFERENCE_EXPIRED"
+        town.fault(FaultRule("error", method=method, error=name))
+        town.guard.record.clear()
+        with pytest.raises(TelegramError) as refusal:
+            await attempt()
+        decision = decide(refusal.value, api=AccountKind.USER, order="edit" if what == "edit" else "send")
+        assert (decision.verdict, decision.reason) == (Verdict.RETRY, "file_reference_expired")
+        await attempt()
+    assert len(list(town.guard.record.calls(method="channels.getMessages"))) == 2
+    last = shown(town)[-len(ids) :]
+    wanted = {"answer": ["words"], "edit": ["newer"]}.get(what, ["new words"] * len(ids))
+    assert [message.text for message in last] == wanted
+    assert all(isinstance(message.media, Photo) for message in last)
 
 
 @both
