@@ -62,6 +62,29 @@ async def test_a_post_that_was_sent_silently_arrives_silently_by_every_way_and_n
         assert [(message.text, message.silent) for message in shown(town, target)] == wanted, way
 
 
+async def test_a_service_message_is_passed_over_and_holds_up_nothing(town: Town) -> None:
+    source = town.channel("News")
+    ways = [(route, mode) for route in (Route.BOT, Route.USER) for mode in (Mode.FORWARD, Mode.COPY)]
+    targets = {way: town.channel(" ".join(way)) for way in ways}
+    await town.start("ingest", "bot", "worker", "user-worker", "beat")
+    for (route, mode), target in targets.items():
+        await town.map(source, target, mode, route)
+    first = town.post(source, "first")
+    assert town.world.pin(town.owner, source, first).service is not None
+    town.post(source, "behind it")
+    town.world.pin(town.owner, source, town.post(source, "pinned too"))
+    town.post(source, "the end")
+    wanted = ["first", "behind it", "pinned too", "the end"]
+    await eventually(lambda: all(town.texts(target) == wanted for target in targets.values()))
+    for way, target in targets.items():
+        made = [message for message in town.world.history(target) if message.sent_by != town.owner]
+        assert [message.text for message in made] == wanted, way
+        # Telegram refuses to forward a service message, or leaves it out of a call: nobody is to try.
+        calls = [call for call in town.sandbox.gate.record.calls(chat=target) if call.messages]
+        assert {call.outcome for call in calls} == {"ok"}, way
+        assert sum(call.messages for call in calls) == len(wanted), way
+
+
 async def test_a_group_that_becomes_a_supergroup_is_followed_as_source_and_as_destination(town: Town) -> None:
     routes = (Route.USER, Route.BOT)
     news = town.channel("News")
