@@ -245,7 +245,7 @@ async def _deliveries(session: AsyncSession, post_id: int) -> tuple[DeliveryStor
 
 def stopped_by(delivery: Delivery) -> dict[str, Any]:
     """What is kept of the rule that stopped a delivery, until it is queued again."""
-    stopped = delivery.state in (State.FILTERED, State.FAILED)
+    stopped = delivery.state in (State.FILTERED, State.FAILED, State.WITHDRAWN)
     return delivery.details if stopped and delivery.details is not None else {}
 
 

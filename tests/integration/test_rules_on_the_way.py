@@ -244,6 +244,9 @@ async def test_what_is_more_than_the_days_number_waits_for_tomorrow_or_is_withdr
     assert street.chat.posts(DIGEST) == [1, 2]
     third = (await waits(core, mapping))[2]
     assert third[:2] == (state, "at_most")
+    if rest == "withdraw":
+        [story] = await told(core, 3)
+        assert (story.reason, story.rule) == ("at_most", "at_most #1")
     await core.run("update deliveries set done_at = done_at - interval '1 day' where state = 'sent'")
     await street.due_now()
     await street.carrier(street.sender(USER)).carry(mapping)

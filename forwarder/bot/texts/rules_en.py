@@ -57,6 +57,8 @@ TEXTS: dict[str, str] = {
     "condition.silent": "were sent without sound",
     "condition.time": "appeared between these hours",
     # what became of a post
+    "refused.at_most": "more than the day's number by the rule “{rule}”",
+    "refused.review_expired": "nobody approved it in the time of the rule “{rule}”",
     "refused.denied": "refused by the rule “{rule}”",
     "refused.denied.words": "refused by the rule “{rule}” because of: {words}",
     "refused.not_allowed": "refused: the rule “{rule}” does not let it through",

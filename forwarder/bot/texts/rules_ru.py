@@ -85,6 +85,8 @@ TEXTS: dict[str, str] = {
     "condition.buttons": "с кнопками",
     "condition.silent": "отправлены без звука",
     "condition.time": "появились в эти часы",
+    "refused.at_most": "больше дневного числа по правилу «{rule}»",
+    "refused.review_expired": "никто не одобрил за время правила «{rule}»",
     "refused.denied": "не пропущен правилом «{rule}»",
     "refused.denied.words": "не пропущен правилом «{rule}» из-за: {words}",
     "refused.not_allowed": "не пропущен: правило «{rule}» его не допускает",
