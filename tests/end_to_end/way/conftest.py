@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import redis
 from cryptography.fernet import Fernet
+from sqlalchemy import text
 from telethon import TelegramClient
 from telethon.crypto import AuthKey
 
@@ -23,6 +24,7 @@ from forwarder.account_desk import AccountDesk
 from forwarder.db import Database
 from forwarder.message import AccountKind, Mode, Route
 from forwarder.sandbox.limits import NO_QUOTAS
+from forwarder.sandbox.person import Person, Screen, Shown
 from forwarder.sandbox.server import Sandbox
 from forwarder.sandbox.world import Content
 from forwarder.services.accounts import AccountService
@@ -32,7 +34,7 @@ from forwarder.supervisor import ProcessSpec, Supervisor
 from forwarder.telegram.bot_directory import BotDirectory
 from forwarder.telegram.bot_sender import make_bot
 from forwarder.telegram.sessions import EncryptedSession, SessionFile
-from tests.copies import Copier, Copy
+from tests.copies import Copier, Copy, Finished
 
 ROOT = Path(__file__).resolve().parents[3]
 POSTER = frozenset({"post_messages", "edit_messages", "delete_messages"})
@@ -106,6 +108,16 @@ class Town:
         if self.supervisor is not None:
             await asyncio.to_thread(self.supervisor.stop)
 
+    async def manage(self, *arguments: str) -> Finished:
+        """Run a ``manage.py`` command to its end."""
+        return await asyncio.to_thread(self.copier.run, arguments, self.environment, self.folder)
+
+    async def did(self, *arguments: str) -> str:
+        """Run a command that has to succeed; answers what it printed."""
+        done = await self.manage(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     async def map(
         self,
         source: int,
@@ -145,6 +157,15 @@ class Town:
 
         await eventually(known)
 
+    async def counted(self, what: str) -> int:
+        """How many of our own rows there are of what stands after ``from``."""
+        async with self.db.begin() as session:
+            return int(await session.scalar(text(f"select count(*) from {what}")) or 0)
+
+    async def settled(self) -> bool:
+        """Nothing is on its way any more, and what has arrived is recorded."""
+        return not await self.counted("deliveries where done_at is null")
+
     def alive(self) -> int:
         """How many of our processes have given a sign of life."""
         with redis.Redis.from_url(self.environment["REDIS_URL"]) as client:
@@ -171,6 +192,25 @@ async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: f
             if met if isinstance(met, bool) else await met:
                 return
             await asyncio.sleep(0.02)
+
+
+async def shown(town: Town, person: Person, words: str, seconds: float = PATIENCE) -> Shown:
+    """The bot's message that says this, as soon as there is one."""
+    screen = await person.wait_screen(town.robot, lambda screen: bool(said(screen, words)), seconds)
+    return said(screen, words)[-1]
+
+
+def said(screen: Screen, words: str) -> list[Shown]:
+    return [message for message in screen.messages if words in message.text and not message.mine]
+
+
+@pytest.fixture
+async def olga(town: Town) -> AsyncIterator[Person]:
+    """The owner, who has spoken to the bot; without that it may not write to her."""
+    person = Person(town.world, town.owner)
+    await person.type(town.robot, "/start")
+    yield person
+    person.close()
 
 
 @pytest.fixture

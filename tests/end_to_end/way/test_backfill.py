@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from forwarder.account_desk import AccountDesk
@@ -62,29 +60,21 @@ async def test_a_killed_reader_goes_on_and_nothing_is_doubled(town: Town, route:
     assert town.texts(target) == arrived, "the same range again brings nothing"
 
 
-async def manage(town: Town, *arguments: str) -> tuple[int, str, str]:
-    done = await asyncio.to_thread(town.copier.run, arguments, town.environment, town.folder)
-    return done.returncode, done.stdout, done.stderr
-
-
 async def test_the_command_line_brings_the_last_posts_and_says_what_it_cannot_bring(town: Town) -> None:
     source, target = town.channel("News"), town.channel("Copies")
     for number in range(8):
         town.post(source, f"old {number}")
     await town.start("ingest", "worker", "user-worker", "beat")
     number = str(await town.map(source, target, Mode.FORWARD, Route.USER))
-    status, out, _ = await manage(town, "backfill", number, "--last", "3", "--dry-run")
-    assert status == 0
-    assert "at most 3 messages" in out
-    assert "Nothing was queued." in out
-    status, out, _ = await manage(town, "backfill", number, "--last", "3")
-    assert status == 0
-    assert "is done: 3 of 3 posts" in out
+    planned = await town.did("backfill", number, "--last", "3", "--dry-run")
+    assert "at most 3 messages" in planned
+    assert "Nothing was queued." in planned
+    assert "is done: 3 of 3 posts" in await town.did("backfill", number, "--last", "3")
     assert town.texts(target) == ["old 5", "old 6", "old 7"]
     for arguments, told in (
         ((number, "--from-id", "5000"), "There are no older posts"),
         (("99", "--last", "3"), "There is no mapping #99"),
         ((number,), "No backfill of mapping"),
     ):
-        status, _, err = await manage(town, "backfill", *arguments)
-        assert (status, told in err, "Traceback" in err) == (1, True, False)
+        refused = await town.manage("backfill", *arguments)
+        assert (refused.returncode, told in refused.stderr, "Traceback" in refused.stderr) == (1, True, False)

@@ -3,35 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
-from sqlalchemy import text
 
 from forwarder.message import AccountKind, Mode, Route
-from forwarder.sandbox.person import Person, Screen, Shown
+from forwarder.sandbox.person import Person
 from forwarder.services.accounts import AccountService
 
-from .conftest import PATIENCE, POSTER, Town, eventually
-
-
-@pytest.fixture
-async def olga(town: Town) -> AsyncIterator[Person]:
-    """The owner, who has spoken to the bot; without that it may not write to her."""
-    person = Person(town.world, town.owner)
-    await person.type(town.robot, "/start")
-    yield person
-    person.close()
-
-
-async def shown(town: Town, person: Person, words: str, seconds: float = PATIENCE) -> Shown:
-    """The bot's message that says this, as soon as there is one."""
-    screen = await person.wait_screen(town.robot, lambda screen: bool(said(screen, words)), seconds)
-    return said(screen, words)[-1]
-
-
-def said(screen: Screen, words: str) -> list[Shown]:
-    return [message for message in screen.messages if words in message.text and not message.mine]
+from .conftest import PATIENCE, POSTER, Town, eventually, said, shown
 
 
 def tellings(town: Town, person: Person, words: str) -> int:
@@ -70,9 +47,9 @@ async def test_protection_switched_on_holds_queued_posts_until_it_is_lifted(town
     await shown(town, olga, "Message forwarder")
     await town.map(source, target, Mode.COPY, Route.BOT)
     town.post(source, "queued before the protection")
-    await eventually(lambda: counted(town, "deliveries"))
+    await eventually(lambda: town.counted("deliveries"))
     town.world.change_chat(town.owner, source, protected=True)
-    await eventually(lambda: counted(town, "channels where protected"))
+    await eventually(lambda: town.counted("channels where protected"))
 
     others = town.supervisor
     assert others is not None
@@ -111,9 +88,4 @@ async def test_a_listener_that_is_signed_out_is_told_of_once(town: Town, olga: P
 
     await eventually(third)
     assert tellings(town, olga, "is signed out") == 1
-    assert not await counted(town, "notices where done_at is null")
-
-
-async def counted(town: Town, what: str) -> bool:
-    async with town.db.begin() as session:
-        return bool(await session.scalar(text(f"select count(*) from {what}")))
+    assert not await town.counted("notices where done_at is null")

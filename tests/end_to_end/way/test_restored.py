@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from forwarder.db import Database
@@ -16,12 +14,6 @@ from .conftest import Town, eventually
 pytestmark = pytest.mark.timeout(240)
 
 PROCESSES = ("ingest", "bot", "worker", "user-worker", "beat")
-
-
-async def manage(town: Town, *arguments: str) -> str:
-    done = await asyncio.to_thread(town.copier.run, arguments, town.environment, town.folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -66,12 +58,12 @@ async def test_after_an_old_backup_is_restored_nothing_is_doubled_and_nothing_lo
     town.environment["DATABASE_URL"] = backup
     db = Database(backup)
     try:
-        assert "3 mappings are paused." in await manage(town, "db", "restored")
+        assert "3 mappings are paused." in await town.did("db", "restored")
         await town.start(*PROCESSES)
-        said = await manage(town, "db", "restored")
+        said = await town.did("db", "restored")
         assert "still paused" in said
         assert {target: town.texts(target) for _, target in pairs} == before
-        await manage(town, "db", "restored", "--go")
+        await town.did("db", "restored", "--go")
         post("goes on")
         await eventually(lambda: all("goes on" in town.texts(target) for _, target in pairs))
         for chat, target in pairs:
@@ -80,7 +72,7 @@ async def test_after_an_old_backup_is_restored_nothing_is_doubled_and_nothing_lo
                 wanted = ["with a mistake" if words == "corrected" else words for words in wanted]
             assert town.texts(target) == wanted
         for number in ("1", "2", "3"):
-            assert "0 missing, 0 double" in await manage(town, "audit", number)
+            assert "0 missing, 0 double" in await town.did("audit", number)
     finally:
         await town.stop()
         await db.close()
