@@ -16,6 +16,8 @@ from forwarder.errors import SettingsError
 from forwarder.settings import Need, Settings
 
 USER_WORKER = "user"
+FLOWER_TASKS = 5000
+"""The newest tasks that Flower shows; each costs it a kilobyte or two of memory."""
 DOORS = 20
 """Threads of a worker. They are doors to one loop and wait nearly all of their time; how many sends there are at a time
 is MAX_CONCURRENT_FORWARDS, and a call that takes long must not keep other lanes' bells waiting at the door."""
@@ -102,6 +104,7 @@ def flower(port: int | None, address: str | None, wait: float) -> NoReturn:
         settings,
         "flower",
         *("flower", f"--port={port or settings.flower_port}", f"--address={listen}"),
+        f"--max_tasks={FLOWER_TASKS}",
         "--purge_offline_workers=300",
         env=env,
     )
