@@ -7,18 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Database
 from forwarder.ingest.rows import stored_parts
-from forwarder.message import AccountKind, Heard, Kind, Mode, Rewrite, SourceMessage
-from forwarder.rules import Counters, Decision, Outcome, Passed, Rules, decide, rewrite_of, when
+from forwarder.message import AccountKind, Heard, Kind, Mode, Rewrite, SourceMessage, State, look_of
+from forwarder.outbox import Result
+from forwarder.rules import (
+    Decision,
+    Hold,
+    NotBefore,
+    Now,
+    Outcome,
+    Passed,
+    Refused,
+    Rules,
+    Withdraw,
+    rewrite_of,
+)
+from forwarder.rules.frame import ButtonRule, Preview, Spoiler
 from forwarder.services import mapping_rows
-from forwarder.services.judging import way_of
+from forwarder.services.judging import broken, ruling, sent_today, waiting, way_of
 from forwarder.services.kept_rules import rules_of
+from forwarder.services.reviewing import NOBODY, standings
 from forwarder.services.rule_context import SourceNamed, context_of
 from forwarder.services.values import MappingView
 from forwarder.services.why import find_post
@@ -26,9 +40,9 @@ from forwarder.services.why import find_post
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """``goes`` is None for a refused post. ``rewrite`` is what the account that carries the mapping sends in its place,
-    None where the post goes as it is; ``mode`` is how it goes, None where it may not go at all; ``forwards`` says
-    that its mapping would forward it."""
+    """``goes`` is None for a refused post, or one that a rule breaks on. ``rewrite`` is what the account that carries
+    the mapping sends in its place, None where the post goes as it is; ``mode`` is how it goes, None where it may not go
+    at all; ``forwards`` says that its mapping would forward it. ``by`` names the rules that change what is sent."""
 
     parts: tuple[SourceMessage, ...]
     outcome: Outcome
@@ -36,6 +50,7 @@ class Tried:
     rewrite: Rewrite | None
     mode: Mode | None
     forwards: bool = False
+    by: tuple[str, ...] = ()
 
 
 class Trial:
@@ -77,16 +92,65 @@ class Trial:
 
     async def _tried(self, session: AsyncSession, mapping: MappingView, posts: Sequence[int]) -> list[Tried]:
         rules, parts = await self._rules(session), await stored_parts(session, posts)
-        return [await self._one(session, mapping, rules, parts[post]) for post in posts if post in parts]
+        return [
+            await self._one(session, mapping, rules, parts[post], post) for post in posts if post in parts
+        ]
 
     async def _one(
-        self, session: AsyncSession, mapping: MappingView, rules: Rules, parts: tuple[SourceMessage, ...]
+        self,
+        session: AsyncSession,
+        mapping: MappingView,
+        rules: Rules,
+        parts: tuple[SourceMessage, ...],
+        post: int | None = None,
     ) -> Tried:
         source = SourceNamed(mapping.source.telegram_id, mapping.source.title, mapping.source.username)
-        outcome = decide(rules, parts, await context_of(session, mapping.id, source, rules, parts))
-        if not isinstance(outcome, Passed):
-            return Tried(parts, outcome, None, None, None)
-        goes = when(rules.when, datetime.now(UTC), parts[0].date, Counters())
-        rewrite = rewrite_of(outcome, AccountKind(mapping.lane_route.value))
+        outcome = ruling(rules, parts, await context_of(session, mapping.id, source, rules, parts))
+        if isinstance(outcome, Result):
+            return stopped(parts, outcome)
+        now = datetime.now(UTC)
+        sent = await sent_today(session, mapping.id, rules.when.at_most, now)
+        word = NOBODY
+        if post is not None and rules.when.review is not None:
+            word = (await standings(session, mapping.id, [post])).get(post, NOBODY)
+        put_off = waiting(rules, parts[0].date, now, sent, word)
+        if put_off is not None and put_off.state is State.FAILED:
+            return stopped(parts, put_off)
+        try:
+            rewrite = rewrite_of(outcome, AccountKind(mapping.lane_route.value))
+        except Exception:  # as on delivery: whatever breaks is that post's end and no other's
+            return stopped(parts, broken(rules, outcome.by))
         mode = way_of(mapping.mode, rewrite, copy_allowed=mapping.settings.copy_fallback)
-        return Tried(parts, outcome, goes, rewrite, mode, mapping.mode is Mode.FORWARD)
+        forwards, by = mapping.mode is Mode.FORWARD, those_that_did(rules, outcome, rewrite)
+        return Tried(parts, outcome, decision(put_off, now), rewrite, mode, forwards, by)
+
+
+def stopped(parts: tuple[SourceMessage, ...], result: Result) -> Tried:
+    """A post that the rules refuse, or break on."""
+    rule, words = (result.by.rule, result.by.words) if result.by is not None else ("", ())
+    return Tried(parts, Refused(rule, words, result.reason or ""), None, None, None)
+
+
+def decision(put_off: Result | None, now: datetime) -> Decision:
+    if put_off is None:
+        return Now()
+    until = now + timedelta(seconds=put_off.wait or 0)
+    if put_off.state is State.HELD:
+        return Hold(until)
+    reason = put_off.reason or ""
+    return NotBefore(until, reason) if put_off.state is State.QUEUED else Withdraw(reason)
+
+
+def those_that_did(rules: Rules, passed: Passed, rewrite: Rewrite | None) -> tuple[str, ...]:
+    """The rules that change what this account sends. A button, a preview or a cover may come to nothing with it."""
+    if rewrite is None:
+        return ()
+    looks = {part.message_id: look_of(part.facts) for part in (one.source for one in passed.parts)}
+    idle = set()
+    if rewrite.button is None:
+        idle.add(rules.label_of(ButtonRule))
+    if all(part.look.preview_hidden == looks[part.message_id].preview_hidden for part in rewrite.parts):
+        idle.add(rules.label_of(Preview))
+    if not any(part.cover for part in rewrite.parts) and not any(part.changed for part in rewrite.parts):
+        idle.add(rules.label_of(Spoiler))
+    return tuple(label for label in passed.by if label not in idle)

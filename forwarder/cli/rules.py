@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -15,11 +15,11 @@ from forwarder.cli.ground import tool_settings, with_database
 from forwarder.cli.ids import ChatReference
 from forwarder.cli.show import moment, table
 from forwarder.db import Database
+from forwarder.message import NewPart, Rewrite, SourceMessage
 from forwarder.models import Language
 from forwarder.rules import (
     Hold,
     NotBefore,
-    Outcome,
     Passed,
     Refused,
     Rules,
@@ -28,6 +28,7 @@ from forwarder.rules import (
     read_json,
     to_json,
 )
+from forwarder.rules.entities import from_utf16
 from forwarder.rules.examples import CONDITION_EXAMPLES, VERB_EXAMPLES
 from forwarder.rules.templates import FIELDS
 from forwarder.services.rules import RuleService, owner_of
@@ -190,9 +191,7 @@ def try_(mapping: int, link: str | None, last: int | None, text: str | None) -> 
 def told(tried: Tried) -> list[str]:
     """One post's story as lines of text."""
     first = tried.parts[0]
-    lines = [
-        f"{first.message_id} {'album' if len(tried.parts) > 1 else first.kind}: {verdict(tried.outcome)}"
-    ]
+    lines = [f"{first.message_id} {'album' if len(tried.parts) > 1 else first.kind}: {verdict(tried)}"]
     match tried.goes:
         case NotBefore(at, why):
             lines.append("  " + TEXTS.plain("goes.not_before", at=moment(at), rule=why))
@@ -200,15 +199,9 @@ def told(tried: Tried) -> list[str]:
             lines.append("  " + TEXTS.plain("goes.hold", at=moment(expires)))
         case Withdraw(why):
             lines.append("  " + TEXTS.plain("goes.withdraw", rule=why))
+    if tried.rewrite is not None:
+        lines += [f"  {line}" for line in _changes(tried.parts, tried.rewrite)]
     if isinstance(tried.outcome, Passed):
-        for part in tried.outcome.parts:
-            if part.changed:
-                lines += [f"  - {line}" for line in part.source.text.splitlines()]
-                lines += [f"  + {line}" for line in part.text.splitlines()]
-        if tried.outcome.rest is not None:
-            lines += [f"  ++ {line}" for line in tried.outcome.rest.text.splitlines()]
-        if tried.rewrite is not None and tried.rewrite.button is not None:
-            lines.append(f"  [{tried.rewrite.button.text}] {tried.rewrite.button.url}")
         if tried.mode is None:
             lines.append("  " + TEXTS.plain("goes.nowhere"))
         elif tried.rewrite is not None and tried.forwards:
@@ -216,12 +209,51 @@ def told(tried: Tried) -> list[str]:
     return lines
 
 
-def verdict(outcome: Outcome) -> str:
-    if isinstance(outcome, Refused):
-        return plain(TEXTS.refusal(outcome.reason, outcome.rule, outcome.words))
-    if not outcome.by:
+def _changes(parts: Sequence[SourceMessage], rewrite: Rewrite) -> Iterator[str]:
+    """What is sent in another way than it stands in the source."""
+    sources = {part.message_id: part for part in parts}
+    for part in rewrite.parts:
+        source = sources[part.message_id]
+        if part.text != source.text:
+            yield from (f"- {line}" for line in source.text.splitlines())
+            yield from (f"+ {line}" for line in part.text.splitlines())
+        before, after = _hidden_links(source), _hidden_links(part)
+        yield from (f"- {link}" for link in before if link not in after)
+        yield from (f"+ {link}" for link in after if link not in before)
+        if _covered(part) and not _covered(source):
+            yield TEXTS.plain("goes.text_covered")
+        if part.cover:
+            yield TEXTS.plain("goes.medium_covered")
+        if part.look.preview_hidden != source.facts.preview_hidden:
+            hidden = part.look.preview_hidden
+            yield TEXTS.plain("goes.preview_hidden" if hidden else "goes.preview_shown")
+    if rewrite.rest is not None:
+        yield from (f"++ {line}" for line in rewrite.rest.text.splitlines())
+        yield from (f"++ {link}" for link in _hidden_links(rewrite.rest))
+    if rewrite.button is not None:
+        yield f"[{rewrite.button.text}] {rewrite.button.url}"
+
+
+def _hidden_links(part: SourceMessage | NewPart) -> list[str]:
+    """``words → address`` of each link that stands behind words."""
+    rich = from_utf16(part.text, part.entities)
+    return [
+        f"{rich.text[e.offset : e.offset + e.length]} → {e.url}"
+        for e in rich.entities
+        if e.type == "text_link"
+    ]
+
+
+def _covered(part: SourceMessage | NewPart) -> bool:
+    return any(entity.type == "spoiler" for entity in part.entities)
+
+
+def verdict(tried: Tried) -> str:
+    if isinstance(tried.outcome, Refused):
+        return plain(TEXTS.refusal(tried.outcome.reason, tried.outcome.rule, tried.outcome.words))
+    if not tried.by:
         return TEXTS.plain("passed.untouched")
-    return TEXTS.plain("passed.changed", rules=", ".join(outcome.by))
+    return TEXTS.plain("passed.changed", rules=", ".join(tried.by))
 
 
 def _value(value: str) -> Any:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import pkgutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text
 
 from forwarder.cli.root import cli
 from forwarder.cli.rules import told
 from forwarder.errors import InvalidRequest, NotFound
-from forwarder.message import AccountKind
-from forwarder.rules import Passed, Refused
+from forwarder.message import AccountKind, Entity, SourceMessage
+from forwarder.rules import Hold, Now, Passed, Refused, Withdraw
+from forwarder.services import reviewing
 from forwarder.services.kept_rules import rules_of
 from forwarder.services.rules import Owner, RuleService, owner_of
 from forwarder.settings import Settings
 from forwarder.trial import Trial
-from tests.builders import DIGEST, NEWS, House, album, post
+from tests.builders import DIGEST, NEWS, House, album, photo, post
 
 
 async def labels(core: House, mapping: int) -> list[str]:
@@ -203,3 +206,96 @@ async def test_trying_says_what_the_mappings_own_way_makes_of_it(
         await RuleService(core.db).add(Owner("mapping", mapping), rule)
     [tried] = await Trial(core.db, mapping).words("text")
     assert told(tried)[-1] == said
+
+
+LINK = "https://example.org/"
+
+
+@pytest.mark.parametrize(
+    ("by", "rules", "heard", "said"),
+    [
+        (
+            AccountKind.USER,
+            [{"replace_links": {"with": LINK}}],
+            post(1, "сюда 😀", entities=(Entity("text_link", 0, 4, url="https://a.example/"),)),
+            ["changed by: replace_links #1", "- сюда → https://a.example/", f"+ сюда → {LINK}"],
+        ),
+        (AccountKind.USER, [{"spoiler": "all"}], photo(1, words="خبر"), [
+            "changed by: spoiler #1", "its text under a spoiler", "its medium under a spoiler",
+        ]),
+        (AccountKind.USER, [{"preview": False}], post(1, LINK), [
+            "changed by: preview #1", "without a link preview",
+        ]),
+        (AccountKind.USER, [{"preview": False}], post(1, "no link"), ["as it is"]),
+        (AccountKind.USER, [{"button": {"text": "x", "url": LINK}}], post(1, "text"), ["as it is"]),
+        (
+            AccountKind.USER,
+            [{"footer": "F"}, {"preview": False}, {"button": {"text": "x", "url": LINK}}],
+            post(1, "text"),
+            ["changed by: footer #1", "- text", "+ text", "+ ", "+ F"],
+        ),
+        (AccountKind.BOT, [{"button": {"text": "x", "url": LINK}}], post(1, "text"), [
+            "changed by: button #1", f"[x] {LINK}",
+        ]),
+    ],
+)  # fmt: skip
+async def test_trying_shows_all_that_changes_and_names_no_rule_that_changes_nothing(
+    core: House, by: AccountKind, rules: list[dict[str, Any]], heard: SourceMessage, said: list[str]
+) -> None:
+    mapping = await core.mapping(by=by)
+    await core.keep_rules(mapping, {"rules": rules})
+    await core.hear(heard)
+    [tried] = await Trial(core.db, mapping).last(1)
+    first, *rest = told(tried)
+    assert [first.partition(": goes ")[2], *(line[2:] for line in rest)] == said
+
+
+async def test_trying_counts_what_was_sent_today_and_what_reviewers_said(core: House) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1, "a"), post(2, "b"))
+    await core.keep_rules(mapping, {"rules": [{"at_most": {"a_day": 1, "rest": "withdraw"}}]})
+    [_, tried] = await Trial(core.db, mapping).last(2)
+    assert tried.goes == Now()
+    await core.run(
+        "update deliveries set state = 'sent', done_at = clock_timestamp() where position ="
+        " (select min(position) from deliveries)"
+    )
+    [_, tried] = await Trial(core.db, mapping).last(2)
+    assert tried.goes == Withdraw("at_most")
+    await core.keep_rules(mapping, {"rules": [{"review": {"hours": 24}}]})
+    assert [type(one.goes) for one in await Trial(core.db, mapping).last(2)] == [Hold, Hold]
+    async with core.db.begin() as session:
+        waiting = list(await session.scalars(text("select id from deliveries where state = 'queued'")))
+        await reviewing.begin(session, dict.fromkeys(waiting, 24))
+        await reviewing.decide(session, waiting, approved=True, by=5)
+    assert [type(one.goes) for one in await Trial(core.db, mapping).last(2)] == [Hold, Now]
+
+
+@pytest.mark.parametrize(
+    ("broken", "rule"),
+    [
+        ("forwarder.rules.conditions.AnyWord.holds", "no sale"),
+        ("forwarder.rules.changes.CutAt.apply", "cut #2"),
+        ("forwarder.services.judging.when", "delay #3"),
+        ("forwarder.trial.rewrite_of", "cut #2"),
+    ],
+)
+async def test_a_rule_that_breaks_is_the_verdict_of_that_post_alone(
+    core: House, monkeypatch: pytest.MonkeyPatch, broken: str, rule: str
+) -> None:
+    mapping = await core.mapping()
+    no_sale = {"name": "no sale", "deny": {"words": ["sale"]}}
+    await core.keep_rules(mapping, {"rules": [no_sale, {"cut": 20}, {"delay": 5}]})
+    await core.hear(post(1, "word " * 10), post(2, "word " * 11))
+    room, _, name = broken.rpartition(".")
+    whole = pkgutil.resolve_name(broken)
+    calls = iter(range(9))
+
+    def breaks_once(*values: Any, **named: Any) -> Any:
+        return whole(*values, **named) if next(calls) else 1 // 0
+
+    monkeypatch.setattr(pkgutil.resolve_name(room), name, breaks_once)
+    first, second = await Trial(core.db, mapping).last(2)
+    assert first.outcome == Refused(rule, (), "rule_failed")
+    assert f"the rule “{rule}” broke on it" in told(first)[0]
+    assert isinstance(second.outcome, Passed)
