@@ -59,7 +59,8 @@ def help_() -> None:
     click.echo(
         f"\nFields of header, footer and button: {' '.join(f'{{{name}}}' for name in FIELDS)}."
         "\nTheir tags: <b> <i> <u> <s> <code> <tg-spoiler> <blockquote> <a href>. Patterns are RE2's, where \\w is"
-        " a Latin letter\nand \\p{L} any; (?i) ignores case. Ids are numbers. Lengths are Telegram's UTF-16 units."
+        " a Latin letter\nand \\p{L} any; (?i) ignores case. Ids are numbers. `length` counts characters,\nand `cut`"
+        " Telegram's UTF-16 units, of which most emoji have two."
     )
 
 

@@ -38,7 +38,7 @@ class Facts:
     group. ``via_bot`` is the id of an inline bot. ``size`` counts bytes, ``duration`` seconds; ``preview`` says that
     a link preview is shown. ``preview_hidden`` says that the author took it away, ``preview_url`` and ``preview_large``
     whose it is and how, where that was chosen; ``inverted``, that it stands above the text, or the caption above
-    the medium.
+    the medium. ``poll`` is a poll's question and its options, a line each.
     """
 
     sender_id: int | None = None
@@ -58,6 +58,7 @@ class Facts:
     preview_url: str | None = None
     preview_large: bool | None = None
     inverted: bool = False
+    poll: str | None = None
 
 
 NO_FACTS = Facts()

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from forwarder.message import Kind, SourceMessage
 from forwarder.rules import marks
-from forwarder.rules.entities import Rich, from_utf16, joined
+from forwarder.rules.entities import Rich, from_utf16, joined, whole_characters
 from forwarder.rules.folding import Folded, folded
 from forwarder.rules.marks import Mark
 
@@ -31,9 +31,10 @@ class SourcePost:
 
     @cached_property
     def rich(self) -> Rich:
-        """All that the post says; an album's captions below each other."""
+        """All that the post says; an album's captions below each other, and what a poll asks."""
         said = Rich()
-        for one in self.texts:
+        polls = [Rich(whole_characters(part.facts.poll)) for part in self.parts if part.facts.poll]
+        for one in (*self.texts, *polls):
             if one.text:
                 said = joined(said, Rich("\n"), one) if said.text else one
         return said

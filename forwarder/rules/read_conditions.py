@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -23,6 +24,9 @@ LARGEST_ID = 2**53
 LARGEST_SIZE = 8 << 30
 LONGEST_DURATION = 7 * 24 * 3600
 LONGEST_POST = 100_000
+NO_DOMAIN = re.compile(
+    r"[\s/@:?#\\]"
+)  # parts of a link, which would be left out: t.me/name would mean all of t.me
 EXAMPLE = '{"words": ["sale"]}'
 
 KINDS = (*(kind.value for kind in Kind if kind is not Kind.SERVICE), ALBUM)
@@ -105,7 +109,7 @@ def read_domains(place: Place) -> c.ToDomain:
     domains = []
     for word in place.texts():
         domain = domain_of(word.removeprefix("*."))
-        if not domain or any(letter.isspace() for letter in domain):
+        if NO_DOMAIN.search(word) or "." not in domain or "" in domain.split("."):
             raise wrong("rule_bad_domain", place=place.path, word=shown(word))
         domains.append(domain)
     return c.ToDomain(frozenset(domains))

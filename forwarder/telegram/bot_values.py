@@ -167,7 +167,12 @@ def facts_of(message: telegram.Message) -> Facts:
         preview_url=preview.url if preview is not None and isinstance(preview.url, str) else None,
         preview_large=preview_size(preview),
         inverted=bool(message.show_caption_above_media or (preview is not None and preview.show_above_text)),
+        poll=poll_words(message.poll) if message.poll is not None else None,
     )
+
+
+def poll_words(poll: telegram.Poll) -> str:
+    return "\n".join((poll.question, *(option.text for option in poll.options)))
 
 
 def preview_size(preview: telegram.LinkPreviewOptions | None) -> bool | None:

@@ -35,10 +35,19 @@ def facts_of(message: Any) -> Facts:
         preview_url=getattr(getattr(media, "webpage", None), "url", None),
         preview_large=preview_size(media),
         inverted=bool(message.invert_media),
+        poll=poll_words(media),
     )
 
 
 LINKS = types.MessageEntityUrl | types.MessageEntityTextUrl
+
+
+def poll_words(media: Any) -> str | None:
+    if not isinstance(media, types.MessageMediaPoll):
+        return None
+    return "\n".join(
+        one.text for one in (media.poll.question, *(answer.text for answer in media.poll.answers))
+    )
 
 
 def preview_size(media: Any) -> bool | None:

@@ -190,6 +190,26 @@ def test_an_album_is_one_post_of_all_its_parts() -> None:
     assert words_that_did({"words": ["реклама"]}, *parts) == ("РЕКЛАМА",)
 
 
+POLL = photo(kind=Kind.POLL, poll="Сколько стоит реклама? #цены\nA hundred\nhttps://casino.example 🎰\nاعلان")
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"words": ["реклама"]}, ("реклама",)),
+        ({"words": ["hundred", "إعلان"], "every": True}, ("hundred", "اعلان")),
+        ({"regex": "[🎰]"}, ("🎰",)),
+        ({"links": ["casino.example"]}, ("https://casino.example",)),
+        ({"hashtags": ["цены"]}, ("#цены",)),
+        ({"words": ["спорт"]}, None),
+    ],
+)
+def test_filters_see_what_a_poll_asks_and_offers(
+    condition: dict[str, Any], expected: tuple[str, ...] | None
+) -> None:
+    assert words_that_did(condition, POLL) == expected
+
+
 CAT_OR_DOG: dict[str, Any] = {
     "any": [{"words": ["кот"]}, {"all": [{"words": ["пёс"]}, {"not": {"links": True}}]}]
 }

@@ -223,6 +223,25 @@ def test_facts_are_the_same_over_both_ways() -> None:
     assert over_bot.facts == replace(expected, silent=False)  # the Bot API does not say it
 
 
+def test_what_a_poll_asks_and_offers_is_the_same_over_both_ways() -> None:
+    said = [types.TextWithEntities(word, []) for word in ("Кто? 😀", "я", "ты")]
+    answers = [types.PollAnswer(text=text, option=bytes([n])) for n, text in enumerate(said[1:])]
+    poll = types.Poll(id=1, question=said[0], answers=answers, hash=0)
+    media = types.MessageMediaPoll(poll=poll, results=types.PollResults())
+    over_mtproto = telethon_values.to_source(message(media=media), Heard.PUSH)
+    raw = {"id": "1", "question": "Кто? 😀", "type": "regular", "total_voter_count": 0, "is_closed": False}
+    raw |= {
+        "is_anonymous": True,
+        "allows_multiple_answers": False,
+        "allows_revoting": False,
+        "members_only": False,
+    }
+    options = [{"text": text, "voter_count": 0, "persistent_id": text} for text in ("я", "ты")]
+    over_bot = bot_values.to_source(bot_message(poll=raw | {"options": options}))
+    assert over_mtproto.facts.poll == over_bot.facts.poll == "Кто? 😀\nя\nты"
+    assert over_mtproto.text == over_bot.text == ""
+
+
 def test_a_plain_text_has_no_facts() -> None:
     assert telethon_values.to_source(message(message="hi", post=True), Heard.PUSH).facts == NO_FACTS
     assert bot_values.to_source(bot_message(text="hi")).facts == NO_FACTS
