@@ -87,6 +87,20 @@ class Client(TelegramClient):
                     "TELEGRAM_MTPROTO_ADDRESS; nothing is lost, waiting posts go on when it is back."
                 ) from error
 
+    async def start_anew(self) -> None:
+        """Forget a login that Telegram has ended, and connect with a fresh key, ready for a new one.
+
+        With the ended login's update states Telethon would ask what was missed, be refused, and disconnect in the
+        middle of the new login. Raises as :meth:`ready` does.
+        """
+        async with self._connecting:
+            await self.disconnect()
+            self.session.forget_login()
+            self._sender.auth_key.key = None
+            self._message_box = WholeMessageBox(self._log["messagebox"])
+            self._connected_once = False
+        await self.ready()
+
     async def reconnected(self) -> None:
         """Connect unless connected, in the middle of work: an outage is a call that was never made.
 

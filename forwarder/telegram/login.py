@@ -78,7 +78,7 @@ async def make_user_logins(open_client: OpenClient, ask: Ask, tell: Tell) -> tup
 async def make_bot_login(open_client: OpenClient, token: str) -> LoggedIn:
     """The bot's second login, over MTProto: for reading by id, never for updates."""
     async with open_client(LoginName.BOT) as client:
-        known = await whoami(client)
+        known = await known_here(client)
         if known is not None:
             return facts(LoginName.BOT, known, fresh=False)
         try:
@@ -136,8 +136,16 @@ async def whoami(client: Client) -> Any | None:
     return users[0]
 
 
-async def log_in_by_code(client: Client, ask: Ask, tell: Tell, password: Password) -> LoggedIn:
+async def known_here(client: Client) -> Any | None:
+    """Like ``whoami``; where the login was ended, the client is made ready for a new one."""
     known = await whoami(client)
+    if known is None and client.session.logged_in_once:
+        await client.start_anew()
+    return known
+
+
+async def log_in_by_code(client: Client, ask: Ask, tell: Tell, password: Password) -> LoggedIn:
+    known = await known_here(client)
     if known is not None:
         await tell(f"The listener is logged in already as {shown(known)}.")
         return facts(LoginName.LISTENER, known, fresh=False)
@@ -181,7 +189,7 @@ async def log_in_by_token(logged_in: Client, new: Client, tell: Tell, password: 
 
     Source: core.telegram.org/api/qr-login.
     """
-    known = await whoami(new)
+    known = await known_here(new)
     if known is not None:
         await tell(f"The sender is logged in already as {shown(known)}.")
         return facts(LoginName.SENDER, known, fresh=False)

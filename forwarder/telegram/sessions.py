@@ -251,6 +251,11 @@ class EncryptedSession(MemorySession):
     def delete(self) -> None:
         self._file.delete()
 
+    def forget_login(self) -> None:
+        """Drop the key and the update states; the access hashes stay good for the account."""
+        self._auth_key = None
+        self._update_states = {}
+
     def process_entities(self, tlo: Any) -> None:
         for peer, access_hash, username, _phone, _name in self._entities_to_rows(tlo):
             self._peers[peer] = (access_hash, username)
