@@ -19,6 +19,9 @@ LONGEST_HOLD = 6 * 3600.0
 RECOVERY = 3600.0
 """Seconds in which a window would recover from nothing to its setting."""
 
+QUICK_RECOVERY = 600.0
+"""The same after a lesson that teaches little: one of HOLD_UNEXPLAINED or less."""
+
 LEAST = 0.02
 """The lowest share of its setting that a window is brought to."""
 
@@ -36,6 +39,9 @@ UNDER_WAY = 2.0
 
 HOLD_BUNCHED = 60.0
 
+MUCH_LESS = 0.8
+"""A window with less than this part of what it has taken of late is not to blame for a wait."""
+
 LOWEST_STEP, STEP, SMALL_STEP = 0.5, 0.88, 0.95
 
 
@@ -47,16 +53,20 @@ class Lesson:
     since: float
     hold: float = HOLD
 
+    @property
+    def teaches_little(self) -> bool:
+        return self.hold <= HOLD_UNEXPLAINED
+
     def share_at(self, now: float) -> float:
-        return min(1.0, self.share + max(0.0, now - self.since - self.hold) / RECOVERY)
+        recovery = QUICK_RECOVERY if self.teaches_little else RECOVERY
+        return min(1.0, self.share + max(0.0, now - self.since - self.hold) / recovery)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A window when a wait was met. ``used``: messages in it before the refused call; ``gap``: seconds between that
     call and the message before, None where there was none; ``bunched``: calls that were long under way may have
-    arrived together, and fill the window; ``proven``: more were taken in one window of late, so that it is not to blame
-    where fewer were in it."""
+    arrived together, and fill the window; ``proven``: so many were taken in one window of late."""
 
     limit: int
     seconds: float
@@ -105,8 +115,9 @@ def lesson_of(window: Seen, found: Guess, now: float) -> Lesson:
     if window.bunched:
         return Lesson(max(LEAST, found.share), now, HOLD_BUNCHED)
     share = max(LEAST, found.share, before.share_at(now) * LOWEST_STEP)
-    recovering = before.share < 1.0 and now - before.since > before.hold
-    return Lesson(share, now, min(LONGEST_HOLD, before.hold * 2) if recovering else before.hold)
+    recovering = before.share < 1.0 and not before.teaches_little and now - before.since > before.hold
+    hold = max(HOLD, before.hold)
+    return Lesson(share, now, min(LONGEST_HOLD, hold * 2) if recovering else hold)
 
 
 def is_unexplained(window: Seen, found: Guess, now: float) -> bool:
@@ -125,7 +136,7 @@ def _lowered(window: Seen, asked: float, share: float, now: float) -> float:
             return 0.0
         gap = max(window.gap + least, 1e-3)
         return min(share * STEP, window.seconds / window.limit / gap)
-    if window.used < window.proven:
+    if window.used < MUCH_LESS * window.proven:
         return 0.0
     measured = window.used / window.limit
     if measured > share - 1e-9:

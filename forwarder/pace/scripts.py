@@ -16,7 +16,8 @@ the chat's windows and of the account's.
 
 from __future__ import annotations
 
-from forwarder.pace.learning import RECOVERY
+from forwarder.pace.beat import PROVEN_FOR
+from forwarder.pace.learning import HOLD_UNEXPLAINED, QUICK_RECOVERY, RECOVERY
 from forwarder.pace.values import HORIZON
 
 TIME = "redis.call('TIME')"
@@ -42,6 +43,9 @@ a post goes to a thousand chats, their rows cannot all be woken in time, and slo
 PEOPLE_PORTION = 0.9
 """The share of the bot's windows that posts fill while people are being answered."""
 
+MOST_LOOKED_AT = 5000
+"""Entries of a log among which the fullest window is looked for, when a call was refused."""
+
 FIRST_LOOK, LOOK_FACTOR, STRANGERS_FACTOR = 1.0, 4.0, 0.5
 """A wait that is only suspected to be the account's is looked at after a second, and again when it has stood for four
 times longer than at the look before: six calls in an hour. What a chat finds that may have a wait of its own says less:
@@ -66,7 +70,8 @@ end
 local function share_of(lesson)
   if not lesson then return 1 end
   local share, since, hold = string.match(lesson, '(%S+) (%S+) (%S+)')
-  return math.min(1, tonumber(share) + math.max(0, now - tonumber(since) - tonumber(hold)) / {recovery})
+  local recovery = tonumber(hold) <= {hold_unexplained} and {quick_recovery} or {recovery}
+  return math.min(1, tonumber(share) + math.max(0, now - tonumber(since) - tonumber(hold)) / recovery)
 end
 -- When it began and when it ends that a wait is suspected to be the account's, from when on any chat may look, and when
 -- a wait of the account was met last; nil where none is.
@@ -322,11 +327,21 @@ return 1
 
 # What a refused call met. It was not counted by Telegram, and leaves the logs. ARGV: 1 windows, 2 messages of the
 # call; true length and field of its lesson for each window.
-# Answers the time, then for each window: its lesson, the messages in it before the refused call, and the seconds
-# since the one before (-1 for none).
+# Answers the time, then for each window: its lesson, the messages in it before the refused call, the seconds since the
+# one before (-1 for none), and the most that were in one such window of late.
 REFUSED = (
     PLACES
     + """
+local function most_in(i, seconds, ahead)
+  local times, most, last = redis.call('LRANGE', KEYS[LOGS + i], ahead, ahead + {most_looked_at}), 0, 1
+  for first = 1, #times do
+    local newest = tonumber(times[first])
+    if newest < now - {proven_for} then break end
+    while last <= #times and tonumber(times[last]) > newest - seconds do last = last + 1 end
+    most = math.max(most, last - first)
+  end
+  return most
+end
 local result = {written(now)}
 for i = 1, tonumber(ARGV[1]) do
   local ahead, at = place_of(i, now), now
@@ -340,6 +355,7 @@ for i = 1, tonumber(ARGV[1]) do
   table.insert(result, redis.call('HGET', KEYS[3], ARGV[2 + 2 * i]) or '')
   table.insert(result, place_of(i, at - tonumber(ARGV[1 + 2 * i])) - ahead)
   table.insert(result, written(before > 0 and at - before or -1))
+  table.insert(result, most_in(i, tonumber(ARGV[1 + 2 * i]), ahead))
 end
 return result
 """
@@ -384,6 +400,10 @@ def script(body: str, time: str = TIME) -> str:
         ("early", EARLY),
         ("late", LATE),
         ("recovery", RECOVERY),
+        ("quick_recovery", QUICK_RECOVERY),
+        ("hold_unexplained", HOLD_UNEXPLAINED),
+        ("proven_for", PROVEN_FOR),
+        ("most_looked_at", MOST_LOOKED_AT),
         ("keep", KEEP_MS),
         ("bulk_portion", BULK_PORTION),
         ("bulk_granted", BULK_GRANTED),

@@ -240,7 +240,7 @@ class Pace:
         keys = keys_of(account_id, chat_id, family, len(chat), len(account))
         now, *told = await self._refused(keys=keys, args=arguments)
         made = self._monotonic() if made is None else made
-        seen = [seen_window(w, told[3 * i : 3 * i + 3], float(now)) for i, (_, w) in enumerate(named)]
+        seen = [seen_window(w, told[4 * i : 4 * i + 4], float(now)) for i, (_, w) in enumerate(named)]
         beat = self._beats[account_id]
         for place, window in enumerate(account, len(chat)):
             if window.seconds >= 5:
@@ -373,6 +373,7 @@ def written(lesson: Lesson) -> str:
 
 
 def seen_window(window: Window, told: Sequence[bytes], now: float) -> Seen:
-    lesson, used, gap = told
+    lesson, used, gap, most = told
     known = Lesson(*map(float, lesson.split())) if lesson else Lesson(1.0, now)
-    return Seen(window.limit, window.seconds, known, int(used), float(gap) if float(gap) >= 0 else None)
+    before = float(gap) if float(gap) >= 0 else None
+    return Seen(window.limit, window.seconds, known, int(used), before, proven=int(most))
