@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.rules import NO_RULES, Rules, parse
+from forwarder.rules import NO_RULES, Rule, Rules, parse
 
 
 async def rules_of(session: AsyncSession, mapping_ids: Sequence[int]) -> dict[int, Rules]:
@@ -28,7 +29,7 @@ async def kept_rules(session: AsyncSession, mapping_ids: Sequence[int]) -> Seque
             """
             select m.id, m.revision, clock_timestamp() as now, cast(m.rules as text) as own,
                    c.telegram_id as chat, c.title, c.username,
-                   array(select cast(l.settings -> 'rules' as text) from lists l
+                   array(select array[cast(l.id as text), cast(l.settings -> 'rules' as text)] from lists l
                            join list_channels s on s.list_id = l.id and s.side = 'source'
                            join list_channels d on d.list_id = l.id and d.side = 'destination'
                           where s.channel_id = m.source_id and d.channel_id = m.destination_id
@@ -43,13 +44,22 @@ async def kept_rules(session: AsyncSession, mapping_ids: Sequence[int]) -> Seque
 
 def read_kept(row: Row[Any]) -> Rules:
     """Raises InvalidRequest as :func:`rules_of` does."""
-    return together(row.own, tuple(row.lists), row.revision)
+    return together(row.own, tuple((int(number), kept) for number, kept in row.lists), row.revision)
 
 
 @lru_cache(maxsize=4096)
-def together(own: str, lists: tuple[str, ...], revision: int) -> Rules:
-    """Of what a set has once (a footer, a delay), the mapping's own counts, else that of the last list."""
+def together(own: str, lists: tuple[tuple[int, str], ...], revision: int) -> Rules:
+    """Of what a set has once (a footer, a delay), the mapping's own counts, else that of the last list.
+
+    ``lists`` has each list's number and its rules.
+    """
     if own == "{}" and not lists:
         return NO_RULES if revision == NO_RULES.revision else Rules((), revision)
-    sets = [parse({"rules": json.loads(kept)}) for kept in lists] + [parse(json.loads(own))]
-    return Rules(tuple(rule for one in sets for rule in one.rules), revision)
+    sets = [(number, parse({"rules": json.loads(kept)})) for number, kept in lists]
+    inherited = [of_list(number, rule) for number, one in sets for rule in one.rules]
+    return Rules((*inherited, *parse(json.loads(own)).rules), revision)
+
+
+def of_list(number: int, rule: Rule) -> Rule:
+    """A rule without a name says whose it is: its place alone could be that of a rule of the mapping's own."""
+    return rule if "name" in rule.written else replace(rule, label=f"list:{number} {rule.label}")

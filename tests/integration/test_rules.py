@@ -120,6 +120,18 @@ async def test_a_list_gives_its_rules_to_its_mappings_and_their_own_count_more(c
     assert await labels(core, inside) == ["own"]
 
 
+async def test_a_rule_without_a_name_says_which_list_it_is_of(core: House) -> None:
+    mapping = await core.mapping()
+    first, second = await list_of(core, (NEWS, DIGEST)), await list_of(core, (NEWS, DIGEST))
+    for owner, word in ((Owner("mapping", mapping), "own"), (second, "second"), (first, "first")):
+        await RuleService(core.db).add(owner, {"deny": {"words": [word]}})
+    assert await labels(core, mapping) == [f"{first} deny #1", f"{second} deny #1", "deny #1"]
+    for word, rule in (("first", f"{first} deny #1"), ("second", f"{second} deny #1"), ("own", "deny #1")):
+        [tried] = await Trial(core.db, mapping).words(word)
+        assert tried.outcome == Refused(rule, (word,), "denied")
+    assert [rule.label for rule in (await RuleService(core.db).get(first)).rules] == ["deny #1"]
+
+
 def test_an_owner_is_a_mapping_or_a_list() -> None:
     assert [owner_of("7"), owner_of("list:2")] == [Owner("mapping", 7), Owner("list", 2)]
     for word in ("", "x", "list:", "folder:1", "-1", "99999999999999999999"):
