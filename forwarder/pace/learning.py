@@ -39,8 +39,12 @@ UNDER_WAY = 2.0
 
 HOLD_BUNCHED = 60.0
 
-MUCH_LESS = 0.8
-"""A window with less than this part of what it has taken of late is not to blame for a wait."""
+LESS, LESS_OF_A_SECOND = 0.97, 0.8
+"""A window with less than this part of what it has taken of late is not to blame for a wait. How much is in one of a
+second at a time is known less exactly."""
+
+SECONDS = 5.0
+"""Windows shorter than this are such ones."""
 
 LOWEST_STEP, STEP, SMALL_STEP = 0.5, 0.88, 0.95
 
@@ -111,7 +115,8 @@ def lesson_of(window: Seen, found: Guess, now: float) -> Lesson:
     before = window.lesson
     if is_unexplained(window, found, now):
         share = min(before.share_at(now), max(LEAST_UNEXPLAINED, before.share_at(now) * STEP_UNEXPLAINED))
-        return Lesson(share, now, max(0.0, before.since + before.hold - now, HOLD_UNEXPLAINED))
+        held = before.since + before.hold - now if before.share < 1.0 else 0.0
+        return Lesson(share, now, max(held, HOLD_UNEXPLAINED))
     if window.bunched:
         return Lesson(max(LEAST, found.share), now, HOLD_BUNCHED)
     share = max(LEAST, found.share, before.share_at(now) * LOWEST_STEP)
@@ -121,9 +126,11 @@ def lesson_of(window: Seen, found: Guess, now: float) -> Lesson:
 
 
 def is_unexplained(window: Seen, found: Guess, now: float) -> bool:
-    """Whether the window that explains a wait best was used far less than it allows."""
+    """Whether the window that explains a wait best was used far less than it allows. A long one, in which a pace that
+    was lowered a little soon looks full, after a lesson that teaches little: far less than it would allow without."""
     trusted = window.lesson.share_at(now) > LEAST_UNEXPLAINED + 0.01
-    return found.left < (UNEXPLAINED if trusted else UNEXPLAINED_LOW)
+    left = found.share if window.lesson.teaches_little and window.seconds >= SECONDS else found.left
+    return left < (UNEXPLAINED if trusted else UNEXPLAINED_LOW)
 
 
 def _lowered(window: Seen, asked: float, share: float, now: float) -> float:
@@ -136,7 +143,7 @@ def _lowered(window: Seen, asked: float, share: float, now: float) -> float:
             return 0.0
         gap = max(window.gap + least, 1e-3)
         return min(share * STEP, window.seconds / window.limit / gap)
-    if window.used < MUCH_LESS * window.proven:
+    if window.used < (LESS_OF_A_SECOND if window.seconds < SECONDS else LESS) * window.proven:
         return 0.0
     measured = window.used / window.limit
     if measured > share - 1e-9:

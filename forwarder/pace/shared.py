@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from forwarder.message import AccountKind, DeliveryKind
 from forwarder.pace import scripts
 from forwarder.pace.beat import Beat
-from forwarder.pace.learning import Guess, Lesson, Seen, chat_alone, guess, is_unexplained, lesson_of
+from forwarder.pace.learning import SECONDS, Guess, Lesson, Seen, chat_alone, guess, is_unexplained, lesson_of
 from forwarder.pace.limits import BOT_LIMITS, USER_LIMITS, Limits, Window
 from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, family_of
 
@@ -243,7 +243,7 @@ class Pace:
         seen = [seen_window(w, told[4 * i : 4 * i + 4], float(now)) for i, (_, w) in enumerate(named)]
         beat = self._beats[account_id]
         for place, window in enumerate(account, len(chat)):
-            if window.seconds >= 5:
+            if window.seconds >= SECONDS:
                 continue
             proven = beat.proven(made)
             if beat.full(made - window.seconds, messages):

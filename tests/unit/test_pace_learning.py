@@ -166,6 +166,20 @@ def test_a_window_that_has_taken_more_of_late_is_not_to_blame() -> None:
     assert unproven.place == 1
 
 
+def test_moods_of_telegram_in_a_row_do_not_lower_the_pace_to_a_crawl() -> None:
+    """Six hundred a minute come and go, and some waits of ten seconds have nothing to do with them."""
+    lesson, now = Lesson(1.0, 0.0), 0.0
+    for used in (610, 590, 600, 605, 580, 600):
+        now += 70.0
+        window = Seen(3600, 60.0, lesson, used, 0.1, proven=640)
+        found = guess([window], 9.0, now)
+        assert found is not None
+        lesson = lesson_of(window, found, now)
+        assert lesson.hold == HOLD_UNEXPLAINED
+    assert lesson.share >= LEAST_UNEXPLAINED
+    assert lesson.share_at(now + 600) == 1.0
+
+
 def test_a_measured_limit_counts_at_once_even_while_others_were_under_way() -> None:
     known = Seen(30, 1.0, Lesson(0.95, 5.0), 15, 0.02)
     found = guess([known], 1, now=5.5)
