@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from forwarder.message import Kind, SourceMessage
-from forwarder.rules.entities import whole_characters
+from forwarder.rules.entities import Edit, Rich, edited, from_utf16, whole_characters
 from forwarder.rules.marks import BEHIND_A_LINK, LOOKS
 
 TRACKING = re.compile(
@@ -40,7 +40,7 @@ def normalised(part: SourceMessage) -> tuple[str, str]:
     """What a message says and where its words lead, as it is compared."""
     text = whole_characters(part.text)
     if "?" in text:
-        text = LOOKS["url"].sub(_shortened, text.lower())
+        text = LOOKS["url"].sub(_shortened, _marked_links_shortened(part).lower())
     hidden = (
         without_tracking(entity.url) for entity in part.entities if entity.type == "text_link" and entity.url
     )
@@ -59,6 +59,18 @@ def without_tracking(link: str) -> str:
         (name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if not _tracks(name)
     ]
     return urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def _marked_links_shortened(part: SourceMessage) -> str:
+    """The text with what the server has marked as links, which it also does without a scheme: ``site.ru/p?a=b``."""
+    rich = from_utf16(part.text, part.entities)
+    edits: list[Edit] = []
+    for entity in rich.entities:
+        end = entity.offset + entity.length
+        if entity.type == "url" and (not edits or entity.offset >= edits[-1].end):
+            link = rich.text[entity.offset : end].lower()
+            edits.append(Edit(entity.offset, end, Rich(without_tracking(link))))
+    return edited(rich, edits).text
 
 
 def _shortened(found: re.Match[str]) -> str:

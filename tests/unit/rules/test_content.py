@@ -52,6 +52,34 @@ def test_in_every_script_the_same_words_with_another_medium_or_none_are_another_
     assert content_hash((photo("x", text),)) == content_hash((photo("x", f" {text.swapcase()}\n"),))
 
 
+def marked(text: str, link: str) -> SourceMessage:
+    """With a link that the server has marked; all before it is in letters of one unit, but for emoji."""
+    start = len(text[: text.index(link)].encode("utf-16-le")) // 2
+    return message(text, Entity("url", start, len(link)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("site.ru/p?utm_source=x", "site.ru/p", True),
+        ("site.ru/p?UTM_Source=x&id=5", "SITE.ru/p?id=5&yclid=7", True),
+        ("сайт.рф/п?utm_source=x", "сайт.рф/п", True),
+        ("site.ru/p?id=5", "site.ru/p?id=6", False),
+        ("site.ru/p?utm_source=x", "site.ru/q", False),
+    ],
+)
+@pytest.mark.parametrize("words", ["😀 İ Смотри LINK!", "See LINK", "انظر LINK"])
+def test_what_counts_readers_is_no_content_of_a_link_without_a_scheme(
+    words: str, one: str, other: str, same: bool
+) -> None:
+    posts = [marked(words.replace("LINK", link), link) for link in (one, other)]
+    assert (content_hash((posts[0],)) == content_hash((posts[1],))) is same
+
+
+def test_a_question_that_no_server_calls_a_link_stays_as_it_is() -> None:
+    assert content_hash((message("site.ru/p?utm_source=x"),)) != content_hash((message("site.ru/p"),))
+
+
 def hidden(url: str) -> SourceMessage:
     return message("Читать дальше", Entity("text_link", 0, 6, url=url))
 
@@ -101,4 +129,6 @@ def test_where_there_is_nothing_to_compare_there_is_no_digest(parts: tuple[Sourc
     st.text(alphabet=st.characters(exclude_categories=[])), st.sampled_from(["", "https://[x?utm_a=1", "?"])
 )
 def test_any_text_has_a_digest(text: str, link: str) -> None:
-    assert content_hash((message(f"x {text} http://{text}?{text} {link}"),)) is not None
+    said = f"x {text} http://{text}?{text} {link}"
+    urls = (Entity("url", start, 9) for start in (0, 2, 5, len(text)))
+    assert content_hash((message(said, *urls),)) is not None
