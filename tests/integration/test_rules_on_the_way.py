@@ -10,7 +10,6 @@ import pytest
 import structlog
 
 from forwarder.message import AccountKind, Edited
-from forwarder.rules import conditions
 from forwarder.services.rules import Owner, RuleService
 from forwarder.services.why import DeliveryStory, explain
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, post
@@ -143,23 +142,95 @@ async def test_an_edit_of_a_post_that_was_filtered_leaves_it_filtered(core: Hous
     assert await core.states(mapping, "edit") == []
 
 
-async def test_a_rule_that_breaks_fails_the_post_by_its_name_and_logs_no_word_of_it(
-    core: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mapping, other = await core.mapping(), await core.mapping(NEWS, ARCHIVE)
-    await rule(core, mapping)
+FRAGILE: list[dict[str, Any]] = [
+    NO_SALE,
+    {"name": "no cats", "replace": {"words": ["cat"], "with": "dog"}},
+    {"name": "below", "footer": "the end"},
+    {"name": "later", "delay": 1},
+]
+FILTER = ("forwarder.rules.conditions.AnyWord.holds", "no sale")
+CHANGE = ("forwarder.rules.changes.ReplaceWords.apply", "no cats")
+FRAME = ("forwarder.rules.templates.Template.fill", "below")
+TIME = ("forwarder.services.judging.when", "later")
+WHOLE = ("forwarder.services.judging.rewrite_of", "no cats, below")  # where no single rule can be named
 
-    def broken(*_: object) -> None:
+
+def break_it(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ValueError("secret words")
 
-    monkeypatch.setattr(conditions.AnyWord, "holds", broken)
+    monkeypatch.setattr(what, broken)
+
+
+def without_secrets(logs: Any) -> bool:
+    return "secret" not in str(logs)
+
+
+@pytest.mark.parametrize(("what", "name"), [FILTER, CHANGE, FRAME])
+async def test_a_rule_that_breaks_at_hearing_fails_the_post_by_its_name_and_no_other_mappings(
+    core: House, monkeypatch: pytest.MonkeyPatch, what: str, name: str
+) -> None:
+    mapping, other = await core.mapping(), await core.mapping(NEWS, ARCHIVE)
+    await rule(core, mapping, *FRAGILE)
+    break_it(monkeypatch, what)
     with structlog.testing.capture_logs() as logs:
-        await core.hear(post(1, "secret words"))
+        await core.hear(post(1, "secret words of a cat"))
     assert await core.states(mapping) == [(1, "failed")]
     assert await core.states(other) == [(1, "queued")]
     story, _ = await told(core, 1)
-    assert (story.reason, story.rule) == ("rule_failed", "no sale")
-    assert "secret" not in str(logs)
+    assert (story.reason, story.rule) == ("rule_failed", name)
+    assert without_secrets(logs)
+
+
+@pytest.mark.parametrize(("what", "name"), [FILTER, CHANGE, FRAME, TIME, WHOLE])
+async def test_a_rule_that_breaks_at_sending_fails_the_post_by_its_name_and_sends_nothing(
+    core: House, street: Street, monkeypatch: pytest.MonkeyPatch, what: str, name: str
+) -> None:
+    mapping = await core.mapping()
+    await rule(core, mapping, *FRAGILE)
+    await core.hear(post(1, "secret words of a cat", date=datetime.now(UTC) - timedelta(minutes=2)))
+    break_it(monkeypatch, what)
+    with structlog.testing.capture_logs() as logs:
+        await street.carrier(street.sender(USER)).carry(mapping)
+    assert (street.chat.arrived, await core.states(mapping)) == ([], [(1, "failed")])
+    [story] = await told(core, 1)
+    assert (story.reason, story.rule) == ("rule_failed", name)
+    assert without_secrets(logs)
+
+
+@pytest.mark.parametrize(("what", "name"), [FILTER, CHANGE, FRAME])
+async def test_a_rule_that_breaks_on_an_edit_fails_it_by_its_name_and_leaves_the_copy(
+    core: House, street: Street, monkeypatch: pytest.MonkeyPatch, what: str, name: str
+) -> None:
+    mapping = await core.mapping()
+    await rule(core, mapping, *FRAGILE)
+    heard = post(1, "a cat", date=datetime.now(UTC) - timedelta(minutes=2))
+    await core.hear(heard)
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    break_it(monkeypatch, what)
+    with structlog.testing.capture_logs() as logs:
+        await core.hear(Edited(replace(heard, text="secret words", edit_date=datetime.now(UTC))))
+        await street.carrier(sender).carry(mapping)
+    assert sender.edits == []
+    sent, edit = await told(core, 1)
+    assert (sent.state, edit.state, edit.reason, edit.rule) == ("sent", "failed", "rule_failed", name)
+    assert without_secrets(logs)
+
+
+async def test_rules_of_time_are_not_asked_about_edits(
+    core: House, street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = await core.mapping()
+    await rule(core, mapping, FRAGILE[3])
+    heard = post(1, "a cat", date=datetime.now(UTC) - timedelta(minutes=2))
+    await core.hear(heard)
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    break_it(monkeypatch, TIME[0])
+    await core.hear(Edited(replace(heard, text="a dog", edit_date=datetime.now(UTC))))
+    await street.carrier(sender).carry(mapping)
+    assert [one.text for one in sender.edits] == ["a dog"]
 
 
 @pytest.mark.parametrize(
