@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -108,8 +109,8 @@ async def going(
             return Going(before, put_off)
         try:
             rewrite = rewrite_of(outcome, kind)
-        except Exception:
-            log.exception("rule_broken")
+        except Exception as error:
+            log_broken(error)
             return Going(before, broken(rules, outcome.by))
         if rewrite is None:
             continue
@@ -185,6 +186,12 @@ def ruling(rules: Rules, parts: Parts, context: Context) -> Passed | Result:
     return outcome
 
 
+def log_broken(error: Exception) -> None:
+    """Where a rule broke, without its words: they may be a post's."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    log.error("rule_broken", error=type(error).__name__, at=f"{last.name}:{last.lineno}")
+
+
 def broken(rules: Rules, names: Collection[str]) -> Result:
     """What becomes of a post on which rules stumble that are asked together: it fails by their names."""
     return Result(State.FAILED, "rule_failed", by=RuledBy(", ".join(names), (), rules.revision))
@@ -197,8 +204,8 @@ def waiting(
     counters = Counters(lambda start, end: sent if start <= now < end else 0, word.approved, word.asked)
     try:
         decision = when(rules.when, now, posted, counters)
-    except Exception:
-        log.exception("rule_broken")
+    except Exception as error:
+        log_broken(error)
         return broken(rules, [rule.label for rule in rules.rules if rule.verb in BY_TIME])
     if isinstance(decision, Hold):
         return Result(State.HELD, reviewing.REVIEW, wait=(decision.expires - now).total_seconds())
