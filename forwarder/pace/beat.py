@@ -13,7 +13,10 @@ from dataclasses import dataclass
 
 from forwarder.pace.limits import MARGIN
 
-SPARE = MARGIN - 0.003
+KEPT_APART = 0.01
+"""Seconds by which the slots of such a window need less of their margin, for calls are kept apart here."""
+
+SPARE = MARGIN - KEPT_APART - 0.003
 """Seconds by which a window is shorter here than its slots are spaced for: that margin is for the way of a call, which
 varies, and here each call counts for as long as it was under way."""
 

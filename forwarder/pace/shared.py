@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from forwarder.message import AccountKind, DeliveryKind
 from forwarder.pace import scripts
-from forwarder.pace.beat import Beat
+from forwarder.pace.beat import KEPT_APART, Beat
 from forwarder.pace.learning import SECONDS, Guess, Lesson, Seen, chat_alone, guess, is_unexplained, lesson_of
 from forwarder.pace.limits import BOT_LIMITS, USER_LIMITS, Limits, Window
 from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, family_of
@@ -181,8 +181,9 @@ class Pace:
             int(self._recall is not None),
             int(delivery is DeliveryKind.POST),
         ]
-        for field, window in fields_of(chat_id, family, chat, account):
-            arguments += [window.limit, window.length, field]
+        for place, (field, window) in enumerate(fields_of(chat_id, family, chat, account)):
+            by_beat = place >= len(chat) and window.seconds < SECONDS
+            arguments += [window.limit, window.length - (KEPT_APART if by_beat else 0.0), field]
         asked = self._monotonic()
         expected = 0.0 if self._offset is None else asked + self._offset
         seconds, taken, count, now, limit, length, looks = await self._reserve(
