@@ -12,7 +12,6 @@ import time
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from benchmarks.contest import announce
 from benchmarks.drain import stored
@@ -51,7 +50,10 @@ async def run(wishes: Wishes) -> Figures:
         async with town(Plan(CHATS, by_bot=by_bot, limits=True, given=given)) as place:
             await place.telegram.control.call("limits", scale=scale)
             paced = await backlog(place, seconds, allowed)
-            (add_lower if name == "lower" else partial(add_steady, name=name))(figures, paced)
+            if name == "lower":
+                add_lower(figures, paced)
+            else:
+                add_steady(figures, paced, name)
             announce("limits", 0, name, f"{paced.share(paced.warm) * 100:.1f} % of what the limits allow")
     for by_bot, name in ((0, "chats wait"), (WAITING, "account waits")):
         given = {**FREE, "MAX_CONCURRENT_FORWARDS": str(AT_ONCE)}
@@ -120,7 +122,7 @@ async def backlog(place: Town, seconds: float, allowed: float) -> Paced:
     return Paced(times, waits, seconds, allowed)
 
 
-def add_steady(figures: Figures, paced: Paced, name: str = "steady") -> None:
+def add_steady(figures: Figures, paced: Paced, name: str) -> None:
     figures.add(f"{name}: of what is allowed", paced.share(paced.warm) * 100, "%")
     figures.add(f"{name}: waits after warm-up", paced.waits_in(paced.warm, paced.seconds), "waits")
 

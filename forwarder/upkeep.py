@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from forwarder.db import Database
 from forwarder.ingest import Ingest
+from forwarder.outbox import KEY_IS_FREE
 from forwarder.pace import Pace
 from forwarder.services import lag, mapping_work, retention, reviewing
 from forwarder.services.queue import QueueManager
@@ -23,10 +24,6 @@ away, and a part that was missed would become a post of its own. Only where it d
 does it."""
 
 BATCH = 5000
-
-FREE_KEYS = """until < clock_timestamp() and not exists (
-    select 1 from deliveries d where d.id = delivery_id and d.done_at is null)"""
-"""A post that waits for longer than its mapping's window keeps its place."""
 
 
 class Upkeep:
@@ -81,14 +78,14 @@ class Upkeep:
                 "copies",
                 f"created_at < clock_timestamp() - interval '{max(days, retention.COPIES_DAYS)} days'",
             ),
-            ("fingerprints", FREE_KEYS),
+            ("fingerprints f", KEY_IS_FREE),
             ("flood_waits", "until < clock_timestamp() - interval '30 days'"),
             ("account_requests", "asked_at < clock_timestamp() - interval '1 day'"),
             # By then every window has long recovered.
             ("pace_lessons", "learned_at < clock_timestamp() - interval '30 days'"),
             ("notices", "done_at < clock_timestamp() - interval '30 days'"),
         ):
-            said.append(f"{await self._purge(what, condition)} {what}")
+            said.append(f"{await self._purge(what, condition)} {what.split()[0]}")
         return "forgot " + ", ".join(said)
 
     async def _purge(self, table: str, condition: str) -> int:

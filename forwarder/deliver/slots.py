@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from redis.exceptions import RedisError
 
@@ -139,7 +139,7 @@ class Slots:
         self, lane: LaneHeld, head: Job, messages: int, count: int, held: Place, late: float
     ) -> Granted | PutOff:
         with said_plainly():
-            slot = await self._pace.reserve(
+            reserved = await self._pace.reserve(
                 self._worker.kind,
                 self._worker.account_id,
                 lane.destination,
@@ -150,7 +150,7 @@ class Slots:
                 bulk=head.klass == BULK,
                 slow_mode=lane.slow_mode,
             )
-        return grant_of(head, Reserved(slot.seconds, slot.taken, count, slot.looks))
+        return grant_of(head, replace(reserved, count=count))
 
 
 def grant_of(head: Job, reserved: Reserved) -> Granted | PutOff:

@@ -231,6 +231,11 @@ MAY_HAVE_COPIES = """(p.state in ('sending', 'unsure', 'sent') or (p.state in ('
 """Whether a message of the post delivery ``p`` may stand in the destination; a post that rules have split may have
 ended after its first."""
 
+KEY_IS_FREE = """(f.until < statement_timestamp() and not exists (
+                 select 1 from deliveries o where o.id = f.delivery_id and o.done_at is null))"""
+"""Whether nobody holds the place in deduplication that the fingerprint ``f`` is: its window has ended, and the post of
+its delivery does not wait any more. The window begins when that is sent."""
+
 FIX_AGAIN = """
     again = d.state = 'sending', done_at = null, attempts = 0,
     not_before = case when d.done_at is null then d.not_before end,

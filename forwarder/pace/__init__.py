@@ -12,7 +12,7 @@ from forwarder.pace.limits import (
     tempo_of,
 )
 from forwarder.pace.shared import LOOK_FROM, Pace, Refusal
-from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, Wait, family_of
+from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Wait, family_of
 
 __all__ = [
     "BOT_LIMITS",
@@ -30,7 +30,6 @@ __all__ = [
     "Refusal",
     "Run",
     "Sent",
-    "Slot",
     "Tempo",
     "Wait",
     "Window",

@@ -15,7 +15,7 @@ from forwarder.pace import scripts
 from forwarder.pace.beat import KEPT_APART, Beat
 from forwarder.pace.learning import SECONDS, Guess, Lesson, Seen, chat_alone, guess, is_unexplained, lesson_of
 from forwarder.pace.limits import BOT_LIMITS, USER_LIMITS, Limits, Window
-from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Slot, family_of
+from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, family_of
 
 EMPTIED = -1
 ACCOUNT = "all:"
@@ -124,15 +124,14 @@ class Pace:
         late: float = 0.0,
         bulk: bool = False,
         slow_mode: int = 0,
-    ) -> Slot:
+    ) -> Run:
         """Take the next slot for ``messages`` messages in this chat, or complete one that was ``held``.
 
         A held one that is completed more than HORIZON after its time (``late`` seconds) might meet a later slot
         of another lane in the same window: it counts only if nobody reserved after it, else a new one is taken.
         ``slow_mode``: seconds between two messages of this account in this chat, which holds for posts.
         """
-        run = await self._take(kind, account_id, chat_id, delivery, [messages], held, late, bulk, slow_mode)
-        return Slot(run.seconds, run.taken, run.looks)
+        return await self._take(kind, account_id, chat_id, delivery, [messages], held, late, bulk, slow_mode)
 
     async def reserve_run(
         self,

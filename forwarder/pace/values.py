@@ -23,15 +23,6 @@ class Place(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """``seconds`` from now, 0 or less for at once; ``looks`` as of a :class:`Run`."""
-
-    seconds: float
-    taken: Place
-    looks: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """The first ``count`` posts go in one call, ``seconds`` from now (0 or less for at once).
 

@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.db import Ask, in_session
 from forwarder.message import SourceMessage
 from forwarder.models import Dedup
+from forwarder.outbox import KEY_IS_FREE
 from forwarder.rules import content_hash
 
 
@@ -154,12 +155,11 @@ class DeduplicationService:
 
 # What somebody has already is only locked, so that it is neither handed on nor given up before the duplicate's row is
 # there (a write would move the row, and cost more the more is remembered). The first of several candidates for one key
-# within this call is the one with the lowest delivery id: the sort above and "distinct on" see to it. A key whose
-# window has ended is free, but for one of a delivery that still waits: its window begins when it is sent. What another
+# within this call is the one with the lowest delivery id: the sort above and "distinct on" see to it. What another
 # transaction is reserving at this moment is waited for, and written as it is, because only a row that is written is
 # returned.
 RESERVE = text(
-    """
+    f"""
     with wanted as (
         select w.*, decode(w.key, 'hex') as digest
           from json_to_recordset(cast(:wanted as json)) as w (
@@ -168,10 +168,8 @@ RESERVE = text(
         select f.*
           from (select distinct scope, topic, digest from wanted order by scope, topic, digest) w
          cross join lateral (
-            select scope, topic, key, delivery_id, source_id from fingerprints
-             where scope = w.scope and topic = w.topic and key = w.digest
-               and (until >= statement_timestamp() or exists (
-                    select 1 from deliveries d where d.id = delivery_id and d.done_at is null))
+            select f.scope, f.topic, f.key, f.delivery_id, f.source_id from fingerprints f
+             where f.scope = w.scope and f.topic = w.topic and f.key = w.digest and not {KEY_IS_FREE}
                for key share) f
     ), reserved as (
         insert into fingerprints as f (scope, topic, key, source_id, delivery_id, until)
@@ -185,12 +183,11 @@ RESERVE = text(
                select case when free then excluded.source_id else f.source_id end,
                       case when free then excluded.delivery_id else f.delivery_id end,
                       case when free then excluded.until else f.until end
-                 from (select f.until < statement_timestamp() and not exists (
-                           select 1 from deliveries d where d.id = f.delivery_id and d.done_at is null) as free) as x)
+                 from (select {KEY_IS_FREE} as free) as x)
         returning scope, topic, key, delivery_id, source_id
     )
     select r.*, (select d.post_id from deliveries d where d.id = r.delivery_id) as post_id
       from (select * from taken
             union all select * from reserved where delivery_id not in (select delivery from wanted)) r
-    """
+    """  # noqa: S608 - what is put in is a literal
 )

@@ -45,6 +45,15 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What happened beside the messages themselves. ``times`` is when each message of the world came to be."""
+
+    sent: Sequence[Sent]
+    struck: Sequence[Span]
+    times: Mapping[tuple[int, int], datetime]
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A message too many, or a post that is held. ``allowed`` by the route, the mapping's setting and the facts."""
 
@@ -90,7 +99,8 @@ def find(
     struck: Sequence[Span] = (),
     times: Mapping[tuple[int, int], datetime] | None = None,
 ) -> Finding:
-    """Judge the lanes of one route. ``times`` is when each message of the world came to be."""
+    """Judge the lanes of one route."""
+    facts = Facts(sent, struck, times or {})
     cases: list[Case] = []
     verdicts = []
     by_destination: dict[int, list[Way]] = defaultdict(list)
@@ -101,8 +111,8 @@ def find(
         for way in ways:
             own = [post for post in posts if post.source == way.source]
             waiting = [post for post in own if (way.source, post.messages[0].id, destination) in held]
-            cases += [_held_case(post, way, lanes[way], seen, sent, struck, times or {}) for post in waiting]
-            cases += _doubled_cases(own, way, lanes[way], seen, sent, struck, times or {})
+            cases += [_held_case(post, way, lanes[way], seen, facts) for post in waiting]
+            cases += _doubled_cases(own, way, lanes[way], seen, facts)
             judged = [post for post in own if post not in waiting]
             ours = {one.identity for post in judged for one in post.messages}
             there = {destination: [one for one in seen if one.identity in ours]}
@@ -129,32 +139,22 @@ def _sum(posts: Sequence[Expected], lanes: Mapping[Way, Lane], verdicts: Sequenc
     return total
 
 
-def _held_case(
-    post: Expected,
-    way: Way,
-    lane: Lane,
-    seen: Sequence[Seen],
-    sent: Sequence[Sent],
-    struck: Sequence[Span],
-    times: Mapping[tuple[int, int], datetime],
-) -> Case:
+def _held_case(post: Expected, way: Way, lane: Lane, seen: Sequence[Seen], facts: Facts) -> Case:
     allowed, why = lane.when_unsure is WhenUnsure.HOLD, "held for a person"
     if not allowed:
         why = "held, though the mapping says to send again"
     elif there := [one for one in seen if one.identity == post.messages[0].identity]:
-        allowed, known = _unknowable(there[0], sent, struck, times)
+        allowed, known = _unknowable(there[0], facts)
         why = f"held for a person, and it is there: {known}"
-    return Case(False, post.number, way.source, way.destination, lane.when_unsure.value, allowed, why)
+    return _case(post, way, lane, why, doubled=False, allowed=allowed)
+
+
+def _case(post: Expected, way: Way, lane: Lane, why: str, *, doubled: bool, allowed: bool) -> Case:
+    return Case(doubled, post.number, way.source, way.destination, lane.when_unsure.value, allowed, why)
 
 
 def _doubled_cases(
-    posts: Sequence[Expected],
-    way: Way,
-    lane: Lane,
-    seen: Sequence[Seen],
-    sent: Sequence[Sent],
-    struck: Sequence[Span],
-    times: Mapping[tuple[int, int], datetime],
+    posts: Sequence[Expected], way: Way, lane: Lane, seen: Sequence[Seen], facts: Facts
 ) -> list[Case]:
     copies: dict[str, list[Seen]] = defaultdict(list)
     for one in seen:
@@ -162,33 +162,24 @@ def _doubled_cases(
     cases = []
     for post, message in ((one, message) for one in posts for message in one.messages):
         for first in copies.get(message.identity, [])[:-1]:
-            unknowable, why = _unknowable(first, sent, struck, times)
+            unknowable, why = _unknowable(first, facts)
             may_be = lane.route is Route.BOT and lane.when_unsure is WhenUnsure.AGAIN
-            allowed = unknowable and may_be
             cases.append(
-                Case(
-                    True,
-                    post.number,
-                    way.source,
-                    way.destination,
-                    lane.when_unsure.value,
-                    allowed,
-                    f"doubled: {why}",
-                )
+                _case(post, way, lane, f"doubled: {why}", doubled=True, allowed=unknowable and may_be)
             )
     return cases
 
 
-def _unknowable(
-    first: Seen, sent: Sequence[Sent], struck: Sequence[Span], times: Mapping[tuple[int, int], datetime]
-) -> tuple[bool, str]:
+def _unknowable(first: Seen, facts: Facts) -> tuple[bool, str]:
     """Whether nobody could learn that this copy was made: the answer or the sender was lost, and so was whoever
     could have looked for it. (Every destination here can be read by a login of ours.)"""
-    at = times[first.chat, first.id]
+    at = facts.times[first.chat, first.id]
     nearest = min(
-        (call for call in sent if call.chat == first.chat), key=lambda call: abs(call.at - at), default=None
+        (call for call in facts.sent if call.chat == first.chat),
+        key=lambda call: abs(call.at - at),
+        default=None,
     )
-    around = [span for span in struck if span.concerns(at) or at <= span.began <= at + LOOKED_UP_WITHIN]
+    around = [span for span in facts.struck if span.concerns(at) or at <= span.began <= at + LOOKED_UP_WITHIN]
     if nearest is not None and nearest.answered and not around:
         return False, "the sender was told that it is there"
     if not any(span.blind for span in around):

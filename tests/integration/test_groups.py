@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from forwarder.cli.root import cli
 from forwarder.errors import InvalidRequest, NotFound
 from forwarder.message import AccountKind, ChatKind
-from forwarder.outbox import ended_without_success
+from forwarder.outbox import Due, ended_without_success
 from forwarder.services.channels import ChannelService
 from forwarder.services.groups import GroupService
 from forwarder.services.migration import move
@@ -27,6 +27,14 @@ async def grouped(core: House, *destinations: int, name: str = "papers") -> None
         number = await core.channel(destination)
         await core.run("update channels set is_destination = true where id = :id", id=number)
         await GroupService(core.db).join(number, name)
+
+
+async def failed(core: House, mapping: int) -> list[Due]:
+    """The one post of a mapping ends unsent; answers what became due by that."""
+    [row] = await core.deliveries(mapping)
+    await core.set_state(mapping, "failed", reason="content_limit")
+    async with core.db.begin() as session:
+        return await ended_without_success(session, [row["id"]])
 
 
 async def test_a_post_goes_to_one_destination_of_a_group_and_the_other_row_names_it(
@@ -85,10 +93,7 @@ async def test_the_next_destination_of_the_group_gets_what_the_first_could_not(c
     first, second = await core.mapping(NEWS, DIGEST), await core.mapping(NEWS, ARCHIVE)
     later = await core.mapping(OTHER, DIGEST)
     await core.hear(post(1, WORDS))
-    async with core.db.begin() as session:
-        [row] = await core.deliveries(first)
-        await core.set_state(first, "failed", reason="content_limit")
-        [due] = await ended_without_success(session, [row["id"]])
+    [due] = await failed(core, first)
     assert due.mapping_id == second
     assert await core.states(second) == [(1, "queued")]
     await core.hear(post(1, WORDS, chat=OTHER))
@@ -119,10 +124,7 @@ async def test_a_first_copy_that_left_the_group_leaves_no_wrong_memory_behind(co
     other = await core.mapping(OTHER, DIGEST)
     await core.hear(post(1, WORDS))
     await GroupService(core.db).leave(core.channels[DIGEST])
-    [row] = await core.deliveries(first)
-    await core.set_state(first, "failed", reason="content_limit")
-    async with core.db.begin() as session:
-        await ended_without_success(session, [row["id"]])
+    await failed(core, first)
     assert await core.states(second) == [(1, "queued")]
     await core.hear(post(1, WORDS, chat=OTHER))
     assert await core.states(other) == [(1, "queued")], "it has never had that"
@@ -135,10 +137,7 @@ async def test_who_inherits_after_the_first_copy_left_the_group_holds_the_groups
     again = await core.mapping(OTHER, third)
     await core.hear(post(1, WORDS))
     await GroupService(core.db).leave(core.channels[DIGEST])
-    [row] = await core.deliveries(first)
-    await core.set_state(first, "failed", reason="content_limit")
-    async with core.db.begin() as session:
-        await ended_without_success(session, [row["id"]])
+    await failed(core, first)
     assert await core.states(second) == [(1, "queued")]
     await core.hear(post(1, WORDS, chat=OTHER))
     [copy], [heir] = await core.deliveries(again), await core.deliveries(second)

@@ -48,6 +48,21 @@ async def rules(core: House, mapping: int, *written: dict[str, Any]) -> None:
         await RuleService(core.db).add(Owner("mapping", mapping), one)
 
 
+FOR_NOW = TelegramError("FLOOD_WAIT", code=420, seconds=5)
+FOR_GOOD = TelegramError("Bad Request: something new", code=400)
+
+
+async def half_sent(core: House, street: Street, refusal: TelegramError) -> tuple[int, ScriptedSender]:
+    """A mapping of the bot's and its sender; of a split post the first message is there, the second was refused."""
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, *SPLIT)
+    await core.hear(post(1, LONG.strip()))
+    sender = street.sender(BOT)
+    sender.before.extend([None, refusal])
+    await street.carrier(sender).carry(mapping)
+    return mapping, sender
+
+
 def edit_of(heard: SourceMessage, words: str, minutes: int = 1) -> Edited:
     return Edited(replace(heard, text=words, edit_date=heard.date + timedelta(minutes=minutes)))
 
@@ -291,12 +306,7 @@ async def test_a_second_message_that_is_refused_for_now_is_sent_later_and_the_fi
 async def test_a_post_that_is_deleted_between_its_two_messages_leaves_none_of_them(
     core: House, street: Street
 ) -> None:
-    mapping = await core.mapping(by=BOT)
-    await rules(core, mapping, *SPLIT)
-    await core.hear(post(1, LONG.strip()))
-    sender = street.sender(BOT)
-    sender.before.extend([None, TelegramError("FLOOD_WAIT", code=420, seconds=5)])
-    await street.carrier(sender).carry(mapping)
+    mapping, sender = await half_sent(core, street, FOR_NOW)
     await core.hear(Deleted(NEWS, (1,)))
     await core.run("delete from flood_waits")
     await street.redis.flushdb()
@@ -392,12 +402,7 @@ async def test_a_worker_killed_between_two_messages_leaves_neither_out_nor_doubl
 async def test_what_failed_after_its_first_message_goes_on_with_the_second_when_it_is_sent_again(
     core: House, street: Street, deleted: bool
 ) -> None:
-    mapping = await core.mapping(by=BOT)
-    await rules(core, mapping, *SPLIT)
-    await core.hear(post(1, LONG.strip()))
-    sender = street.sender(BOT)
-    sender.before.extend([None, TelegramError("Bad Request: something new", code=400)])
-    await street.carrier(sender).carry(mapping)
+    mapping, sender = await half_sent(core, street, FOR_GOOD)
     [row] = await core.deliveries(mapping)
     assert row["state"] == "failed"
     await street.queue.send_again(row["id"])
@@ -412,12 +417,7 @@ async def test_what_failed_after_its_first_message_goes_on_with_the_second_when_
 async def test_what_failed_after_its_first_message_leaves_none_when_its_source_is_deleted(
     core: House, street: Street
 ) -> None:
-    mapping = await core.mapping(by=BOT)
-    await rules(core, mapping, *SPLIT)
-    await core.hear(post(1, LONG.strip()))
-    sender = street.sender(BOT)
-    sender.before.extend([None, TelegramError("Bad Request: something new", code=400)])
-    await street.carrier(sender).carry(mapping)
+    mapping, sender = await half_sent(core, street, FOR_GOOD)
     await core.hear(Deleted(NEWS, (1,)))
     assert await due(core) == [mapping]
     await street.carrier(sender).carry(mapping)
@@ -446,12 +446,7 @@ async def test_a_deletion_that_came_between_two_messages_is_done_though_the_seco
 async def test_a_post_skipped_between_its_two_messages_leaves_none_when_its_source_is_deleted(
     core: House, street: Street
 ) -> None:
-    mapping = await core.mapping(by=BOT)
-    await rules(core, mapping, *SPLIT)
-    await core.hear(post(1, LONG.strip()))
-    sender = street.sender(BOT)
-    sender.before.extend([None, TelegramError("FLOOD_WAIT", code=420, seconds=5)])
-    await street.carrier(sender).carry(mapping)
+    mapping, sender = await half_sent(core, street, FOR_NOW)
     await core.hear(Deleted(NEWS, (1,)))
     service = MappingService(core.db)
     await service.pause(mapping)
@@ -466,12 +461,7 @@ async def test_a_post_skipped_between_its_two_messages_leaves_none_when_its_sour
 async def test_what_was_taken_back_after_its_first_message_is_sent_again_whole(
     core: House, street: Street
 ) -> None:
-    mapping = await core.mapping(by=BOT)
-    await rules(core, mapping, *SPLIT)
-    await core.hear(post(1, LONG.strip()))
-    sender = street.sender(BOT)
-    sender.before.extend([None, TelegramError("Bad Request: something new", code=400)])
-    await street.carrier(sender).carry(mapping)
+    mapping, sender = await half_sent(core, street, FOR_GOOD)
     service = TakebackService(core.db)
     await service.carry_out(await service.of_minutes(mapping, 5))
     await street.carrier(sender).carry(mapping)
@@ -482,12 +472,7 @@ async def test_what_was_taken_back_after_its_first_message_is_sent_again_whole(
 
 
 async def test_what_failed_after_its_first_message_can_be_taken_back(core: House, street: Street) -> None:
-    mapping = await core.mapping(by=BOT)
-    await rules(core, mapping, *SPLIT)
-    await core.hear(post(1, LONG.strip()))
-    sender = street.sender(BOT)
-    sender.before.extend([None, TelegramError("Bad Request: something new", code=400)])
-    await street.carrier(sender).carry(mapping)
+    mapping, sender = await half_sent(core, street, FOR_GOOD)
     service = TakebackService(core.db)
     takeback = await service.of_minutes(mapping, 5)
     assert (takeback.copies, takeback.unsent) == (1, 0)
