@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -493,6 +494,39 @@ async def test_a_wait_in_a_second_chat_holds_the_account(core: House, street: St
         await carrier.carry(mapping)
     assert len(sender.orders) == 2
     assert await street.pace.waiting(core.user, -99) > 15
+
+
+@pytest.mark.parametrize("same_chat", [True, False])
+async def test_no_further_call_begins_while_it_is_being_recorded_whom_a_wait_concerns(
+    core: House, street: Street, monkeypatch: pytest.MonkeyPatch, same_chat: bool
+) -> None:
+    refused = await core.mapping(NEWS, DIGEST)
+    other = await core.mapping(OTHER, DIGEST if same_chat else ARCHIVE)
+    await core.hear(post(1), post(1, chat=OTHER))
+    sender = street.sender(USER)
+    sender.before.append(TelegramError("FLOOD_WAIT", code=420, seconds=20))
+    carrier, judging, go = street.carrier(sender), asyncio.Event(), asyncio.Event()
+    learn = street.pace.refused
+
+    async def slowly(*arguments: Any, **named: Any) -> Any:
+        judging.set()
+        await go.wait()
+        return await learn(*arguments, **named)
+
+    monkeypatch.setattr(street.pace, "refused", slowly)
+    first = asyncio.create_task(carrier.carry(refused))
+    async with asyncio.timeout(20):
+        await judging.wait()
+        second = asyncio.create_task(carrier.carry(other))
+        while await core.states(other) != [(1, "sending")]:  # noqa: ASYNC110 - there is a deadline
+            await asyncio.sleep(0.01)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(sender.orders) == 1
+        go.set()
+        await asyncio.gather(first, second)
+    assert await core.states(other) == [(1, "queued" if same_chat else "sent")]
+    assert len(sender.orders) == (1 if same_chat else 2)
 
 
 async def test_chats_that_wait_for_an_hour_hold_up_nobody_else(core: House, street: Street) -> None:
