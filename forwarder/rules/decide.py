@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from forwarder.errors import RuleFailed
 from forwarder.message import Button, Entity, SourceMessage
@@ -117,7 +118,9 @@ def _refusal(rules: Rules, post: SourcePost) -> Refused | None:
 def _changed(rules: Rules, post: SourcePost, context: Context) -> Outcome:
     by: dict[str, None] = {}
     values = (
-        values_of(post, context) if rules.one(Header) or rules.one(Footer) or rules.one(ButtonRule) else {}
+        values_of(post, context, rules.zone)
+        if rules.one(Header) or rules.one(Footer) or rules.one(ButtonRule)
+        else {}
     )
     main = main_part(post.parts)
     parts: list[Part] = []
@@ -220,8 +223,8 @@ def limit_of(part: SourceMessage, context: Context) -> int:
     return fitting.TEXT_LIMIT if part.kind.value == "text" else context.caption_limit
 
 
-def values_of(post: SourcePost, context: Context) -> dict[str, str]:
-    """What the fields of templates stand for; '' for what this post has not."""
+def values_of(post: SourcePost, context: Context, zone: ZoneInfo) -> dict[str, str]:
+    """What the fields of templates stand for; '' for what this post has not. ``zone`` says which day it appeared on."""
     first = post.parts[0]
     name = context.source_username
     if name:
@@ -235,7 +238,7 @@ def values_of(post: SourcePost, context: Context) -> dict[str, str]:
         "source_username": f"@{name}" if name else "",
         "post_link": link,
         "author": first.facts.author or "",
-        "date": first.date.strftime("%d.%m.%Y"),
+        "date": first.date.astimezone(zone).strftime("%d.%m.%Y"),
         "hashtags": " ".join(dict.fromkeys(mark.target for mark in post.tags("hashtag"))),
     }
 

@@ -23,6 +23,7 @@ VERB_EXAMPLES: Mapping[str, Any] = {
     "preview": False,
     "spoiler": "media",
     "button": {"text": "Source", "url": "{post_link}"},
+    "zone": "Europe/Moscow",
     "too_long": "split",
     "delay": 10,
     "quiet": {"from": "23:00", "to": "07:00", "zone": "Europe/Moscow"},

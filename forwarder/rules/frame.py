@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from forwarder.message import Button
 from forwarder.rules.entities import says_something
@@ -41,6 +42,13 @@ class ButtonRule:
         """None where the post has no such link, or nothing to call it by."""
         url, text = fill_address(self.address, values), fill_text(self.text, values).strip()
         return Button(text[:64], url) if url and says_something(text) else None
+
+
+@dataclass(frozen=True, slots=True)
+class DateZone:
+    """On whose calendar ``{date}`` is read."""
+
+    zone: ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)

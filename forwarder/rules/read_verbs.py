@@ -189,6 +189,7 @@ VERBS: Mapping[str, Callable[[Place], object]] = {
     "preview": lambda place: frame.Preview(place.flag()),
     "spoiler": _spoiler,
     "button": _button,
+    "zone": lambda place: frame.DateZone(place.zone()),
     "too_long": lambda place: frame.TooLong(place.choice(("cut", "split")) == "split"),
     "delay": lambda place: times.Delay(place.whole(1, LONGEST_DELAY)),
     "quiet": _quiet,
@@ -198,6 +199,7 @@ VERBS: Mapping[str, Callable[[Place], object]] = {
 }
 
 ONLY_ONCE = (
-    frame.Header, frame.Footer, frame.Preview, frame.Spoiler, frame.ButtonRule, frame.TooLong,
+    frame.Header, frame.Footer, frame.Preview, frame.Spoiler, frame.ButtonRule, frame.DateZone,
+    frame.TooLong,
     times.Delay, times.OnDays, times.AtMost, times.Review,
 )  # fmt: skip

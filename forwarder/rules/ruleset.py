@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 from forwarder.rules.changes import Change
+from forwarder.rules.frame import DateZone
 from forwarder.rules.problems import wrong
 from forwarder.rules.read_verbs import ONLY_ONCE, VERBS, Filter, Several
 from forwarder.rules.reading import Place, listed
@@ -32,6 +34,7 @@ from forwarder.rules.when import (
 
 MOST_RULES = 100
 LONGEST_NAME = 60
+UTC_ZONE = ZoneInfo("UTC")
 EXAMPLE = '{"deny": {"words": ["sale"]}}'
 
 T = TypeVar("T")
@@ -56,6 +59,7 @@ class Rules:
     filters: tuple[tuple[str, Filter], ...] = field(init=False, compare=False)
     changes: tuple[tuple[str, Change], ...] = field(init=False, compare=False)
     when: When = field(init=False, compare=False)
+    zone: ZoneInfo = field(init=False, compare=False)
     _single: Mapping[type, tuple[str, object]] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +72,7 @@ class Rules:
             self.one(Delay), tuple(a for _, a in actions if isinstance(a, Quiet)),
             self.one(OnDays), self.one(AtMost), self.one(Review),
         ))  # fmt: skip
+        fill(self, "zone", self._zone())
 
     def one(self, kind: type[T]) -> T | None:
         """The action of a kind of which a set has at most one."""
@@ -77,6 +82,18 @@ class Rules:
     def label_of(self, kind: type) -> str:
         """What the rule with that action is called."""
         return self._single[kind][0] if kind in self._single else ""
+
+    def _zone(self) -> ZoneInfo:
+        """On whose calendar a date is read: as set, else as in the last rule of time that names a zone, else UTC."""
+        if (chosen := self.one(DateZone)) is not None:
+            return chosen.zone
+        named = [
+            action.zone
+            for rule in self.rules
+            if isinstance(action := rule.action, Quiet | OnDays | AtMost)
+            and "zone" in rule.written[rule.verb]
+        ]
+        return named[-1] if named else UTC_ZONE
 
 
 NO_RULES = Rules()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pkgutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,17 @@ async def test_trying_shows_all_that_changes_and_names_no_rule_that_changes_noth
     [tried] = await Trial(core.db, mapping).last(1)
     first, *rest = told(tried)
     assert [first.partition(": goes ")[2], *(line[2:] for line in rest)] == said
+
+
+async def test_trying_dates_a_stored_post_by_the_rules_own_zone(core: House) -> None:
+    mapping = await core.mapping()
+    await core.hear(post(1, "x", date=datetime(2026, 11, 24, 22, 30, tzinfo=UTC)))
+    shown = []
+    for zone in ("Europe/Moscow", "UTC"):
+        await core.keep_rules(mapping, {"rules": [{"footer": "{date}"}, {"zone": zone}]})
+        [tried] = await Trial(core.db, mapping).last(1)
+        shown.append(told(tried)[-1])
+    assert shown == ["  + 25.11.2026", "  + 24.11.2026"]
 
 
 async def test_trying_counts_what_was_sent_today_and_what_reviewers_said(core: House) -> None:

@@ -25,6 +25,7 @@ TEXTS: dict[str, str] = {
     "rule.preview": "Show a link preview, or none",
     "rule.spoiler": "Cover media, the text, or all with a spoiler",
     "rule.button": "Put a button with a link below",
+    "rule.zone": "Read {{date}} by this time zone; without it by that of the rules of time, else UTC",
     "rule.too_long": "What these rules make too long: cut it, or split it in two",
     "rule.delay": "Wait so many minutes",
     "rule.quiet": "Send nothing between these hours; what comes then waits",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -126,6 +128,33 @@ def test_header_and_footer_are_filled_and_formatted() -> None:
     ]
     assert covered == [("bold", "Новости", None), ("text_link", "источник 😀", "https://t.me/news/7")]
     assert outcome.by == ("header #1", "footer #2")
+
+
+MOSCOW, TOKYO, HERE = "Europe/Moscow", "Asia/Tokyo", "Pacific/Honolulu"
+
+
+@pytest.mark.parametrize(
+    ("rules", "day"),
+    [
+        ([], "24.11.2026"),
+        ([{"zone": MOSCOW}], "25.11.2026"),
+        ([{"quiet": {"from": "01:00", "to": "02:00", "zone": MOSCOW}}], "25.11.2026"),
+        ([{"days": {"days": ["mon"], "zone": MOSCOW}}], "25.11.2026"),
+        ([{"at_most": {"a_day": 1, "zone": MOSCOW}}], "25.11.2026"),
+        # The last one counts, as a mapping's own rules come behind its lists'; a zone that nobody wrote does not.
+        ([{"days": {"days": ["mon"], "zone": HERE}}, {"at_most": {"a_day": 1, "zone": TOKYO}}], "25.11.2026"),
+        ([{"days": {"days": ["mon"], "zone": MOSCOW}}, {"at_most": {"a_day": 1}}], "25.11.2026"),
+        ([{"zone": HERE}, {"days": {"days": ["mon"], "zone": TOKYO}}], "24.11.2026"),
+    ],
+)
+def test_a_date_is_that_of_the_rules_own_zone_and_not_of_where_it_was_read(
+    rules: list[dict[str, Any]], day: str
+) -> None:
+    moment = datetime(2026, 11, 24, 22, 30, tzinfo=UTC)
+    for read_in in (UTC, ZoneInfo(TOKYO), ZoneInfo(HERE)):
+        outcome = made([*rules, {"footer": "{date}"}], post("x", date=moment.astimezone(read_in)))
+        assert isinstance(outcome, Passed)
+        assert outcome.parts[0].text == f"x\n\n{day}"
 
 
 def test_a_private_source_is_linked_by_its_number_and_a_basic_group_not_at_all() -> None:

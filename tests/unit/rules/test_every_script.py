@@ -82,7 +82,7 @@ VERB_ROWS: dict[str, tuple[dict[str, Any], str, str]] = {
 
 WITHOUT_TEXT = {
     "kind", "sender", "anonymous", "via_bot", "forwarded_from", "size", "duration", "reply", "buttons", "silent",
-    "time", "delay", "quiet", "days", "at_most", "review",
+    "time", "delay", "quiet", "days", "at_most", "review", "zone",
 }  # fmt: skip
 ON_MEDIA = ("file_name", "extension", "drop_caption", "spoiler", "too_long")
 
