@@ -16,7 +16,7 @@ from forwarder.errors import SettingsError
 from forwarder.settings import Need, Settings
 
 USER_WORKER = "user"
-FLOWER_TASKS = 5000
+FLOWER_TASKS = 2000
 """The newest tasks that Flower shows; each costs it a kilobyte or two of memory."""
 DOORS = 20
 """Threads of a worker. They are doors to one loop and wait nearly all of their time; how many sends there are at a time
