@@ -2,6 +2,11 @@
 
 An update is made when the event happens, is kept until it is confirmed by a higher offset, and is thrown away
 24 hours after the date of its message (``add_message`` in Client.cpp of telegram-bot-api).
+
+An update that is late holds back those of its chat that come after it, and no others: the official server keeps a
+queue for each chat (``new_message_queues_`` there) and takes a channel's messages in the order of their pts. So the
+bot may hear of two chats in another order than they were written, of one chat only in its own. Its number is given
+when it comes: numbers rise in the order in which they are served.
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ Json = dict[str, object]
 KEPT = timedelta(hours=24)
 MOST_AT_ONCE = 100
 LONGEST_POLL = 50.0
+FUTURE = 10
 ALL_KINDS = frozenset(
     {
         "message",
@@ -58,6 +64,15 @@ class Update:
         return {"update_id": self.id, self.kind: self.body}
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """An update that its chat is waiting for; ``due`` by the clock of the event loop."""
+
+    update: Update
+    order: Order
+    due: float
+
+
 @dataclass(slots=True)
 class Inbox:
     """The unread updates of one bot, and who waits for them."""
@@ -68,6 +83,7 @@ class Inbox:
     webhook: str = ""
     unread: deque[Update] = field(default_factory=deque)
     held_back: Update | None = None
+    late: dict[int, deque[Late]] = field(default_factory=dict)
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     poll: int = 0
 
@@ -80,11 +96,15 @@ class Inbox:
             self.unread = deque(update for update in self.unread if update.expires > now)
 
     def confirm(self, offset: int) -> None:
-        """Forget what the offset confirms; a negative one keeps only that many of the newest."""
+        """Forget what the offset confirms; a negative one keeps only that many of the newest.
+
+        One far beyond the newest number (a client's memory of numbers that began anew) confirms nothing, and is
+        answered from the oldest update on (``get`` in TQueue.cpp of tdlib, ``do_get_updates`` in Client.cpp).
+        """
         if offset < 0:
             while len(self.unread) > -offset:
                 self.unread.popleft()
-        elif offset > 0:
+        elif 0 < offset <= self.next_id + FUTURE:
             while self.unread and self.unread[0].id < offset:
                 self.unread.popleft()
 
@@ -211,16 +231,35 @@ class Updates:
             return
         order = self._gate.on_push("bot_api", bot, kind, chat)
         update = Update(inbox.next_id, kind, body, expires)
-        inbox.next_id += 1
         if order.drop:
+            inbox.next_id += 1
             return
-        if order.delay:
-            asyncio.get_running_loop().call_later(order.delay, self._late, inbox, update)
+        if order.delay or inbox.late.get(chat):
+            self._hold(inbox, chat, update, order)
             return
+        inbox.next_id += 1
         self._deliver(inbox, update, order)
 
-    def _late(self, inbox: Inbox, update: Update) -> None:
-        """A held back update takes a new number: what is read is always in rising order."""
+    def _hold(self, inbox: Inbox, chat: int, update: Update, order: Order) -> None:
+        """Let an update come later, and never before the earlier ones of its chat."""
+        loop = asyncio.get_running_loop()
+        line = inbox.late.setdefault(chat, deque())
+        due = max(line[-1].due if line else 0.0, loop.time() + order.delay)
+        line.append(Late(update, order, due))
+        loop.call_at(due, self._release, inbox, chat, due)
+
+    def _release(self, inbox: Inbox, chat: int, due: float) -> None:
+        line = inbox.late.get(chat, deque())
+        while line and line[0].due <= due:
+            late = line.popleft()
+            update = replace(late.update, id=inbox.next_id)
+            inbox.next_id += 1
+            self._deliver(inbox, update, late.order)
+        if not line:
+            inbox.late.pop(chat, None)
+
+    def _again(self, inbox: Inbox, update: Update) -> None:
+        """The same once more under a number of its own: what is read is always in rising order."""
         inbox.put(replace(update, id=inbox.next_id))
         inbox.next_id += 1
 
@@ -234,6 +273,6 @@ class Updates:
             update, held = replace(update, id=held.id), replace(held, id=update.id)
         inbox.put(update)
         if order.double:
-            self._late(inbox, update)
+            self._again(inbox, update)
         if held is not None:
             inbox.put(held)

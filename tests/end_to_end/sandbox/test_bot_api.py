@@ -26,6 +26,7 @@ from telegram import (
     KeyboardButtonRequestChat,
     MessageEntity,
     ReplyKeyboardMarkup,
+    Update,
 )
 from telegram.error import (
     BadRequest,
@@ -583,6 +584,36 @@ async def test_a_lost_answer_is_a_timeout_although_the_message_is_there(town: To
         with pytest.raises(TimedOut):
             await hasty.send_message(town.target, "lost answer")
     assert town.world.history(town.target)[-1].text == "lost answer"
+
+
+async def test_a_late_update_holds_back_its_own_chat_and_no_other(town: Town) -> None:
+    town.guard.faults.add(FaultRule("delay", "push", chat=town.source, method="channel_post", seconds=0.3))
+    other = town.world.create_channel(town.owner, "Other").id
+    town.world.promote(town.owner, other, town.bot_id, POSTER)
+    for chat, text in ((town.source, "one"), (other, "elsewhere"), (town.source, "two")):
+        town.world.send(town.owner, chat, text)
+    assert [update.channel_post.text for update in await read(town, 1)] == ["elsewhere"]
+    updates = await read(town, 3)
+    assert [update.channel_post.text for update in updates] == ["elsewhere", "one", "two"]
+    assert [update.update_id for update in updates] == sorted({update.update_id for update in updates})
+
+
+async def read(town: Town, count: int) -> list[Update]:
+    """The bot's posts, when there are so many of them."""
+    async with asyncio.timeout(10):
+        while True:
+            updates = [update for update in await town.bot.get_updates() if update.channel_post]
+            if len(updates) >= count:
+                return updates
+            await asyncio.sleep(0.02)
+
+
+async def test_an_offset_of_other_numbers_confirms_nothing(town: Town) -> None:
+    town.world.send(town.owner, town.source, "kept")
+    newest = (await town.bot.get_updates())[-1].update_id
+    kept = await town.bot.get_updates(offset=newest + 1000)
+    assert [update.update_id for update in kept][-1] == newest
+    assert await town.bot.get_updates(offset=newest + 1) == ()
 
 
 async def test_updates_may_be_lost_doubled_and_reordered(town: Town) -> None:
