@@ -219,7 +219,7 @@ async def locked(session: AsyncSession, run_id: int) -> Backfill:
 
 
 async def pause_in(session: AsyncSession, run: Backfill, reason: str, actor: int | None) -> None:
-    if run.ended_at is None:
+    if run.ended_at is None and (run.state, run.reason) != (BackfillState.PAUSED, reason):
         run.state, run.reason = BackfillState.PAUSED, reason
         await session.flush()
         await session.execute(rows.HOLD, {"mapping": run.mapping_id})

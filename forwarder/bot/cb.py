@@ -3,6 +3,10 @@
 Each kind of press is a frozen dataclass with a short code; its fields are whole numbers, truths, or enums
 of text. A button keeps what it needs by id; everything else is looked up when it is pressed, so an old
 button of a vanished thing is noticed and not obeyed.
+
+A press says what shall be, never what shall be turned over, and names the question it answers: Telegram brings
+the same press twice where an answer was lost (getUpdates repeats what was not confirmed), and an app sends a tap
+again that met no answer, under a new number (github.com/tdlib/telegram-bot-api/issues/699). One tap is one decision.
 """
 
 from __future__ import annotations
@@ -43,6 +47,17 @@ class Held(StrEnum):
     ASK = "ask"
     SEND = "send"
     SKIP = "skip"
+
+
+class Step(StrEnum):
+    """The steps to new mappings."""
+
+    SOURCES = "sources"
+    SOURCE_TOPICS = "source_topics"
+    DESTINATIONS = "destinations"
+    DESTINATION_TOPICS = "destination_topics"
+    MODE = "mode"
+    CONFIRM = "confirm"
 
 
 class Act(StrEnum):
@@ -293,8 +308,12 @@ class NewMapping(Press):
 
 @press("nt")
 @dataclass(frozen=True, slots=True)
-class ToggleChoice(Press):
+class SetChoice(Press):
+    """Tick a channel in the list of this side, or take the tick away."""
+
     channel_id: int
+    side: Side
+    ticked: bool
 
 
 @press("np")
@@ -306,7 +325,7 @@ class TurnChoices(Press):
 @press("nd")
 @dataclass(frozen=True, slots=True)
 class ChoicesDone(Press):
-    pass
+    side: Side
 
 
 @press("tp")
@@ -315,6 +334,8 @@ class ChooseTopic(Press):
     """A topic of the forum that is asked about; 0 is all of them as a source, and General as a destination."""
 
     topic_id: int
+    forum_id: int
+    side: Side
 
 
 @press("nm")
@@ -326,7 +347,9 @@ class ChooseMode(Press):
 @press("nb")
 @dataclass(frozen=True, slots=True)
 class StepBack(Press):
-    pass
+    """Back from this step to the one before it."""
+
+    step: Step
 
 
 @press("ok")

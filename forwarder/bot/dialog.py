@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 
-from forwarder.bot.cb import Side
+from forwarder.bot.cb import Side, Step
 from forwarder.message import Mode
-
-
-class Step(StrEnum):
-    SOURCES = "sources"
-    SOURCE_TOPICS = "source_topics"
-    DESTINATIONS = "destinations"
-    DESTINATION_TOPICS = "destination_topics"
-    MODE = "mode"
-    CONFIRM = "confirm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +47,8 @@ NO_TOPIC = ChosenTopic(0)
 class Draft:
     """Mappings that are being put together; ``page`` is the page of the list being chosen from.
 
-    ``forum`` is the channel whose topic is asked for, in the steps about topics.
+    ``forum`` is the channel whose topic is asked for, in the steps about topics; ``answered`` the newest message
+    that has answered such a question.
     """
 
     step: Step = Step.SOURCES
@@ -68,6 +59,7 @@ class Draft:
     source_topics: tuple[ChosenTopic, ...] = ()
     destination_topics: tuple[ChosenTopic, ...] = ()
     forum: int = 0
+    answered: int = 0
 
     @property
     def chosen(self) -> tuple[int, ...]:
@@ -105,6 +97,7 @@ def to_json(dialog: Dialog) -> dict[str, object]:
         "source_topics": [asdict(one) for one in dialog.source_topics],
         "destination_topics": [asdict(one) for one in dialog.destination_topics],
         "forum": dialog.forum,
+        "answered": dialog.answered,
     }
 
 
@@ -129,6 +122,7 @@ def from_json(stored: Mapping[str, object] | None) -> Dialog | None:
                 _topics(stored.get("source_topics", [])),
                 _topics(stored.get("destination_topics", [])),
                 int(str(stored.get("forum", 0))),
+                int(str(stored.get("answered", 0))),
             )
     except (KeyError, ValueError, TypeError):
         return None

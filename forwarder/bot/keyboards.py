@@ -73,12 +73,13 @@ def checklist(
     chosen: Collection[int],
     number: Callable[[T], int],
     label: Callable[[T], str],
-    toggle: Callable[[int], Press],
+    tick: Callable[[int, bool], Press],
 ) -> Iterable[Row]:
-    """One row for each item, ticked where it is chosen."""
+    """One row for each item, ticked where it is chosen; ``tick`` is given what the press shall make of it."""
     return [
-        [(("☑️ " if number(item) in chosen else "▫️ ") + label(item), toggle(number(item)))]
+        [(("☑️ " if there else "▫️ ") + label(item), tick(number(item), not there))]
         for item in items.items
+        for there in (number(item) in chosen,)
     ]
 
 

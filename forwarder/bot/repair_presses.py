@@ -19,11 +19,15 @@ class TakeBackPost(Press):
 @press("km")
 @dataclass(frozen=True, slots=True)
 class TakeBackRecent(Press):
-    """What a mapping has sent in the last minutes; ``minutes`` 0 asks how many."""
+    """What a mapping has sent in the last minutes; ``minutes`` 0 asks how many.
+
+    ``until`` is the second at which these minutes ended when the person was asked whether to.
+    """
 
     mapping_id: int
     minutes: int = 0
     sure: bool = False
+    until: int = 0
 
 
 @press("au")

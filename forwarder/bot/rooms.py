@@ -60,7 +60,7 @@ ROOMS: dict[type[Press], Room] = {
     cb.ResumeMapping: mappings.resume,
     cb.DisableMapping: mappings.disable,
     cb.NewMapping: new_mapping.begin,
-    cb.ToggleChoice: new_mapping.toggle,
+    cb.SetChoice: new_mapping.choose,
     cb.TurnChoices: new_mapping.turn,
     cb.ChoicesDone: new_mapping.choices_done,
     cb.ChooseTopic: new_mapping.choose_topic,

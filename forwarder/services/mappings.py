@@ -129,11 +129,12 @@ class MappingService:
         async with self._db.begin() as session:
             mapping = await mapping_rows.locked(session, mapping_id)
             mapping_checks.refuse_disabled(mapping)
-            await pause_in(session, mapping, reason, actor)
+            if (mapping.state, mapping.reason) != (MappingState.PAUSED, reason):
+                await pause_in(session, mapping, reason, actor)
             return await mapping_rows.one(session, mapping_id)
 
     async def resume(self, mapping_id: int, *, send: bool, actor: int | None = None) -> MappingView:
-        """Let posts travel again; ``send`` what was held meanwhile, or skip it.
+        """Let posts travel again; ``send`` what was held meanwhile, or skip it. One that is active stays as it is.
 
         Raises InvalidRequest ``no_route`` when no account can carry it out, ``protected_content`` when the
         source protects its content.
@@ -141,6 +142,8 @@ class MappingService:
         async with self._db.begin() as session:
             mapping = await mapping_rows.locked(session, mapping_id)
             mapping_checks.refuse_disabled(mapping)
+            if mapping.state == MappingState.ACTIVE:
+                return await mapping_rows.one(session, mapping_id)
             source = await mapping_checks.channel_on(session, mapping.source_id, None)
             destination = await mapping_checks.channel_on(session, mapping.destination_id, None)
             mapping_checks.refuse_protected(source)

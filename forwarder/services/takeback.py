@@ -6,7 +6,7 @@ Copies go by ordinary deliveries of kind ``delete``: in the order of their lane,
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -41,9 +41,13 @@ class Affected:
 
 @dataclass(frozen=True, slots=True)
 class Takeback:
-    """``reachable`` are the mappings in which it can be done; a disabled one carries nothing out any more."""
+    """``reachable`` are the mappings in which it can be done; a disabled one carries nothing out any more.
+
+    ``until``: the second, since 1970, at which the minutes end that were asked for; 0 where none were.
+    """
 
     affected: tuple[Affected, ...]
+    until: int = 0
 
     @property
     def reachable(self) -> tuple[Affected, ...]:
@@ -90,8 +94,10 @@ class TakebackService:
             post = "p.post_id = (select post_id from deliveries where id = :delivery)"
             return something(await affected(session, post, delivery=delivery_id))
 
-    async def of_minutes(self, mapping_id: int, minutes: int) -> Takeback:
+    async def of_minutes(self, mapping_id: int, minutes: int, until: int = 0) -> Takeback:
         """What taking back a mapping's posts of the last minutes means, by when they were sent.
+
+        ``until`` is that of an earlier answer, for the same minutes again and not for what was sent since then.
 
         Raises NotFound (``mapping_not_found``, ``nothing_to_take_back``), InvalidRequest (``bad_minutes``).
         """
@@ -101,7 +107,9 @@ class TakebackService:
             )
         async with self._db.begin() as session:
             await mapping_rows.one(session, mapping_id)
-            return something(await affected(session, RECENT, mapping=mapping_id, minutes=minutes))
+            end = until or int(await session.scalar(NEXT_SECOND) or 0)
+            found = await affected(session, RECENT, mapping=mapping_id, minutes=minutes, until=end)
+            return replace(something(found), until=end)
 
     async def carry_out(self, takeback: Takeback, *, actor: int | None = None) -> int:
         """Queue the deletions and withdraw what is unsent; answer how many posts are taken back."""
@@ -131,7 +139,9 @@ def something(takeback: Takeback) -> Takeback:
 
 
 RECENT = """p.mapping_id = :mapping and p.state in ('sent', 'failed', 'withdrawn')
-               and p.done_at > clock_timestamp() - make_interval(mins => :minutes)"""
+               and p.done_at > to_timestamp(:until) - make_interval(mins => :minutes)
+               and p.done_at <= to_timestamp(:until)"""
+NEXT_SECOND = text("select ceil(extract(epoch from clock_timestamp()))")
 
 
 async def affected(session: AsyncSession, which: str, **values: object) -> Takeback:

@@ -102,6 +102,19 @@ async def test_the_last_minutes_of_a_mapping_are_taken_back_and_older_posts_stay
         await service.of_minutes(mapping, 10)
 
 
+async def test_a_word_about_minutes_does_not_concern_what_was_sent_after_the_question(
+    core: House, street: Street
+) -> None:
+    [mapping] = await carried(core, street, DIGEST, delete_sync=False)
+    service = TakebackService(core.db)
+    asked = await service.of_minutes(mapping, 10)
+    later = "update deliveries set done_at = to_timestamp(:until) + interval '1 second' where position = 1"
+    await core.run(later, until=asked.until)
+    again = await service.of_minutes(mapping, 10, asked.until)
+    assert set(again.deliveries) < set(asked.deliveries)
+    assert len(again.deliveries) == len(asked.deliveries) - 1
+
+
 async def test_a_paused_mapping_deletes_when_it_is_resumed_and_a_disabled_one_not_at_all(
     core: House, street: Street
 ) -> None:

@@ -16,12 +16,13 @@ from forwarder.bot.cb import (
     NewMapping,
     OpenMappings,
     OpenMenu,
+    SetChoice,
     Side,
+    Step,
     StepBack,
-    ToggleChoice,
     TurnChoices,
 )
-from forwarder.bot.dialog import Draft, Step
+from forwarder.bot.dialog import Draft
 from forwarder.bot.keyboards import checklist, pager, rows
 from forwarder.bot.screens import topics
 from forwarder.bot.screens.channels import label
@@ -36,6 +37,7 @@ MOST_PAIRS = 50
 SHOWN_PAIRS = 15
 WARNED_PAIRS = 5
 
+TOPIC_SIDES = {Step.SOURCE_TOPICS: Side.SOURCE, Step.DESTINATION_TOPICS: Side.DESTINATION}
 SIDES = {Step.SOURCES: Side.SOURCE, Step.DESTINATIONS: Side.DESTINATION}
 BACK = {
     Step.DESTINATIONS: Step.SOURCES,
@@ -67,16 +69,14 @@ async def begin(visit: Visit, press: NewMapping) -> None:
         await go_on(visit, Draft())
 
 
-async def toggle(visit: Visit, press: ToggleChoice) -> None:
+async def choose(visit: Visit, press: SetChoice) -> None:
     draft = await current(visit)
-    if draft is None or draft.step not in SIDES:
+    if draft is None or SIDES.get(draft.step) is not press.side:
         return
-    chosen = draft.chosen
-    if press.channel_id in chosen:
-        chosen = tuple(one for one in chosen if one != press.channel_id)
-    else:
-        chosen = (*chosen, press.channel_id)
-    if draft.step is Step.SOURCES:
+    chosen = tuple(one for one in draft.chosen if one != press.channel_id)
+    if press.ticked:
+        chosen = draft.chosen if press.channel_id in draft.chosen else (*chosen, press.channel_id)
+    if press.side is Side.SOURCE:
         await go_on(visit, replace(draft, sources=chosen))
     else:
         await go_on(visit, replace(draft, destinations=chosen))
@@ -90,7 +90,7 @@ async def turn(visit: Visit, press: TurnChoices) -> None:
 
 async def choices_done(visit: Visit, press: ChoicesDone) -> None:
     draft = await current(visit)
-    if draft is None or draft.step not in SIDES:
+    if draft is None or SIDES.get(draft.step) is not press.side:
         return
     if not draft.chosen:
         visit.alert(visit.texts.plain("new.choose_first"))
@@ -111,16 +111,21 @@ async def ask_topics(visit: Visit, draft: Draft) -> None:
 
 async def choose_topic(visit: Visit, press: ChooseTopic) -> None:
     draft = await current(visit)
-    if draft is None or draft.step not in AFTER_TOPICS:
+    if draft is None or (draft.forum, TOPIC_SIDES.get(draft.step)) != (press.forum_id, press.side):
         return
     topic = await visit.services.channels.topic(draft.forum, press.topic_id) if press.topic_id else None
     await ask_topics(visit, topics.with_topic(draft, topic))
 
 
 async def topic_by_text(visit: Visit, draft: Draft) -> None:
-    """A link of a topic was sent while it was asked for."""
+    """A link of a topic was sent while it was asked for; one that comes again has been an answer already."""
     visit.must_change()
-    await ask_topics(visit, topics.with_topic(draft, await topics.by_text(visit, draft)))
+    message = visit.update.effective_message
+    number = message.message_id if message else 0
+    if number <= draft.answered:
+        return
+    topic = await topics.by_text(visit, draft)
+    await ask_topics(visit, replace(topics.with_topic(draft, topic), answered=number))
 
 
 async def choose_mode(visit: Visit, press: ChooseMode) -> None:
@@ -131,7 +136,7 @@ async def choose_mode(visit: Visit, press: ChooseMode) -> None:
 
 async def back(visit: Visit, press: StepBack) -> None:
     draft = await current(visit)
-    if draft is not None:
+    if draft is not None and draft.step is press.step:
         back_to = BACK.get(draft.step, Step.SOURCES)
         await go_on(visit, topics.forgotten(replace(draft, step=back_to, page=0)))
 
@@ -164,13 +169,20 @@ async def choice(visit: Visit, draft: Draft) -> Screen:
     done = (
         texts.plain("button.next_chosen", n=len(draft.chosen)) if draft.chosen else texts.plain("button.next")
     )
-    steps = [(texts.plain("button.back"), StepBack())] if draft.step is Step.DESTINATIONS else []
+    side = SIDES[draft.step]
+    steps = [(texts.plain("button.back"), StepBack(draft.step))] if draft.step is Step.DESTINATIONS else []
     return Screen(
         texts(f"new.{draft.step}"),
         rows(
-            *checklist(found, draft.chosen, lambda channel: channel.id, label, ToggleChoice),
+            *checklist(
+                found,
+                draft.chosen,
+                lambda channel: channel.id,
+                label,
+                lambda number, ticked: SetChoice(number, side, ticked),
+            ),
             pager(found.page, found.pages, TurnChoices),
-            [*steps, (done, ChoicesDone())],
+            [*steps, (done, ChoicesDone(side))],
             [(texts.plain("button.cancel"), Cancel())],
         ),
     )
@@ -182,7 +194,7 @@ def mode_screen(visit: Visit) -> Screen:
         texts("new.mode"),
         rows(
             [(texts.plain(f"button.mode.{mode}"), ChooseMode(mode)) for mode in Mode],
-            [(texts.plain("button.back"), StepBack()), (texts.plain("button.cancel"), Cancel())],
+            [(texts.plain("button.back"), StepBack(Step.MODE)), (texts.plain("button.cancel"), Cancel())],
         ),
     )
 
@@ -207,7 +219,7 @@ async def confirmation(visit: Visit, draft: Draft) -> Screen:
         ),
         rows(
             [(texts.plain("button.create"), ConfirmMappings())],
-            [(texts.plain("button.back"), StepBack()), (texts.plain("button.cancel"), Cancel())],
+            [(texts.plain("button.back"), StepBack(Step.CONFIRM)), (texts.plain("button.cancel"), Cancel())],
         ),
     )
 

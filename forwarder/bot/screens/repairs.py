@@ -36,8 +36,9 @@ async def take_back_recent(visit: Visit, press: TakeBackRecent) -> None:
         ]
         await ask(visit, visit.texts("takeback.ask.minutes", number=number), choices, number)
         return
-    found = await visit.services.takeback.of_minutes(number, press.minutes)
-    await take_back(visit, found, TakeBackRecent(number, press.minutes, sure=True), sure=press.sure)
+    found = await visit.services.takeback.of_minutes(number, press.minutes, press.until)
+    confirmed = TakeBackRecent(number, press.minutes, sure=True, until=found.until)
+    await take_back(visit, found, confirmed, sure=press.sure)
 
 
 async def take_back(visit: Visit, found: Takeback, confirmed: Press, *, sure: bool) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from forwarder.bot.cb import Cancel, ChooseTopic, StepBack, TurnChoices
-from forwarder.bot.dialog import ChosenTopic, Draft, Step
+from forwarder.bot.cb import Cancel, ChooseTopic, Side, Step, StepBack, TurnChoices
+from forwarder.bot.dialog import ChosenTopic, Draft
 from forwarder.bot.keyboards import pager, rows
 from forwarder.bot.texts import Html
 from forwarder.bot.visit import Screen, Visit
@@ -56,14 +56,15 @@ async def choice(visit: Visit, draft: Draft) -> Screen:
         topics = tuple(topic for topic in topics if topic.id != GENERAL_TOPIC)
     page, pages = page_bounds(len(topics), draft.page, PAGE)
     shown = topics[page * PAGE : (page + 1) * PAGE]
+    side = Side.SOURCE if source else Side.DESTINATION
     whole = texts.plain("button.all_topics" if source else "button.general_topic")
     return Screen(
         texts("new.topic.source" if source else "new.topic.destination", title=channel.title),
         rows(
-            [(whole, ChooseTopic(0))],
-            *([(label(visit, topic), ChooseTopic(topic.id))] for topic in shown),
+            [(whole, ChooseTopic(0, draft.forum, side))],
+            *([(label(visit, topic), ChooseTopic(topic.id, draft.forum, side))] for topic in shown),
             pager(page, pages, TurnChoices),
-            [(texts.plain("button.back"), StepBack()), (texts.plain("button.cancel"), Cancel())],
+            [(texts.plain("button.back"), StepBack(draft.step)), (texts.plain("button.cancel"), Cancel())],
         ),
     )
 

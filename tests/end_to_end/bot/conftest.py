@@ -110,6 +110,7 @@ class Town:
     """An administrator with two channels, a stranger, and the bot that serves them."""
 
     world: World
+    guard: Guard
     robot: int
     bot: Bot
     owner: Person
@@ -239,6 +240,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
     people = Person(world, owner), Person(world, stranger)
     yield Town(
         world,
+        guard,
         robot.id,
         checking,
         *people,
