@@ -16,7 +16,15 @@ from forwarder.processes.life import holding, lease_name
 from forwarder.services.accounts import AccountService
 from forwarder.settings import Settings
 from forwarder.telegram.client import Client
-from forwarder.telegram.login import Ask, LoggedIn, LoginName, Tell, make_bot_login, make_user_logins
+from forwarder.telegram.login import (
+    Ask,
+    LoggedIn,
+    LoginName,
+    Tell,
+    connected,
+    make_bot_login,
+    make_user_logins,
+)
 from forwarder.wiring import open_client
 
 LEASE_PATIENCE = 3.0
@@ -58,7 +66,7 @@ async def opened(settings: Settings, db: Database, name: LoginName) -> AsyncIter
             )
         client = open_client(settings, path, listens=True)
         try:
-            await client.ready()
+            await connected(client)
             yield client
         finally:
             await client.close()

@@ -81,6 +81,8 @@ class Client(TelegramClient):
                     self._connected_once = True
             except TelegramError as error:
                 if error.code:
+                    # A refused login must not keep its connection, which nobody else would close.
+                    await self._sender.disconnect()
                     raise
                 raise Unavailable(
                     f"Telegram at {self._where} does not answer. Check the network and "
@@ -88,7 +90,8 @@ class Client(TelegramClient):
                 ) from error
 
     async def start_anew(self) -> None:
-        """Forget a login that Telegram has ended, and connect with a fresh key, ready for a new one.
+        """Forget a login that Telegram has ended, and connect with a fresh key, ready for a new one. The session's file
+        is left alone until the new one is there (``session.keep_login``).
 
         With the ended login's update states Telethon would ask what was missed, be refused, and disconnect in the
         middle of the new login. Raises as :meth:`ready` does.

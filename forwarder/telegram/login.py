@@ -85,7 +85,7 @@ async def make_bot_login(open_client: OpenClient, token: str) -> LoggedIn:
             me = await at_home(partial(client.sign_in, bot_token=token))
         except TelegramError as error:
             raise AccountNotReady(sentence(error)) from error
-        return facts(LoginName.BOT, me, fresh=True)
+        return made(client, LoginName.BOT, me)
 
 
 async def at_home(call: Callable[[], Awaitable[Any]]) -> Any:
@@ -130,10 +130,24 @@ async def whoami(client: Client) -> Any | None:
     try:
         users = await client.ask(functions.users.GetUsersRequest([types.InputUserSelf()]))
     except TelegramError as error:
-        if error.code in (401, 404) or error.name.startswith(("AUTH_KEY_", "SESSION_")):
+        if is_refused(error):
             return None
         raise
     return users[0]
+
+
+async def connected(client: Client) -> None:
+    """Connect, also with a login that Telegram has ended: who asks ``whoami`` then is told. Raises as ``ready``."""
+    try:
+        await client.ready()
+    except TelegramError as error:
+        if not is_refused(error):
+            raise
+
+
+def is_refused(error: TelegramError) -> bool:
+    """Whether it is the login that Telegram refuses."""
+    return error.code in (401, 404) or error.name.startswith(("AUTH_KEY_", "SESSION_"))
 
 
 async def known_here(client: Client) -> Any | None:
@@ -163,7 +177,7 @@ async def log_in_by_code(client: Client, ask: Ask, tell: Tell, password: Passwor
                 continue
             else:
                 raise AccountNotReady(sentence(error)) from error
-        return facts(LoginName.LISTENER, me, fresh=True)
+        return made(client, LoginName.LISTENER, me)
     raise AccountNotReady(f"The code was wrong {TRIES} times. Run `manage.py login` again for a new one.")
 
 
@@ -197,7 +211,7 @@ async def log_in_by_token(logged_in: Client, new: Client, tell: Tell, password: 
         me = await exchange_token(logged_in, new, password, tell)
     except TelegramError as error:
         raise AccountNotReady(sentence(error)) from error
-    return facts(LoginName.SENDER, me, fresh=True)
+    return made(new, LoginName.SENDER, me)
 
 
 async def exchange_token(logged_in: Client, new: Client, password: Password, tell: Tell) -> Any:
@@ -225,6 +239,12 @@ async def exchange_token(logged_in: Client, new: Client, password: Password, tel
         else:
             await asyncio.sleep(TOKEN_PAUSE)
     raise AccountNotReady("Telegram did not confirm the sender's login in time. Run `manage.py login` again.")
+
+
+def made(client: Client, name: LoginName, me: Any) -> LoggedIn:
+    """A login that has just been made, and is kept."""
+    client.session.keep_login()
+    return facts(name, me, fresh=True)
 
 
 def facts(name: LoginName, me: Any, *, fresh: bool) -> LoggedIn:

@@ -210,6 +210,7 @@ class EncryptedSession(MemorySession):
         super().__init__()
         self._file = file
         self._peers: dict[int, tuple[int, str | None]] = {}
+        self._held_back = False
         state = file.load()
         if state is None:
             return
@@ -231,6 +232,8 @@ class EncryptedSession(MemorySession):
         return bool(self._auth_key) and 0 in self._peers
 
     def save(self) -> None:
+        if self._held_back:
+            return
         self._file.store(
             SessionState(
                 dc_id=self._dc_id,
@@ -252,9 +255,19 @@ class EncryptedSession(MemorySession):
         self._file.delete()
 
     def forget_login(self) -> None:
-        """Drop the key and the update states; the access hashes stay good for the account."""
+        """Drop the key and the update states; the access hashes stay good for the account.
+
+        The file stays as it is until :meth:`keep_login`: what Telegram has refused once may have been refused by
+        mistake, and a new login may fail.
+        """
         self._auth_key = None
         self._update_states = {}
+        self._held_back = True
+
+    def keep_login(self) -> None:
+        """A new login has succeeded: it takes the old one's place."""
+        self._held_back = False
+        self.save()
 
     def process_entities(self, tlo: Any) -> None:
         for peer, access_hash, username, _phone, _name in self._entities_to_rows(tlo):

@@ -6,13 +6,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 import pytest
+from telethon.tl import functions, types
 
-from forwarder.errors import AccountNotReady
+from forwarder.errors import AccountNotReady, TelegramError
+from forwarder.sandbox.faults import FaultRule
 from forwarder.sandbox.world import Account
 from forwarder.telegram.client import Client
 from forwarder.telegram.login import LoginName, Question, make_bot_login, make_user_logins, whoami
 
-from .conftest import Town
+from .conftest import Town, eventually
 
 
 @dataclass
@@ -119,3 +121,45 @@ async def test_the_bot_gets_a_login_of_its_own_by_its_token(town: Town) -> None:
 async def test_a_refused_token_ends_with_a_sentence(town: Town) -> None:
     with pytest.raises(AccountNotReady, match="BotFather"):
         await make_bot_login(opener(town), "123456789:" + "A" * 35)
+
+
+async def destroy(town: Town, name: str) -> None:
+    """Use one login in two places at once, after which Telegram refuses its key."""
+    copy = town.folder / "copy.session"
+    copy.write_bytes((town.folder / f"{name}.session").read_bytes())
+    async with town.client(name) as one, town.client("copy") as another:
+        await whoami(one)
+        await whoami(another)
+        login = town.mtproto.keys.get(one.session.auth_key.key_id)
+        assert login is not None
+        await eventually(lambda: login.duplicated)
+        with pytest.raises(TelegramError, match="AUTH_KEY_DUPLICATED"):
+            await one.ask(functions.users.GetUsersRequest([types.InputUserSelf()]))
+
+
+async def test_a_login_that_was_destroyed_by_two_connections_is_made_anew(town: Town) -> None:
+    await make_user_logins(opener(town), Person(town).ask, Person(town).tell)
+    for name in ("listener", "sender"):
+        await destroy(town, name)
+    person = Person(town)
+    first, second = await make_user_logins(opener(town), person.ask, person.tell)
+    assert (first.fresh, second.fresh, person.asked) == (True, True, [Question.PHONE, Question.CODE])
+    for name in ("listener", "sender"):
+        async with town.client(name) as client:
+            assert await whoami(client) is not None
+
+
+async def test_where_a_new_login_fails_the_old_file_stays_as_it_was(town: Town) -> None:
+    """Telegram may have refused the old one by mistake."""
+    await make_user_logins(opener(town), Person(town).ask, Person(town).tell)
+    before = (town.folder / "listener.session").read_bytes()
+    town.fault(FaultRule("error", method="users.getUsers", error="AUTH_KEY_UNREGISTERED", times=1))
+
+    async def wrong(question: Question) -> str:
+        return "+99966100001" if question is Question.PHONE else "00000"
+
+    with pytest.raises(AccountNotReady, match="code was wrong"):
+        await make_user_logins(opener(town), wrong, Person(town).tell)
+    assert (town.folder / "listener.session").read_bytes() == before
+    async with town.client("listener") as client:
+        assert await whoami(client) is not None
