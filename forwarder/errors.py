@@ -28,6 +28,10 @@ class SessionError(ForwarderError):
     """A session file cannot be read, opened with this key, or is held by another process."""
 
 
+class SessionInUse(SessionError):
+    """Another process of ours holds the session file's lease."""
+
+
 class AccountNotReady(ForwarderError):
     """The account has no login, is stopped, or no process of ours holds its session.
 

@@ -21,6 +21,7 @@ from forwarder.collect import Progress
 from forwarder.db import Database
 from forwarder.errors import NotUnderstood, TelegramError, Unavailable
 from forwarder.message import Deleted, Edited, Empty, Fetched, News, is_channel
+from forwarder.retry import end_of_login, raise_if_over
 from forwarder.seam import Reader
 
 log = structlog.get_logger(__name__)
@@ -100,7 +101,7 @@ class Reconciler:
         """Fill holes as they are named and compare all sources once a minute, until cancelled.
 
         Telegram may stop pushing what big channels post (telegram-facts 3.2): those that it was late with are
-        looked at more often.
+        looked at more often. Raises AccountNotReady where the login has ended.
         """
         looked = 0.0
         while True:
@@ -121,6 +122,7 @@ class Reconciler:
                     self._poll(await self.compare(self._polled()))
                 await self._fill_holes()
             except (TelegramError, Unavailable) as error:
+                raise_if_over(error)
                 log.warning("reconciliation_put_off", reason=str(error))
                 self._all = True
                 await asyncio.sleep(
@@ -182,7 +184,7 @@ class Reconciler:
                 for start in range(0, len(ids), PAGE):
                     await self._read_changes(chat_id, ids[start : start + PAGE])
             except TelegramError as error:
-                if error.seconds is not None:
+                if error.seconds is not None or end_of_login(error):
                     raise
                 # Whoever compares it with its mark is told; the others must not wait for it.
                 log.warning("source_not_read_again", chat=chat_id, reason=error.name)
@@ -279,7 +281,7 @@ class Reconciler:
                     count = await self._fetch(chat_id, ids[start : start + page])
                     fetched[chat_id] = fetched.get(chat_id, 0) + count
             except TelegramError as error:
-                if error.seconds is not None:
+                if error.seconds is not None or end_of_login(error):
                     raise
                 log.warning("source_not_reconciled", chat=chat_id, reason=error.name)
                 refused = refused or error

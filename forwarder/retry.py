@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass
 from enum import StrEnum
 
-from forwarder.errors import OutcomeUnknown, TelegramError
+from forwarder.errors import AccountNotReady, OutcomeUnknown, TelegramError
 from forwarder.message import AccountKind
 
 MAX_ATTEMPTS = 8
@@ -265,6 +265,27 @@ def decide(error: TelegramError, *, api: AccountKind, order: str = "send") -> De
     if decision.verdict is Verdict.WAIT:
         return with_seconds(decision, error.seconds)
     return decision
+
+
+def end_of_login(error: Exception) -> str | None:
+    """The reason, where this is the end of a user's login and no reconnection helps: only a person can."""
+    if not isinstance(error, TelegramError):
+        return None
+    decision = decide(error, api=AccountKind.USER, order="read")
+    over = decision.verdict is Verdict.STOP_ACCOUNT and decision.reason != "spam_limited"
+    return decision.reason if over else None
+
+
+def raise_if_over(error: Exception) -> None:
+    """Raise AccountNotReady in place of an error that ends the listener's login."""
+    reason = end_of_login(error)
+    if reason is not None:
+        raise AccountNotReady(
+            f"Telegram refuses the listener's login ({getattr(error, 'name', '')}). "
+            "If the account itself is well, run `manage.py login` to make a new login; nothing is lost: missed "
+            "posts are fetched afterwards.",
+            reason,
+        ) from error
 
 
 def unknown_outcome(error: TelegramError, api: AccountKind, order: str) -> Decision:

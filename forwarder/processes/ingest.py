@@ -10,6 +10,7 @@ from forwarder.errors import AccountNotReady, Unavailable
 from forwarder.ingest import source_chats
 from forwarder.intake import Intake
 from forwarder.message import AccountKind
+from forwarder.processes.ended_login import EndedLogin, note_end, signed_out, watch
 from forwarder.processes.life import (
     GRACE,
     Hold,
@@ -20,20 +21,17 @@ from forwarder.processes.life import (
     work_under_lease,
 )
 from forwarder.reconcile import Reconciler
-from forwarder.services.accounts import AccountView
+from forwarder.services.accounts import SESSION_LOST
 from forwarder.services.channel_rows import SOURCES_CHANGED
 from forwarder.services.channels import ChannelService
 from forwarder.settings import Settings
 from forwarder.telegram.client import Client
 from forwarder.telegram.listener import Listener
-from forwarder.telegram.login import whoami
+from forwarder.telegram.login import connected, whoami
 from forwarder.telegram.reader import MtprotoReader
 from forwarder.wiring import House, open_client, open_house
 
 log = structlog.get_logger(__name__)
-
-SESSION_LOST = "session_lost"
-"""Why an account is signed out whose login Telegram does not know any more."""
 
 
 async def run(settings: Settings) -> int:
@@ -41,35 +39,45 @@ async def run(settings: Settings) -> int:
     async with open_house(settings, "ingest", ping=False) as house:
         beating = asyncio.create_task(house.heart.beat_forever())
         try:
-            name = lease_name(settings.listener_session)
-            await work_under_lease(house.db, name, house.holder, stop, lambda hold: listen(house, hold, stop))
+            await listen_whenever_there_is_a_login(house, stop)
         finally:
             beating.cancel()
             await house.heart.stop()
     return 0
 
 
-async def listen(house: House, hold: Hold, stop: asyncio.Event) -> None:
-    """Hear posts while the lease of the session is ours."""
+async def listen_whenever_there_is_a_login(house: House, stop: asyncio.Event) -> None:
+    """Hear posts until ``stop``; where Telegram has ended the login, wait for the next one."""
+    session = house.settings.listener_session
+    ended = EndedLogin(session)
+
+    async def work(hold: Hold) -> None:
+        await listen(house, hold, stop, ended)
+
+    while not stop.is_set():
+        try:
+            await work_under_lease(house.db, lease_name(session), house.holder, stop, work)
+        except AccountNotReady as error:
+            await ended.wait(error, stop)
+
+
+async def listen(house: House, hold: Hold, stop: asyncio.Event, ended: EndedLogin) -> None:
+    """Hear posts while the lease of the session is ours. Raises AccountNotReady where its login has ended."""
     client = open_client(house.settings, house.settings.listener_session, listens=True)
     try:
-        await client.ready()
-        await hear(house, client, hold, stop)
+        await connected(client)
+        await hear(house, client, hold, stop, ended)
     finally:
         # Whatever ends it: two connections on one login destroy the login.
         await client.close()
 
 
-async def hear(house: House, client: Client, hold: Hold, stop: asyncio.Event) -> None:
+async def hear(house: House, client: Client, hold: Hold, stop: asyncio.Event, ended: EndedLogin) -> None:
     """Hear posts by a client that is connected."""
     me = await whoami(client)
     if me is None:
-        await signed_out(house, await house.accounts.active(AccountKind.USER))
-        raise AccountNotReady(
-            f"{house.settings.listener_session} holds no login that Telegram knows. Run `manage.py login`; "
-            "posts that appear meanwhile are fetched afterwards.",
-            SESSION_LOST,
-        )
+        await note_end(house)
+        raise signed_out(house.settings.listener_session)
     account_id = await house.accounts.register(AccountKind.USER, me.id, me.username)
     intake = Intake(house.db, house.ingest, account_id, AccountKind.USER, house.queue.ring)
     note = ChannelService(house.db, None, None).note_protection
@@ -84,6 +92,7 @@ async def hear(house: House, client: Client, hold: Hold, stop: asyncio.Event) ->
     listener = Listener(client, intake.store, after_reconnect, intake.quarantine, note)
     storing = asyncio.create_task(intake.run())
     hold.at_work = True
+    ended.lives()
     log.info("listening", account=account_id)
     try:
         await live_until(
@@ -91,6 +100,7 @@ async def hear(house: House, client: Client, hold: Hold, stop: asyncio.Event) ->
             listener.run(),
             reconciler.run(),
             on_new_sources(house, listener, reconciler),
+            watch(house, client, house.settings.listener_session),
         )
     except AccountNotReady as error:
         await house.accounts.stop(account_id, error.reason or SESSION_LOST, signed_out=True)
@@ -99,12 +109,6 @@ async def hear(house: House, client: Client, hold: Hold, stop: asyncio.Event) ->
         await intake.drain(GRACE / 2)
         storing.cancel()
         await asyncio.gather(storing, return_exceptions=True)
-
-
-async def signed_out(house: House, account: AccountView | None) -> None:
-    """The login is gone; administrators are told, once, however often this process is started again."""
-    if account is not None:
-        await house.accounts.stop(account.id, SESSION_LOST, signed_out=True)
 
 
 async def on_new_sources(house: House, listener: Listener, reconciler: Reconciler) -> None:

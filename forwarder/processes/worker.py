@@ -7,9 +7,9 @@ user account takes its queues when it holds the lease of the session, and gives 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from celery import Celery
@@ -21,8 +21,11 @@ from forwarder.deputy import WithDeputy
 from forwarder.errors import AccountNotReady, ForwarderError, SessionError, TelegramError, Unavailable
 from forwarder.message import AccountKind, FindOrder
 from forwarder.outcome import Outcome
+from forwarder.processes.bots_login import BotsLogin, bots_login
+from forwarder.processes.ended_login import EndedLogin, note_end, signed_out, watch
 from forwarder.processes.life import TRY_AGAIN, Hold, any_of, holding, lease_name, live_until, pause
 from forwarder.seam import Chats, Finder, Historian
+from forwarder.services.accounts import SESSION_LOST
 from forwarder.services.reopening import Reopening
 from forwarder.settings import Settings
 from forwarder.telegram.bot_sender import BotSender
@@ -32,7 +35,7 @@ from forwarder.telegram.directory import UserDirectory
 from forwarder.telegram.errors import translated
 from forwarder.telegram.finder import MtprotoFinder
 from forwarder.telegram.history import BotHistory, UserHistory
-from forwarder.telegram.login import whoami
+from forwarder.telegram.login import connected, whoami
 from forwarder.telegram.user_sender import UserSender
 from forwarder.upkeep import Upkeep
 from forwarder.wiring import House, make_carrier, open_bot, open_client, open_house
@@ -159,85 +162,114 @@ class WorkerProcess:
             await bot.shutdown()
 
     async def _be_user(self, house: House) -> None:
+        """Send as the account, whenever its login's lease is ours; while it is signed out, wait for the next login."""
+        name = lease_name(self._settings.sender_session)
+        ended = EndedLogin(self._settings.sender_session)
         while not self._stop.is_set():
-            name = lease_name(self._settings.sender_session)
             async with holding(house.db, name, house.holder, self._stop) as hold:
                 if hold is None:
                     return
-                try:
-                    await self._use_login(house, hold)
-                except (AccountNotReady, SessionError, TelegramError, Unavailable) as error:
-                    log.error("account_not_ready", reason=str(error))
-                    await pause(TRY_AGAIN, self._stop)
+                over = await self._while_held(house, hold, ended)
+            if over is not None:
+                await self._without_user(house, ended.wait(over, self._stop))
 
-    async def _use_login(self, house: House, hold: Hold) -> None:
-        user = open_client(self._settings, self._settings.sender_session)
-        bot = await self._bots_own_login()
+    async def _while_held(self, house: House, hold: Hold, ended: EndedLogin) -> AccountNotReady | None:
+        """Answers what ended the login, if that is what ended the work."""
         try:
-            await user.ready()
+            await self._use_login(house, hold, ended)
+        except AccountNotReady as error:
+            return error
+        except (SessionError, TelegramError, Unavailable) as error:
+            log.error("account_not_ready", reason=str(error))
+            await pause(TRY_AGAIN, self._stop)
+        return None
+
+    async def _use_login(self, house: House, hold: Hold, ended: EndedLogin) -> None:
+        """Raises AccountNotReady where Telegram has ended the login."""
+        user = open_client(self._settings, self._settings.sender_session)
+        try:
+            await connected(user)
             me = await whoami(user)
-            account_id = (
-                None if me is None else await house.accounts.register(AccountKind.USER, me.id, me.username)
-            )
-            finder: Finder | None = either(
-                MtprotoFinder(user) if me else None, MtprotoFinder(bot) if bot else None
-            )
-            chats = chats_of(user if me else None, bot)
-            historians = await self._historians(house, user if account_id else None, account_id, bot)
-            backfiller = Backfiller(house.db, house.dedup, historians, house.queue.ring)
-            answering = answer(
-                house.db,
-                AccountKind.USER,
-                UserDirectory(user) if me else None,
-                finder,
-                self._stop,
-                chats=chats,
-                historians=historians,
-            )
-            end = any_of(self._stop, hold.lost)
-            if account_id is None:
-                log.warning("user_not_signed_in", remedy="Run `manage.py login`.")
-                await live_until(end, answering, backfiller.run())
-                return
-            sender = UserSender(user, account_id)
-            carrier = make_carrier(house, WithDeputy(sender, chats) if chats else sender, finder)
-            self._queues.take(USER_QUEUES)
-            log.info("sending", account=account_id, route="user")
-            try:
-                await self._at_work(carrier, live_until(end, answering, backfiller.run()))
-            finally:
-                self._queues.give_up(USER_QUEUES)
+            if me is None:
+                if user.session.logged_in_once:
+                    await note_end(house)
+                raise signed_out(self._settings.sender_session)
+            account_id = await house.accounts.register(AccountKind.USER, me.id, me.username)
+            async with bots_login(house, self._stop) as bots:
+                await self._send_as(house, user, account_id, bots, hold.lost, ended)
         finally:
             await user.close()
-            if bot is not None:
-                await bot.close()
 
-    async def _historians(
-        self, house: House, user: Client | None, account_id: int | None, bot: Client | None
-    ) -> dict[int, Historian]:
-        """Who can read older posts, by account."""
-        found: dict[int, Historian] = {}
-        if user is not None and account_id is not None:
-            found[account_id] = UserHistory(user)
-        if bot is not None and (me := await whoami(bot)) is not None:
-            found[await house.accounts.register(AccountKind.BOT, me.id, me.username)] = BotHistory(bot)
-        return found
-
-    async def _bots_own_login(self) -> Client | None:
-        """The bot's second login, over MTProto, for looking up what it sent; made here when it is missing."""
-        if self._settings.bot_token is None:
-            return None
-        client = open_client(self._settings, self._settings.bot_session)
+    async def _send_as(
+        self,
+        house: House,
+        user: Client,
+        account_id: int,
+        bots: BotsLogin,
+        lost: asyncio.Event,
+        ended: EndedLogin,
+    ) -> None:
+        bot = bots.client
+        finder = either(MtprotoFinder(user), MtprotoFinder(bot) if bot else None)
+        chats = chats_of(user, bot)
+        historians = {account_id: UserHistory(user), **await self._bots_history(house, bot)}
+        answering = self._answering(house, UserDirectory(user), finder, chats, historians)
+        sender = UserSender(user, account_id)
+        carrier = make_carrier(house, WithDeputy(sender, chats) if chats else sender, finder)
+        watching = watch(house, user, self._settings.sender_session)
+        self._queues.take(USER_QUEUES)
+        ended.lives()
+        log.info("sending", account=account_id, route="user")
         try:
-            await client.ready()
-            if await whoami(client) is None:
-                async with translated():
-                    await client.sign_in(bot_token=self._settings.bot_token.get_secret_value())
-            return client
+            end = any_of(self._stop, lost, bots.lost)
+            await self._at_work(carrier, live_until(end, *answering, watching))
+        except AccountNotReady as error:
+            await house.accounts.stop(account_id, error.reason or SESSION_LOST, signed_out=True)
+            raise
+        finally:
+            self._queues.give_up(USER_QUEUES)
+
+    async def _without_user(self, house: House, next_login: Coroutine[Any, Any, None]) -> None:
+        """Answer by the bot's own login what it can answer, until there is a login of the account again."""
+        try:
+            async with bots_login(house, self._stop, patience=1.0) as bots:
+                if bots.elsewhere:
+                    await next_login
+                    return
+                bot = bots.client
+                answering = self._answering(
+                    house,
+                    None,
+                    MtprotoFinder(bot) if bot else None,
+                    chats_of(None, bot),
+                    await self._bots_history(house, bot),
+                )
+                await live_until(next_login, any_of(bots.lost), *answering)
         except ForwarderError as error:
-            log.warning("bot_login_over_mtproto_failed", reason=str(error))
-            await client.close()
-            return None
+            log.error("account_not_ready", reason=str(error))
+            await pause(TRY_AGAIN, self._stop)
+        finally:
+            next_login.close()
+
+    def _answering(
+        self,
+        house: House,
+        directory: UserDirectory | None,
+        finder: Finder | None,
+        chats: Chats | None,
+        historians: Mapping[int, Historian],
+    ) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What others ask of the account, and its backfills."""
+        asked = answer(
+            house.db, AccountKind.USER, directory, finder, self._stop, chats=chats, historians=historians
+        )
+        return asked, Backfiller(house.db, house.dedup, historians, house.queue.ring).run()
+
+    async def _bots_history(self, house: House, bot: Client | None) -> dict[int, Historian]:
+        """Who can read older posts without the user account, by account."""
+        if bot is None or (me := await whoami(bot)) is None:
+            return {}
+        return {await house.accounts.register(AccountKind.BOT, me.id, me.username): BotHistory(bot)}
 
 
 def chats_of(user: Client | None, bot: Client | None) -> Chats | None:

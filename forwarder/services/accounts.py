@@ -9,14 +9,20 @@ from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.db import Database
+from forwarder.db import Database, notify
 from forwarder.message import AccountKind
 from forwarder.models import Account, AccountState, NoticeKind
 from forwarder.services import audit, notices
 
 NOW = func.clock_timestamp()
 
-LOGIN_GONE = frozenset({"session_lost", "token_refused"})
+ACCOUNTS = "accounts"
+"""The notification that an account was stopped or signed out: whoever holds a login of it looks whether it lives."""
+
+SESSION_LOST = "session_lost"
+"""Why an account is signed out whose login Telegram does not know any more."""
+
+LOGIN_GONE = frozenset({SESSION_LOST, "token_refused"})
 """Reasons after which a new login (or the right token) is all it takes: the account is signed out, not stopped."""
 
 
@@ -133,6 +139,7 @@ async def stop_in(
     )
     if stopped is None:
         return False
+    await notify(session, ACCOUNTS)
     await audit.record(session, actor, f"account.{state}", f"account:{account_id}", reason=reason)
     if actor is None:
         await notices.leave(session, NoticeKind.ACCOUNT_STOPPED, account_id, reason)

@@ -11,9 +11,9 @@ import structlog
 from telethon import events, utils
 from telethon.tl import functions, types
 
-from forwarder.errors import AccountNotReady, ForwarderError, TelegramError, Unavailable
-from forwarder.message import AccountKind, Deleted, Edited, Heard, News
-from forwarder.retry import Verdict, back_off, decide
+from forwarder.errors import ForwarderError, TelegramError, Unavailable
+from forwarder.message import Deleted, Edited, Heard, News
+from forwarder.retry import back_off, raise_if_over
 from forwarder.telegram.client import Client
 from forwarder.telegram.errors import translate
 from forwarder.telegram.peers import read_dialogs
@@ -104,7 +104,7 @@ class Listener:
             try:
                 await self._one_connection()
             except (TelegramError, Unavailable) as error:
-                raise_if_dead(error)
+                raise_if_over(error)
                 attempts = 1 if loop.time() - started > SETTLED_SECONDS else attempts + 1
                 pause = getattr(error, "seconds", None) or back_off(attempts, self._rng)
                 log.warning("listener_disconnected", error=str(error), again_in=round(pause, 1))
@@ -230,18 +230,3 @@ def news_of(update: Any) -> News | None:
 
 def has_chat(message: Any) -> bool:
     return not isinstance(message, types.MessageEmpty)
-
-
-def raise_if_dead(error: Exception) -> None:
-    """AccountNotReady in place of an error after which no reconnection helps."""
-    if not isinstance(error, TelegramError):
-        return
-    decision = decide(error, api=AccountKind.USER, order="read")
-    if decision.verdict is not Verdict.STOP_ACCOUNT or decision.reason == "spam_limited":
-        return
-    raise AccountNotReady(
-        f"Telegram refuses the listener's login ({error.name}). "
-        "If the account itself is well, run `manage.py login` to make a new login; nothing is lost: missed "
-        "posts are fetched afterwards.",
-        decision.reason,
-    ) from error

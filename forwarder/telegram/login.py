@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -16,7 +16,7 @@ from typing import Any
 
 from telethon.tl import functions, types
 
-from forwarder.errors import AccountNotReady, TelegramError
+from forwarder.errors import AccountNotReady, SessionInUse, TelegramError
 from forwarder.telegram.client import Client
 from forwarder.telegram.errors import translated
 
@@ -57,16 +57,28 @@ OpenClient = Callable[[LoginName], AbstractAsyncContextManager[Client]]
 """Opens a client that holds the login's lease, and closes it; the client must listen (receive updates)."""
 
 
-async def make_user_logins(open_client: OpenClient, ask: Ask, tell: Tell) -> tuple[LoggedIn, LoggedIn]:
-    """The listener's and the sender's login; only those that are missing are made.
+async def make_user_logins(open_client: OpenClient, ask: Ask, tell: Tell) -> tuple[LoggedIn, ...]:
+    """The listener's and the sender's login; only those that are missing are made. One that a running process of
+    ours uses is there, and left alone.
 
-    Raises :class:`~forwarder.errors.AccountNotReady` with a sentence where the login fails.
+    Raises :class:`~forwarder.errors.AccountNotReady` with a sentence where the login fails, and SessionInUse where
+    both are in use.
     """
     password = Password(ask)
-    async with open_client(LoginName.LISTENER) as listener:
+    async with AsyncExitStack() as stack:
+        try:
+            listener = await stack.enter_async_context(open_client(LoginName.LISTENER))
+        except SessionInUse:
+            sender = await stack.enter_async_context(open_client(LoginName.SENDER))
+            await tell("The listener's login is in use by a running process.")
+            return (await log_in_by_code(sender, ask, tell, password, LoginName.SENDER),)
         first = await log_in_by_code(listener, ask, tell, password)
-        async with open_client(LoginName.SENDER) as sender:
-            second = await log_in_by_token(listener, sender, tell, password)
+        try:
+            sender = await stack.enter_async_context(open_client(LoginName.SENDER))
+        except SessionInUse:
+            await tell("The sender's login is in use by a running process.")
+            return (first,)
+        second = await log_in_by_token(listener, sender, tell, password)
     if first.telegram_id != second.telegram_id:
         raise AccountNotReady(
             f"The sender's session belongs to account {second.telegram_id}, the listener's to "
@@ -78,14 +90,19 @@ async def make_user_logins(open_client: OpenClient, ask: Ask, tell: Tell) -> tup
 async def make_bot_login(open_client: OpenClient, token: str) -> LoggedIn:
     """The bot's second login, over MTProto: for reading by id, never for updates."""
     async with open_client(LoginName.BOT) as client:
-        known = await known_here(client)
-        if known is not None:
-            return facts(LoginName.BOT, known, fresh=False)
-        try:
-            me = await at_home(partial(client.sign_in, bot_token=token))
-        except TelegramError as error:
-            raise AccountNotReady(sentence(error)) from error
-        return made(client, LoginName.BOT, me)
+        return await log_in_bot(client, token)
+
+
+async def log_in_bot(client: Client, token: str) -> LoggedIn:
+    """Raises AccountNotReady where Telegram refuses the token."""
+    known = await known_here(client)
+    if known is not None:
+        return facts(LoginName.BOT, known, fresh=False)
+    try:
+        me = await at_home(partial(client.sign_in, bot_token=token))
+    except TelegramError as error:
+        raise AccountNotReady(sentence(error)) from error
+    return made(client, LoginName.BOT, me)
 
 
 async def at_home(call: Callable[[], Awaitable[Any]]) -> Any:
@@ -158,11 +175,13 @@ async def known_here(client: Client) -> Any | None:
     return known
 
 
-async def log_in_by_code(client: Client, ask: Ask, tell: Tell, password: Password) -> LoggedIn:
+async def log_in_by_code(
+    client: Client, ask: Ask, tell: Tell, password: Password, name: LoginName = LoginName.LISTENER
+) -> LoggedIn:
     known = await known_here(client)
     if known is not None:
-        await tell(f"The listener is logged in already as {shown(known)}.")
-        return facts(LoginName.LISTENER, known, fresh=False)
+        await tell(f"The {name.value} is logged in already as {shown(known)}.")
+        return facts(name, known, fresh=False)
     phone = await send_code(client, ask, tell)
     for _ in range(TRIES):
         code = await ask(Question.CODE)
@@ -177,7 +196,7 @@ async def log_in_by_code(client: Client, ask: Ask, tell: Tell, password: Passwor
                 continue
             else:
                 raise AccountNotReady(sentence(error)) from error
-        return made(client, LoginName.LISTENER, me)
+        return made(client, name, me)
     raise AccountNotReady(f"The code was wrong {TRIES} times. Run `manage.py login` again for a new one.")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from forwarder import reconcile
-from forwarder.errors import NotUnderstood, OutcomeUnknown, TelegramError
+from forwarder.errors import AccountNotReady, NotUnderstood, OutcomeUnknown, TelegramError
 from forwarder.message import AccountKind, Deleted, Edited, Fetched, News, SourceMessage, Unreadable
 from forwarder.reconcile import Reconciler
 from tests.builders import NEWS, OTHER, House, post
@@ -358,3 +358,15 @@ async def test_after_a_start_and_each_reconnect_it_is_said_that_all_was_compared
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert caught_up == [1, 2], "what was missed is stored by then"
+
+
+@pytest.mark.parametrize("name", ["AUTH_KEY_UNREGISTERED", "SESSION_REVOKED", "USER_DEACTIVATED"])
+async def test_a_login_that_has_ended_ends_the_work_at_the_first_refusal(core: House, name: str) -> None:
+    here, _ = await listening(core)
+    here.shelf.put(post(1))
+    here.shelf.refused[NEWS] = TelegramError(name, code=401)
+    reconciler = here.reconciler()
+    reconciler.look_at_all()
+    with pytest.raises(AccountNotReady, match=name):
+        await asyncio.wait_for(reconciler.run(), 5)
+    assert len(here.shelf.asked) == 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 from telethon.tl import functions, types
 
-from forwarder.errors import AccountNotReady, TelegramError
+from forwarder.errors import AccountNotReady, SessionInUse, TelegramError
 from forwarder.sandbox.faults import FaultRule
 from forwarder.sandbox.world import Account
 from forwarder.telegram.client import Client
@@ -163,3 +164,30 @@ async def test_where_a_new_login_fails_the_old_file_stays_as_it_was(town: Town) 
     assert (town.folder / "listener.session").read_bytes() == before
     async with town.client("listener") as client:
         assert await whoami(client) is not None
+
+
+@pytest.mark.parametrize("used", [LoginName.LISTENER, LoginName.SENDER])
+async def test_a_login_that_is_in_use_is_left_alone_and_the_other_is_made(
+    town: Town, used: LoginName
+) -> None:
+    def open_client(name: LoginName) -> AbstractAsyncContextManager[Client]:
+        return in_use() if name is used else town.client(name.value, listens=True)
+
+    person = Person(town)
+    [made] = await make_user_logins(open_client, person.ask, person.tell)
+    assert (made.name is not used, made.fresh, made.telegram_id) == (True, True, town.user)
+    assert person.asked == [Question.PHONE, Question.CODE]
+    assert "in use" in person.told[0]
+
+
+async def test_where_both_are_in_use_nothing_is_made(town: Town) -> None:
+    person = Person(town)
+    with pytest.raises(SessionInUse):
+        await make_user_logins(lambda _: in_use(), person.ask, person.tell)
+    assert person.asked == []
+
+
+@asynccontextmanager
+async def in_use() -> AsyncIterator[Client]:
+    raise SessionInUse("Another process uses the login.")
+    yield

@@ -1,22 +1,27 @@
-"""The user account is signed out while it sends: after a new login its posts go on, none lost and none doubled."""
+"""The user account is signed out: after a new login its posts go on, none lost and none doubled."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
+import time
 
 import pytest
 
 from forwarder.message import Mode, Route
+from forwarder.processes.ended_login import PULSE
 from forwarder.sandbox.faults import FaultRule
 from forwarder.sandbox.person import Person
 from forwarder.sandbox.world.events import Event, NewMessage
 
-from .conftest import ROOT, Town, eventually, shown
+from .conftest import ROOT, Town, eventually, said, shown
 
 pytestmark = pytest.mark.timeout(240)
 
 PHONE = "+99966100001"
+SLACK = 5.0
+"""Seconds for the word to go from one process by the database to the other, and to the owner."""
 PROCESSES = ("ingest", "bot", "worker", "user-worker", "beat")
 
 
@@ -57,6 +62,55 @@ async def test_after_a_new_login_a_send_that_was_cut_short_is_neither_lost_nor_d
     await eventually(lambda: len(town.texts(target)) >= len(posted))
     await eventually(town.settled)
     assert town.texts(target) == posted
+
+
+@pytest.mark.parametrize("how", ["signed out", "destroyed"])
+async def test_a_sign_out_is_said_once_and_a_login_made_beside_the_processes_is_taken_up(
+    town: Town, olga: Person, how: str
+) -> None:
+    source, target = town.channel("News"), town.channel("Copies")
+    await town.start(*PROCESSES)
+    await shown(town, olga, "Message forwarder")
+    await town.map(source, target, Mode.COPY, Route.USER)
+    town.post(source, "before")
+    await eventually(lambda: town.texts(target) == ["before"])
+
+    assert town.supervisor is not None
+    pids = town.supervisor.pids()
+    if how == "signed out":
+        sign_out(town)
+    else:
+        destroy(town)
+    ended = time.monotonic()
+    await shown(town, olga, "is signed out")
+    assert time.monotonic() - ended < PULSE + SLACK
+    town.post(source, "while signed out")
+    await eventually(lambda: len(logged(town, "signed_out")) == 2)
+    await log_in_again(town)
+    await eventually(lambda: town.texts(target) == ["before", "while signed out"])
+    town.post(source, "after")
+    await eventually(lambda: town.texts(target)[2:] == ["after"])
+
+    lines = logged(town, "signed_out")
+    assert sorted(line["process"] for line in lines) == ["ingest", "user-worker"]
+    assert all("manage.py login" in line["remedy"] for line in lines)
+    assert len(said(olga.screen(town.robot), "is signed out")) == 1
+    assert town.supervisor.pids() == pids, "no process has had to be started again"
+
+
+def logged(town: Town, event: str) -> list[dict[str, str]]:
+    """What the processes have logged under this name."""
+    lines = (town.folder / "forwarder.log").read_text().splitlines()
+    return [line for line in map(json.loads, lines) if line["event"] == event]
+
+
+def destroy(town: Town) -> None:
+    """End them as Telegram does where a key is used on two connections."""
+    for login in town.sandbox.mtproto.keys.logins.values():
+        if login.account == town.user:
+            login.account, login.duplicated = None, True
+            for connection in town.sandbox.mtproto.with_key(login.key_id):
+                town.sandbox.mtproto.file(connection)
 
 
 def sign_out(town: Town) -> None:
