@@ -33,12 +33,12 @@ class Manage:
         """Run a command to its end, with these settings changed."""
         return await asyncio.to_thread(self.copier.run, arguments, self.env | env, self.folder)
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+    async def start(self, *arguments: str, **env: str) -> asyncio.subprocess.Process:
         """Start a command that one talks to, as a program of its own."""
         return await asyncio.create_subprocess_exec(
             *self.command(*arguments),
             cwd=self.folder,
-            env=os.environ | self.env,
+            env=os.environ | self.env | env,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -32,6 +32,23 @@ def did(done: Finished, *words: str) -> None:
         assert word in done.stdout
 
 
+async def waits(manage: Manage, *words: str, **env: str) -> None:
+    """``ingest`` says this in one line, and waits until it is asked to stop."""
+    ingest = await manage.start("ingest", **env)
+    assert ingest.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            line = ""
+            while not all(word in line for word in words):
+                line = (await ingest.stdout.readline()).decode()
+                assert line, "it has ended"
+    finally:
+        ingest.terminate()
+    rest, _ = await asyncio.wait_for(ingest.communicate(), 30)
+    assert ingest.returncode == 0
+    assert "Traceback" not in rest.decode()
+
+
 async def log_in(manage: Manage, telegram: Telegram) -> str:
     """Answer the questions of ``login`` as the account's owner; returns what it said."""
     login = await manage.start("login")
@@ -138,7 +155,7 @@ async def set_up_and_try(manage: Manage, local: Telegram) -> None:
 async def test_what_telegram_refuses_is_a_sentence(manage: Manage, local: Telegram) -> None:
     wrong = f"{local.bot}:{'A' * 35}"
     refused(await manage("bot", BOT_TOKEN=wrong), 1, "Telegram refuses BOT_TOKEN")
-    refused(await manage("ingest"), 1, "manage.py login")
+    await waits(manage, "signed out", "manage.py login")
 
 
 async def test_broken_logins_are_sentences_and_nothing_is_destroyed(manage: Manage, local: Telegram) -> None:
