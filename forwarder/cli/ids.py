@@ -17,6 +17,12 @@ class ChatReference(click.Command):
         """Ids pass click's parser with a typographical minus, and become themselves again."""
         parsed = super().parse_args(ctx, [_MINUS + arg[1:] if _ID.fullmatch(arg) else arg for arg in args])
         for name, value in ctx.params.items():
-            if isinstance(value, str) and value.startswith(_MINUS):
-                ctx.params[name] = "-" + value[1:]
+            if isinstance(value, tuple):
+                ctx.params[name] = tuple(_itself(one) for one in value)
+            else:
+                ctx.params[name] = _itself(value)
         return parsed
+
+
+def _itself(value: object) -> object:
+    return "-" + value[1:] if isinstance(value, str) and value.startswith(_MINUS) else value

@@ -24,6 +24,7 @@ COMMANDS = {
     "db": "database",
     "channel": "channels",
     "mapping": "mappings",
+    "list": "lists",
     "rule": "rules",
     "review": "reviews",
     "why": "why",
@@ -32,6 +33,10 @@ COMMANDS = {
     "takeback": "takeback",
 }
 """Each command's module: a process that runs for months does not keep in memory what other commands need."""
+
+
+NAMES = {"list": "list_"}
+"""Where a command cannot be called as it is typed."""
 
 
 class InOrder(Door):
@@ -44,7 +49,9 @@ class InOrder(Door):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command: click.Command = getattr(import_module(f"forwarder.cli.{module}"), cmd_name)
+        command: click.Command = getattr(
+            import_module(f"forwarder.cli.{module}"), NAMES.get(cmd_name, cmd_name)
+        )
         return command
 
 

@@ -26,7 +26,6 @@ from forwarder.rules import (
     Withdraw,
     check_rule,
     read_json,
-    to_json,
 )
 from forwarder.rules.entities import from_utf16
 from forwarder.rules.examples import CONDITION_EXAMPLES, VERB_EXAMPLES
@@ -44,8 +43,9 @@ FIELD = re.compile(r"\{\{|\{[a-z_]+\}")
 def rule() -> None:
     """Rules: what passes a mapping, what changes, and when it goes.
 
-    OWNER is a mapping's number, or list:NUMBER for the rules that a list gives to all its mappings. Filters (allow,
-    deny) look at the source's post, whatever their place in the list. `rule help` shows all verbs.
+    OWNER is a mapping's number, or list:NUMBER for the rules that a list (see `manage.py list`) gives to all its
+    mappings. Filters (allow, deny) look at the source's post, whatever their place in the list. `rule help` shows all
+    verbs.
     """
 
 
@@ -95,9 +95,14 @@ def add(owner: str, verb: str, value: str, name: str | None, at: int | None) -> 
 
 @rule.command("list")
 @click.argument("owner")
-@click.option("--json", "as_json", is_flag=True, help="The whole set as JSON, as `rule set` takes it.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="The whole set as JSON, as `rule set` takes it, even where it does not read.",
+)
 def list_(owner: str, as_json: bool) -> None:
-    """The rules of OWNER in their order.
+    """The rules of OWNER in their order, and their revision.
 
     \b
     Examples:
@@ -105,11 +110,23 @@ def list_(owner: str, as_json: bool) -> None:
       manage.py rule list list:2 --json
     """
     target = owner_of(owner)
-    rules = with_database(tool_settings(), lambda db: RuleService(db).get(target))
+    settings = tool_settings()
     if as_json:
-        click.echo(json.dumps({"rules": to_json(rules).get("rules", [])}, ensure_ascii=False, indent=1))
+        kept = with_database(settings, lambda db: RuleService(db).kept(target))
+        click.echo(json.dumps(kept.written or {"rules": []}, ensure_ascii=False, indent=1))
         return
+
+    async def work(db: Database) -> tuple[Rules, tuple[tuple[int, int], ...]]:
+        service = RuleService(db)
+        inherits = target.kind == "mapping"
+        return await service.get(target), await service.lists_of(target.number) if inherits else ()
+
+    rules, lists = with_database(settings, work)
     table(("number", "name", "verb", "what"), _rows(rules), empty=f"No rules of {target} yet: add one.")
+    # Beside the table, so that a pipe reads rules and nothing else.
+    click.echo(f"Revision {rules.revision} of {target}.", err=True)
+    for number, revision in lists:
+        click.echo(f"Before these it goes by the rules of list:{number}, revision {revision}.", err=True)
 
 
 @rule.command("set")

@@ -83,12 +83,13 @@ def _delivery(one: DeliveryStory) -> str:
     what = {DeliveryKind.POST: "", DeliveryKind.EDIT: "the edit ", DeliveryKind.DELETE: "the deletion "}
     parts = [f"  -> {called(one.destination)}, mapping {one.mapping_id}: {what[one.kind]}{STATES[one.state]}"]
     if one.reason and one.rule is not None:
-        parts.append(f"({plain(TEXTS.refusal(one.reason, one.rule, one.words))})")
+        parts.append(f"({plain(TEXTS.refusal(one.reason, one.rule, one.words, one.owner))})")
         parts += ["and the copy stays as it was"] if one.kind is DeliveryKind.EDIT else []
     elif one.reason:
         parts.append(f"because {one.reason.replace('_', ' ')}")
     if one.revision is not None:
-        parts.append(f"(revision {one.revision} of the mapping)")
+        lists = [f"revision {of} of list:{number}" for number, of in one.lists]
+        parts.append(f"({', '.join([f'revision {one.revision} of the mapping', *lists])})")
     if one.state is State.DUPLICATE and one.duplicate_of is not None:
         parts.append(f"as delivery {one.duplicate_of}")
     if one.done_at is not None:

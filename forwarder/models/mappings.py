@@ -23,15 +23,28 @@ class Folder(Base):
 
 
 class ChannelList(Base):
-    """Joins N sources to M destinations and gives its mappings one set of settings."""
+    """Joins N sources to M destinations and gives its mappings one set of settings.
+
+    ``revision`` is that of its rules.
+    """
 
     __tablename__ = "lists"
-    __table_args__ = (UniqueConstraint("folder_id", "name"),)
+    __table_args__ = (
+        UniqueConstraint("folder_id", "name"),
+        # The constraint takes two lists without a folder for different ones.
+        Index(
+            "uq_lists_name",
+            sql_text("lower(name)"),
+            unique=True,
+            postgresql_where=sql_text("folder_id is null"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     folder_id: Mapped[int | None] = mapped_column(ForeignKey("folders.id", ondelete="SET NULL"))
     name: Mapped[str]
     settings: Mapped[dict[str, Any]] = mapped_column(server_default=sql_text("'{}'::jsonb"))
+    revision: Mapped[int] = mapped_column(default=1, server_default=sql_text("1"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 

@@ -187,16 +187,27 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class RuledBy:
-    """The rule that decided about a delivery, the words that did it, and the revision of the rules it belongs to."""
+    """The rule that decided about a delivery, the words that did it, and the revision of the mapping it holds for.
+
+    ``lists`` are those whose rules held too, by number, each with the revision of its own. ``owner`` says whose rules
+    do not read, ``mapping:7`` or ``list:2``; ``rule`` is the place in them then.
+    """
 
     rule: str
     words: tuple[str, ...]
     revision: int
+    lists: tuple[tuple[int, int], ...] = ()
+    owner: str = ""
 
     @property
     def details(self) -> str:
         """As a delivery keeps it; shown to people and never logged."""
-        return json.dumps({"rule": self.rule, "words": self.words}, ensure_ascii=False)
+        kept: dict[str, object] = {"rule": self.rule, "words": self.words}
+        if self.lists:
+            kept["lists"] = self.lists
+        if self.owner:
+            kept["owner"] = self.owner
+        return json.dumps(kept, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)

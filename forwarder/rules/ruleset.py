@@ -52,10 +52,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """``revision`` is stored with every outcome that these rules have decided."""
+    """``revision`` is stored with every outcome that these rules have decided. ``lists`` are those whose rules are
+    among them, by number, each with the revision of its own rules."""
 
     rules: tuple[Rule, ...] = ()
     revision: int = 1
+    lists: tuple[tuple[int, int], ...] = ()
     filters: tuple[tuple[str, Filter], ...] = field(init=False, compare=False)
     changes: tuple[tuple[str, Change], ...] = field(init=False, compare=False)
     when: When = field(init=False, compare=False)

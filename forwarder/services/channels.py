@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.db import Database
 from forwarder.errors import AccountNotReady, InvalidRequest, NotFound, TelegramError
 from forwarder.message import AccountKind, ChatCard, ChatKind, Topic
-from forwarder.models import Channel, MappingState, Mark
+from forwarder.models import Channel, ListChannel, MappingState, Mark
 from forwarder.models import Mapping as MappingRow
 from forwarder.seam import Directory
 from forwarder.services import audit, channel_rows, groups, migration
@@ -224,6 +224,10 @@ class ChannelService:
 async def _forget(session: AsyncSession, row: Channel, side: str | None) -> None:
     row.is_source = row.is_source and side == "destination"
     row.is_destination = row.is_destination and side == "source"
+    out_of = [one for one, on in (("source", row.is_source), ("destination", row.is_destination)) if not on]
+    await session.execute(
+        delete(ListChannel).where(ListChannel.channel_id == row.id, ListChannel.side.in_(out_of))
+    )
     if row.is_source or row.is_destination:
         await session.flush()
         return

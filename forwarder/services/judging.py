@@ -31,7 +31,7 @@ from forwarder.rules import (
 )
 from forwarder.rules.when import AtMost, Review, moment
 from forwarder.services import reviewing
-from forwarder.services.kept_rules import kept_rules, read_kept
+from forwarder.services.kept_rules import kept_rules, lists_of, read_kept
 from forwarder.services.rule_context import SourceNamed, context_of
 
 log = structlog.get_logger(__name__)
@@ -157,8 +157,14 @@ def named(kept: Row[Any]) -> SourceNamed:
 
 
 def unreadable(kept: Row[Any], error: InvalidRequest) -> Result:
-    place = str(error.fields.get("place", "rules"))
-    return Result(State.FAILED, "rules_unreadable", by=RuledBy(place, (), kept.revision))
+    place, owner = str(error.fields["place"]), str(error.fields["owner"])
+    return Result(
+        State.FAILED, "rules_unreadable", by=RuledBy(place, (), kept.revision, lists_of(kept), owner)
+    )
+
+
+def by_rule(rules: Rules, rule: str, words: tuple[str, ...] = ()) -> RuledBy:
+    return RuledBy(rule, words, rules.revision, rules.lists)
 
 
 def way_of(mode: Mode, rewrite: Rewrite | None, *, copy_allowed: bool) -> Mode | None:
@@ -170,8 +176,8 @@ def way_of(mode: Mode, rewrite: Rewrite | None, *, copy_allowed: bool) -> Mode |
 
 def stays_a_forward(passed: Passed, rules: Rules) -> Result:
     """A forward shows what its author wrote; where the mapping allows no copy in its place, nothing goes."""
-    by = RuledBy(passed.by[0] if passed.by else "", (), rules.revision)
-    return Result(State.FAILED, "forward_cannot_be_changed", by=by)
+    rule = passed.by[0] if passed.by else ""
+    return Result(State.FAILED, "forward_cannot_be_changed", by=by_rule(rules, rule))
 
 
 def ruling(rules: Rules, parts: Parts, context: Context) -> Passed | Result:
@@ -179,10 +185,9 @@ def ruling(rules: Rules, parts: Parts, context: Context) -> Passed | Result:
     try:
         outcome = decide(rules, parts, context)
     except RuleFailed as error:
-        return Result(State.FAILED, "rule_failed", by=RuledBy(error.rule, (), rules.revision))
+        return Result(State.FAILED, "rule_failed", by=by_rule(rules, error.rule))
     if isinstance(outcome, Refused):
-        by = RuledBy(outcome.rule, outcome.words, rules.revision)
-        return Result(State.FILTERED, outcome.reason, by=by)
+        return Result(State.FILTERED, outcome.reason, by=by_rule(rules, outcome.rule, outcome.words))
     return outcome
 
 
@@ -194,7 +199,7 @@ def log_broken(error: Exception) -> None:
 
 def broken(rules: Rules, names: Collection[str]) -> Result:
     """What becomes of a post on which rules stumble that are asked together: it fails by their names."""
-    return Result(State.FAILED, "rule_failed", by=RuledBy(", ".join(names), (), rules.revision))
+    return Result(State.FAILED, "rule_failed", by=by_rule(rules, ", ".join(names)))
 
 
 def waiting(
@@ -212,8 +217,8 @@ def waiting(
     if isinstance(decision, NotBefore):
         return Result(State.QUEUED, decision.reason, wait=(decision.at - now).total_seconds())
     if isinstance(decision, Withdraw):
-        by = RuledBy(rules.label_of(AtMost if decision.reason == "at_most" else Review), (), rules.revision)
-        return Result(State.WITHDRAWN, decision.reason, by=by)
+        rule = rules.label_of(AtMost if decision.reason == "at_most" else Review)
+        return Result(State.WITHDRAWN, decision.reason, by=by_rule(rules, rule))
     return None
 
 

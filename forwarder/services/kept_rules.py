@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forwarder.errors import InvalidRequest
 from forwarder.rules import NO_RULES, Rule, Rules, parse
 
 
 async def rules_of(session: AsyncSession, mapping_ids: Sequence[int]) -> dict[int, Rules]:
     """The rules that hold for each mapping, its lists' before its own. Parsed once for each revision.
 
-    Raises InvalidRequest where what is kept does not read (it was changed by hand).
+    Raises InvalidRequest ``rules_unreadable`` where what is kept does not read (it was changed by hand).
     """
     return {row.id: read_kept(row) for row in await kept_rules(session, mapping_ids)}
 
@@ -29,7 +30,8 @@ async def kept_rules(session: AsyncSession, mapping_ids: Sequence[int]) -> Seque
             """
             select m.id, m.revision, clock_timestamp() as now, cast(m.rules as text) as own,
                    c.telegram_id as chat, c.title, c.username,
-                   array(select array[cast(l.id as text), cast(l.settings -> 'rules' as text)] from lists l
+                   array(select array[cast(l.id as text), cast(l.settings -> 'rules' as text),
+                                      cast(l.revision as text)] from lists l
                            join list_channels s on s.list_id = l.id and s.side = 'source'
                            join list_channels d on d.list_id = l.id and d.side = 'destination'
                           where s.channel_id = m.source_id and d.channel_id = m.destination_id
@@ -44,20 +46,43 @@ async def kept_rules(session: AsyncSession, mapping_ids: Sequence[int]) -> Seque
 
 def read_kept(row: Row[Any]) -> Rules:
     """Raises InvalidRequest as :func:`rules_of` does."""
-    return together(row.own, tuple((int(number), kept) for number, kept in row.lists), row.revision)
+    lists = tuple((int(number), kept, int(revision)) for number, kept, revision in row.lists)
+    if row.own == "{}" and not lists:
+        return NO_RULES if row.revision == NO_RULES.revision else Rules((), row.revision)
+    return together(row.id, row.own, lists, row.revision)
+
+
+def lists_of(row: Row[Any]) -> tuple[tuple[int, int], ...]:
+    """The lists whose rules hold too, by number, each with the revision of its own."""
+    return tuple((int(number), int(revision)) for number, _, revision in row.lists)
 
 
 @lru_cache(maxsize=4096)
-def together(own: str, lists: tuple[tuple[int, str], ...], revision: int) -> Rules:
+def together(mapping: int, own: str, lists: tuple[tuple[int, str, int], ...], revision: int) -> Rules:
     """Of what a set has once (a footer, a delay), the mapping's own counts, else that of the last list.
 
-    ``lists`` has each list's number and its rules.
+    ``lists`` has each list's number, its rules and their revision.
     """
-    if own == "{}" and not lists:
-        return NO_RULES if revision == NO_RULES.revision else Rules((), revision)
-    sets = [(number, parse({"rules": json.loads(kept)})) for number, kept in lists]
+    sets = [(number, read_set(f"list:{number}", {"rules": json.loads(kept)})) for number, kept, _ in lists]
     inherited = [of_list(number, rule) for number, one in sets for rule in one.rules]
-    return Rules((*inherited, *parse(json.loads(own)).rules), revision)
+    own_rules = read_set(f"mapping:{mapping}", json.loads(own)).rules
+    return Rules((*inherited, *own_rules), revision, tuple((number, of) for number, _, of in lists))
+
+
+def read_set(owner: str, written: object, revision: int = 1) -> Rules:
+    """A set as it is kept. Raises InvalidRequest ``rules_unreadable``, which says whose it is, where it is wrong, and
+    what mends it."""
+    try:
+        return parse(written, revision)
+    except InvalidRequest as error:
+        raise InvalidRequest(
+            "rules_unreadable",
+            f"The rules kept for {owner} do not read. {error} See them with `manage.py rule list {owner} --json` and "
+            f"write them anew with `manage.py rule set {owner}`.",
+            owner=owner,
+            place=str(error.fields.get("place", "rules")),
+            problem=str(error),
+        ) from error
 
 
 def of_list(number: int, rule: Rule) -> Rule:

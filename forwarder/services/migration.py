@@ -25,6 +25,14 @@ GO_FIRST = text(
     """
 )
 
+KEEP_LISTS = text(
+    """
+    with moved as (delete from list_channels where channel_id = :old returning *)
+    insert into list_channels (list_id, channel_id, side) select list_id, :new, side from moved
+    on conflict do nothing
+    """
+)
+
 REMEMBER = text(
     """
     with moved as (delete from fingerprints where scope = :old returning *)
@@ -54,6 +62,8 @@ async def move(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> tup
     )
     # What was sent there is there: the new chat has the old one's history.
     await session.execute(REMEMBER, {"old": old.id, "new": new.id})
+    # Its mappings go on by the rules of the lists that they belong to.
+    await session.execute(KEEP_LISTS, {"old": old.id, "new": new.id})
     moved = [mapping.id for mapping in mappings.all() if await _move_mapping(session, mapping, old, new)]
     if old.is_source and new.listener_id is not None:
         # The supergroup's ids begin at 1, and everything in it came after the move.

@@ -1,7 +1,8 @@
 """RuleService: the rules of mappings and lists as they are kept, and as they hold for a mapping.
 
-A mapping goes by the rules of the lists that it belongs to, in the order of their numbers, and then by its own. Each
-change raises the revision of every mapping that it concerns; outcomes store the revision they were decided by.
+A mapping goes by the rules of the lists that it belongs to, in the order of their numbers, and then by its own. A
+list's revision counts the changes of its rules; a mapping's counts all that changes what holds for it, its lists'
+rules among it. Outcomes store the mapping's revision they were decided by, and its lists' where a rule stopped them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from forwarder.errors import InvalidRequest, NotFound
 from forwarder.models import ChannelList, Mapping
 from forwarder.rules import Rules, check_times, parse, to_json, wrong
 from forwarder.services import audit, mapping_checks, mapping_rows, reviewing
-from forwarder.services.kept_rules import kept_rules, read_kept
+from forwarder.services.kept_rules import kept_rules, lists_of, read_kept, read_set
 
 TIMES = frozenset({"delay", "quiet", "days", "at_most"})
 """Verbs that put posts off; also the reasons of posts that wait for them."""
@@ -44,14 +45,32 @@ def owner_of(word: str) -> Owner:
     raise wrong("rule_no_target", word=word[:60])
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An owner's own rules as they are kept, whether they read or not."""
+
+    written: object
+    revision: int
+
+
 class RuleService:
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def get(self, owner: Owner) -> Rules:
-        """The owner's own rules. Raises NotFound."""
+        """The owner's own rules. Raises NotFound, InvalidRequest ``rules_unreadable``."""
+        kept = await self.kept(owner)
+        return read_set(str(owner), kept.written, kept.revision)
+
+    async def kept(self, owner: Owner) -> Kept:
+        """The same unread: what is to be mended has to be seen. Raises NotFound."""
         async with self._db.begin() as session:
-            return await self._read(session, owner, lock=False)
+            return await self._kept(session, owner, lock=False)
+
+    async def lists_of(self, mapping_id: int) -> tuple[tuple[int, int], ...]:
+        """The lists whose rules a mapping goes by besides, by number, each with its revision."""
+        async with self._db.begin() as session:
+            return tuple(one for row in await kept_rules(session, [mapping_id]) for one in lists_of(row))
 
     async def add(
         self, owner: Owner, rule: Values[str, Any], *, at: int | None = None, actor: int | None = None
@@ -85,21 +104,27 @@ class RuleService:
         return await self._change(owner, sort, actor, "rule.order")
 
     async def replace(self, owner: Owner, written: object, *, actor: int | None = None) -> Rules:
-        """A whole new set, as an object with ``rules``."""
+        """A whole new set, as an object with ``rules``, whatever the old one was."""
         rules = to_json(parse(written)).get("rules", [])
-        return await self._change(owner, lambda _: rules, actor, "rule.replace")
+        return await self._change(owner, rules, actor, "rule.replace")
 
     async def _change(
-        self, owner: Owner, change: Callable[[list[Any]], list[Any]], actor: int | None, action: str
+        self,
+        owner: Owner,
+        change: Callable[[list[Any]], list[Any]] | list[Any],
+        actor: int | None,
+        action: str,
     ) -> Rules:
+        """``change`` makes new rules of the old ones, or is them."""
         async with self._db.begin() as session:
-            before = await self._read(session, owner, lock=True)
-            rules = parse({"rules": change(to_json(before).get("rules", []))}, before.revision + 1)
+            before = await self._kept(session, owner, lock=True)
+            new = change(rules_in(owner, before.written)) if callable(change) else change
+            rules = parse({"rules": new}, before.revision + 1)
             await self._write(session, owner, rules)
             await audit.record(session, actor, action, str(owner), rules=len(rules.rules))
             return rules
 
-    async def _read(self, session: AsyncSession, owner: Owner, *, lock: bool) -> Rules:
+    async def _kept(self, session: AsyncSession, owner: Owner, *, lock: bool) -> Kept:
         if owner.kind == "mapping":
             if not lock:
                 await mapping_rows.one(session, owner.number)
@@ -107,11 +132,11 @@ class RuleService:
             else:
                 found = await mapping_rows.locked(session, owner.number)
                 mapping_checks.refuse_disabled(found)
-            return parse(found.rules, found.revision)
+            return Kept(found.rules, found.revision)
         kept = await session.get(ChannelList, owner.number, with_for_update=lock or None)
         if kept is None:
-            raise NotFound("list_not_found", f"There is no list {owner.number}.", number=owner.number)
-        return parse({"rules": kept.settings.get("rules", [])})
+            raise no_list(owner.number)
+        return Kept({"rules": kept.settings.get("rules", [])}, kept.revision)
 
     async def _write(self, session: AsyncSession, owner: Owner, rules: Rules) -> None:
         if owner.kind == "mapping":
@@ -123,11 +148,33 @@ class RuleService:
             kept.settings = (
                 {**kept.settings, **to_json(rules)} if rules.rules else without_rules(kept.settings)
             )
-            changed = list(await session.scalars(RAISE_REVISIONS, {"list": owner.number}))
-        await session.flush()
-        await check_joined_times(session, changed)
-        await session.execute(ASK_AGAIN, {"mappings": changed, "times": list(TIMES)})
-        await reviewing.ask_again(session, changed)
+            kept.revision = rules.revision
+            await session.flush()
+            changed = await mappings_in(session, owner.number)
+            await raise_revisions(session, changed)
+        await hold_anew(session, changed)
+
+
+def no_list(named: int | str) -> NotFound:
+    return NotFound("list_not_found", f"There is no list {named}. See `manage.py list list`.", list=named)
+
+
+async def mappings_in(session: AsyncSession, list_id: int) -> list[int]:
+    """The mappings that belong to a list, disabled ones too."""
+    return list(await session.scalars(MAPPINGS_IN, {"list": list_id}))
+
+
+async def raise_revisions(session: AsyncSession, mapping_ids: Sequence[int]) -> None:
+    """Other rules of lists hold for these mappings from now on."""
+    await session.execute(RAISE_REVISIONS, {"mappings": list(mapping_ids)})
+
+
+async def hold_anew(session: AsyncSession, changed: Sequence[int]) -> None:
+    """Let what waits in these mappings go by the rules that hold now. Raises InvalidRequest ``rule_never``."""
+    await session.flush()
+    await check_joined_times(session, changed)
+    await session.execute(ASK_AGAIN, {"mappings": list(changed), "times": list(TIMES)})
+    await reviewing.ask_again(session, changed)
 
 
 async def check_joined_times(session: AsyncSession, mapping_ids: Sequence[int]) -> None:
@@ -146,13 +193,27 @@ def without_rules(settings: Values[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name != "rules"}
 
 
+def rules_in(owner: Owner, written: object) -> list[Any]:
+    """The rules of a set, of which some may not read: they can be removed one by one."""
+    if isinstance(written, dict) and isinstance(rules := written.get("rules", []), list):
+        return rules
+    return list(to_json(read_set(str(owner), written)).get("rules", []))
+
+
+MAPPINGS_IN = text(
+    """
+    select m.id from mappings m
+      join list_channels s on s.side = 'source' and s.channel_id = m.source_id
+      join list_channels d on d.side = 'destination' and d.channel_id = m.destination_id and d.list_id = s.list_id
+     where s.list_id = :list order by m.id
+    """
+)
+
+# In the order of their numbers, so that two lists that are changed at once do not wait for each other in a circle.
 RAISE_REVISIONS = text(
     """
-    update mappings m set revision = revision + 1
-      from list_channels s join list_channels d on d.list_id = s.list_id
-     where s.list_id = :list and s.side = 'source' and d.side = 'destination'
-       and m.source_id = s.channel_id and m.destination_id = d.channel_id
-    returning m.id
+    update mappings set revision = revision + 1
+     where id in (select id from mappings where id = any(:mappings) order by id for no key update)
     """
 )
 

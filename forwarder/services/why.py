@@ -41,7 +41,9 @@ class DeliveryStory:
     """What one delivery came to. ``copies`` are message ids in the destination, as far as they are known.
 
     ``backfilled`` says that it was queued behind all live ones. ``rule`` is the one that stopped it, by ``words``.
-    ``revision`` is that of the mapping and its rules, where one of these has decided it, or the mapping has changed.
+    ``revision`` is that of the mapping and its rules, where one of these has decided it, or the mapping has changed;
+    ``lists`` are those whose rules held besides, where one of all these stopped it, by number with their own revisions.
+    ``owner`` says whose rules do not read, where it failed for that.
     """
 
     delivery_id: int
@@ -64,6 +66,8 @@ class DeliveryStory:
     rule: str | None = None
     words: tuple[str, ...] = ()
     revision: int | None = None
+    lists: tuple[tuple[int, int], ...] = ()
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +242,8 @@ async def _deliveries(session: AsyncSession, post_id: int) -> tuple[DeliveryStor
             rule=(details := stopped_by(delivery)).get("rule"),
             words=tuple(details.get("words", ())),
             revision=delivery.revision if was_decided(delivery, now) else None,
+            lists=tuple((number, revision) for number, revision in details.get("lists", ())),
+            owner=details.get("owner", ""),
         )
         for delivery, channel, account, now in rows
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pkgutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +37,7 @@ async def revision(core: House, mapping: int) -> int:
 
 
 async def list_of(core: House, *pairs: tuple[int, int]) -> Owner:
-    [row] = await core.run("insert into lists (name) values ('l') returning id")
+    [row] = await core.run("insert into lists (name) select 'list ' || count(*) from lists returning id")
     for source, destination in pairs:
         for side, chat in (("source", source), ("destination", destination)):
             await core.run(
@@ -323,3 +324,39 @@ async def test_a_rule_that_breaks_is_the_verdict_of_that_post_alone(
     assert first.outcome == Refused(rule, (), "rule_failed")
     assert f"the rule “{rule}” broke on it" in told(first)[0]
     assert isinstance(second.outcome, Passed)
+
+
+UNREADABLE = [{"name": "good", "cut": 100}, {"deny": {"regex": "("}}]
+
+
+@pytest.mark.parametrize("of_list", [True, False])
+async def test_rules_that_do_not_read_say_whose_they_are_and_can_be_seen_and_mended(
+    core: House, of_list: bool
+) -> None:
+    mapping = await core.mapping()
+    service, owner = RuleService(core.db), Owner("mapping", mapping)
+    if of_list:
+        owner = await list_of(core, (NEWS, DIGEST))
+        await core.run(
+            "update lists set settings = jsonb_build_object('rules', cast(:rules as jsonb))",
+            rules=json.dumps(UNREADABLE),
+        )
+    else:
+        await core.keep_rules(mapping, {"rules": UNREADABLE})
+    for asked in (service.get(owner), Trial(core.db, mapping).words("x"), Trial(core.db, mapping).last(1)):
+        with pytest.raises(InvalidRequest) as refused:
+            await asked
+        assert (refused.value.code, refused.value.fields["owner"]) == ("rules_unreadable", str(owner))
+        assert f"The rules kept for {owner} do not read. rules[2].deny.regex: RE2 refuses" in str(
+            refused.value
+        )
+        assert f"`manage.py rule set {owner}`" in str(refused.value)
+    assert (await service.kept(owner)).written == {"rules": UNREADABLE}
+    with pytest.raises(InvalidRequest, match=r"rules\[1\]\.deny\.regex"):
+        await service.remove(owner, 1)
+    assert [rule.label for rule in (await service.remove(owner, 2)).rules] == ["good"]
+    await core.keep_rules(mapping, ["nonsense"])
+    with pytest.raises(InvalidRequest, match=f"The rules kept for mapping:{mapping} do not read"):
+        await service.add(Owner("mapping", mapping), {"cut": 99})
+    await service.replace(Owner("mapping", mapping), {"rules": [{"name": "new", "cut": 99}]})
+    assert (await labels(core, mapping))[-1] == "new"

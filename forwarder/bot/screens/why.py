@@ -99,7 +99,7 @@ def delivery_text(texts: Texts, delivery: DeliveryStory) -> Html:
         texts("why.backfill") if delivery.backfilled else None,
         texts("why.delivery.reason", reason=reason_text(texts, delivery)) if delivery.reason else None,
         texts("why.copy_stays") if delivery.rule and delivery.kind is DeliveryKind.EDIT else None,
-        texts("why.delivery.revision", n=delivery.revision) if delivery.revision is not None else None,
+        revision_text(texts, delivery),
         by,
         texts(
             "why.delivery.times",
@@ -114,8 +114,18 @@ def delivery_text(texts: Texts, delivery: DeliveryStory) -> Html:
 
 def reason_text(texts: Texts, delivery: DeliveryStory) -> Html:
     if delivery.reason is not None and delivery.rule is not None:
-        return texts.refusal(delivery.reason, delivery.rule, delivery.words)
+        return texts.refusal(delivery.reason, delivery.rule, delivery.words, delivery.owner)
     return texts.reason(delivery.reason)
+
+
+def revision_text(texts: Texts, delivery: DeliveryStory) -> Html | None:
+    """By which state of the mapping's rules it was decided, and of its lists' where these are known."""
+    if delivery.revision is None:
+        return None
+    if not delivery.lists:
+        return texts("why.delivery.revision", n=delivery.revision)
+    lists = Html(", ".join(texts("why.list", list=number, n=of) for number, of in delivery.lists))
+    return texts("why.delivery.revision.lists", n=delivery.revision, lists=lists)
 
 
 def link(channel: ChannelName, message_id: int) -> str:

@@ -17,6 +17,8 @@ from forwarder.bot.texts import (
     groups_ru,
     late_en,
     late_ru,
+    lists_en,
+    lists_ru,
     notices_en,
     notices_ru,
     repairs_en,
@@ -47,6 +49,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
     | rules_en.TEXTS
     | reviews_en.TEXTS
     | groups_en.TEXTS
+    | lists_en.TEXTS
     | backfills_en.TEXTS,
     Language.RU: ru.TEXTS
     | notices_ru.TEXTS
@@ -56,6 +59,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
     | rules_ru.TEXTS
     | reviews_ru.TEXTS
     | groups_ru.TEXTS
+    | lists_ru.TEXTS
     | backfills_ru.TEXTS,
 }
 TAG = re.compile(r"</?[a-z]+(?: [^>]*)?>")
@@ -119,12 +123,14 @@ class Texts:
         key = f"reason.{code}"
         return self(key) if code and self.has(key) else Html(html.escape(code or "", quote=False))
 
-    def refusal(self, reason: str, rule: str, words: Sequence[str]) -> Html:
-        """Which rule stopped a post, and the words that did it; just the reason where it is no rule's."""
+    def refusal(self, reason: str, rule: str, words: Sequence[str], owner: str = "") -> Html:
+        """Which rule stopped a post, and the words that did it; just the reason where it is no rule's.
+
+        ``owner`` is whose rules do not read."""
         if not self.has(f"refused.{reason}"):
             return self.reason(reason)
         known = ".words" if words and self.has(f"refused.{reason}.words") else ""
-        return self(f"refused.{reason}{known}", rule=rule, words=", ".join(words))
+        return self(f"refused.{reason}{known}", rule=rule, words=", ".join(words), owner=owner)
 
     def remedy(self, code: str | None) -> Html | None:
         """What a person can do about a reason; None where nothing is known to help."""

@@ -198,6 +198,8 @@ TEXTS: dict[str, str] = {
     "why.no_mapping": "No mapping wants the posts of this chat.",
     "why.delivery": "{what} → {destination} (#{mapping}): <b>{state}</b>",
     "why.delivery.reason": "   {reason}",
+    "why.delivery.revision.lists": "   decided by revision {n} of the mapping and its rules, with {lists}",
+    "why.list": "revision {n} of list:{list}",
     "why.delivery.revision": "   decided by revision {n} of the mapping and its rules",
     "why.delivery.by": "   {mode} by {route} {account}",
     "why.delivery.times": "   queued {queued}, done {done}",

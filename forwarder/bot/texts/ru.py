@@ -185,6 +185,8 @@ TEXTS: dict[str, str] = {
     "why.no_mapping": "Посты этого чата не нужны ни одной связке.",
     "why.delivery": "{what} → {destination} (№{mapping}): <b>{state}</b>",
     "why.delivery.reason": "   {reason}",
+    "why.delivery.revision.lists": "   решено по редакции {n} связки и её правил, с ней {lists}",
+    "why.list": "редакция {n} списка list:{list}",
     "why.delivery.revision": "   решено по редакции {n} связки и её правил",
     "why.delivery.by": "   {mode}; доставляет {route} {account}",
     "why.delivery.times": "   в очереди с {queued}, готово {done}",

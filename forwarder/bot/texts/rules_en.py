@@ -6,7 +6,8 @@ from forwarder.rules import PROBLEMS
 
 TEXTS: dict[str, str] = {
     **{f"error.{code}": sentence for code, sentence in PROBLEMS.items()},
-    "error.list_not_found": "There is no list {number}.",
+    "error.rules_unreadable": "The rules kept for {owner} do not read. {problem} See them with `manage.py rule list "
+    "{owner} --json` and write them anew with `manage.py rule set {owner}`.",
     # what a rule does, by its verb
     "rule.allow": "Only posts that",
     "rule.deny": "No posts that",
@@ -65,8 +66,8 @@ TEXTS: dict[str, str] = {
     "refused.not_allowed": "refused: the rule “{rule}” does not let it through",
     "refused.nothing_left": "refused: the rule “{rule}” left nothing of its text",
     "refused.rule_failed": "the rule “{rule}” broke on it; change or remove the rule, then send it again",
-    "refused.rules_unreadable": "the rules kept for its mapping do not read (at {rule}); write them anew, then send it "
-    "again",
+    "refused.rules_unreadable": "the rules kept for {owner} do not read (at {rule}); see them with `manage.py rule "
+    "list {owner} --json`, write them anew with `manage.py rule set {owner}`, then send it again",
     "refused.forward_cannot_be_changed": "the rule “{rule}” changes it, and a forward cannot be changed; let the "
     "mapping copy in place of a forward or remove the rule, then send it again",
     "why.copy_stays": "   the copy stays as it was",
@@ -82,7 +83,7 @@ TEXTS: dict[str, str] = {
     "goes.nowhere": "but would fail: a forward cannot be changed, and the mapping allows no copy in its place",
     "goes.withdraw": "but would be withdrawn ({rule})",
     "reason.rule_failed": "a rule broke on it",
-    "reason.rules_unreadable": "the rules kept for its mapping do not read",
+    "reason.rules_unreadable": "the rules kept for its mapping or for a list do not read",
     "reason.cannot_cover": "a rule covers its medium, which the bot has not seen",
     "reason.forward_cannot_be_changed": "a rule changes it, and a forward cannot be changed",
     "reason.delay": "the mapping's delay",

@@ -37,7 +37,8 @@ TEXTS: dict[str, str] = {
     "error.rule_no_such": "Правила {number} нет; всего их {count}.",
     "error.rule_bad_order": "Назовите каждое правило один раз в новом порядке: {count} чисел, каждое от 1 до {count}.",
     "error.rule_no_target": "«{word}» не номер связки и не list:НОМЕР.",
-    "error.list_not_found": "Списка {number} нет.",
+    "error.rules_unreadable": "Сохранённые правила {owner} не читаются. {problem} Посмотрите их через `manage.py rule "
+    "list {owner} --json` и запишите заново через `manage.py rule set {owner}`.",
     "rule.allow": "Только посты, которые",
     "rule.deny": "Без постов, которые",
     "rule.replace": "Заменить слова, сохраняя регистр, или шаблон с его группами",
@@ -93,8 +94,8 @@ TEXTS: dict[str, str] = {
     "refused.not_allowed": "не пропущен: правило «{rule}» его не допускает",
     "refused.nothing_left": "не пропущен: правило «{rule}» не оставило ничего от текста",
     "refused.rule_failed": "правило «{rule}» сломалось на нём; измените или уберите правило и отправьте снова",
-    "refused.rules_unreadable": "сохранённые правила связи не читаются (место: {rule}); запишите их заново и отправьте "
-    "пост снова",
+    "refused.rules_unreadable": "сохранённые правила {owner} не читаются (место: {rule}); посмотрите их через "
+    "`manage.py rule list {owner} --json`, запишите заново через `manage.py rule set {owner}` и отправьте пост снова",
     "refused.forward_cannot_be_changed": "правило «{rule}» меняет пост, а пересылку изменить нельзя; разрешите связке "
     "копировать вместо пересылки или уберите правило и отправьте пост снова",
     "why.copy_stays": "   копия осталась прежней",
@@ -110,7 +111,7 @@ TEXTS: dict[str, str] = {
     "goes.nowhere": "но не отправится: пересылку изменить нельзя, а копировать вместо неё связка не разрешает",
     "goes.withdraw": "но будет снят ({rule})",
     "reason.rule_failed": "правило сломалось на нём",
-    "reason.rules_unreadable": "сохранённые правила связи не читаются",
+    "reason.rules_unreadable": "сохранённые правила связки или списка не читаются",
     "reason.cannot_cover": "правило закрывает файл спойлером, а бот этого файла не видел",
     "reason.forward_cannot_be_changed": "правило меняет пост, а пересылку изменить нельзя",
     "reason.delay": "задержка связи",

@@ -71,6 +71,7 @@ def test_help_names_every_command(run: Run) -> None:
         "flower",
         "sandbox",
         "db",
+        "list",
         "rule",
         "why",
         "takeback",
@@ -84,7 +85,9 @@ def test_help_names_every_command(run: Run) -> None:
      ["worker", "--concurrency", "0"], ["mapping", "set", "1"], ["mapping", "set", "1", "--lag", "skip:0h"],
      ["mapping", "outage", "1", "last"], ["mapping", "outage", "1", "all", "3"], ["why"], ["channel", "add", "@name"],
      ["takeback"], ["takeback", "1"], ["takeback", "1", "--post", "t.me/a/1"], ["takeback", "--minutes", "5"],
-     ["rule", "add", "7", "deny"], ["rule", "try", "x"], ["rule", "try", "7", "t.me/a/1", "--last", "3"]],
+     ["rule", "add", "7", "deny"], ["rule", "try", "x"], ["rule", "try", "7", "t.me/a/1", "--last", "3"],
+     ["list", "add"], ["list", "put", "papers", "@a"],
+     ["list", "put", "papers", "--source"], ["list", "take", "papers"]],
 )  # fmt: skip
 def test_wrong_usage_is_explained_with_status_2(run: Run, arguments: list[str]) -> None:
     refused(run(*arguments), 2, "Usage:")
@@ -251,9 +254,29 @@ def test_why_names_the_rule_and_the_words_that_stopped_a_post_and_that_the_copy_
     assert "по редакции 4 связки и её правил" in shown
     assert "revision 4 of the mapping" in plain(delivery_text(Texts(Language.EN), edit))
     assert "revision" not in plain(delivery_text(Texts(Language.EN), replace(edit, revision=None)))
+    with_list = replace(edit, lists=((2, 3),))
+    told = lines(Explanation(ChannelName(1, -1001, "City", None), 42, deliveries=(with_list,)))[1]
+    assert "(revision 4 of the mapping, revision 3 of list:2)" in told
+    assert "по редакции 4 связки и её правил, с ней редакция 3 списка list:2" in plain(
+        delivery_text(Texts(Language.RU), with_list)
+    )
     assert Texts(Language.EN).refusal("no_right_to_post", "x", ()) == Texts(Language.EN).reason(
         "no_right_to_post"
     )
+
+
+def test_why_says_whose_rules_do_not_read_and_what_mends_them() -> None:
+    at, there = datetime(2026, 11, 22, 12, 0, tzinfo=UTC), ChannelName(2, -1002, "Digest", "digest")
+    failed = DeliveryStory(
+        5, 3, DeliveryKind.POST, there, State.FAILED, "rules_unreadable", None, None, None, 0, at, None, at, None, (),
+        None, rule="rules[2].deny.regex", revision=4, owner="list:2",
+    )  # fmt: skip
+    told = lines(Explanation(ChannelName(1, -1001, "City", None), 42, deliveries=(failed,)))[1]
+    assert "the rules kept for list:2 do not read (at rules[2].deny.regex)" in told
+    assert "`manage.py rule set list:2`" in told
+    shown = plain(delivery_text(Texts(Language.RU), failed))
+    assert "правила list:2 не читаются (место: rules[2].deny.regex)" in shown
+    assert "`manage.py rule set list:2`" in shown
 
 
 @pytest.mark.parametrize(
