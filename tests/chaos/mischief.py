@@ -30,7 +30,10 @@ CALLS: dict[Kind, dict[str, object]] = {
     Kind.SLOW_ANSWER: {"action": "delay", "moment": "after"},
     Kind.FLOOD_WAIT: {"action": "error", "error": "FLOOD_WAIT_X"},
     Kind.SLOW_MODE: {"action": "error", "error": "SLOWMODE_WAIT_X"},
+    Kind.BOT_UNANSWERED: {"action": "cut", "moment": "after"},
 }
+SOON = 20.0
+"""Seconds within which the bot polls again, or does not run."""
 
 
 @dataclass(slots=True)
@@ -94,6 +97,13 @@ class Mischief:
             case Kind.CONNECTIONS_CUT:
                 cut = await self.house.telegram.control.call("cut", account=self._account(trouble.target))
                 return f"{cut} connections"
+            case Kind.BOT_WITHHELD:
+                return await self._withhold(trouble)
+            case Kind.BOT_UNCONFIRMED:
+                return await self._kill_unconfirmed(trouble)
+            case Kind.BOT_DOUBLED:
+                await self._fault(action="double", moment="push", door="bot_api", times=trouble.times)
+                return ""
             case kind if kind in PUSHES:
                 return await self._spoil_pushes(trouble)
         return await self._spoil_calls(trouble)
@@ -133,12 +143,46 @@ class Mischief:
         return ""
 
     async def _spoil_pushes(self, trouble: Trouble) -> str:
-        # Pushes of the Bot API are answers to its own questions, and kept until they are confirmed.
+        # What is pushed to the bot is kept until it is confirmed: it has troubles of its own.
         rule: dict[str, object] = {"action": PUSHES[trouble.kind], "moment": "push", "times": trouble.times}
         if trouble.kind is Kind.DELAYED:
             rule["seconds"] = trouble.seconds
-        await self.house.telegram.control.add_fault(**rule, door="mtproto")
+        await self._fault(**rule, door="mtproto")
         return ""
+
+    async def _withhold(self, trouble: Trouble) -> str:
+        """The next update of each of these chats is late, and with it all that come after it in its chat."""
+        telegram = self.house.telegram
+        for key in trouble.target.split():
+            await self._fault(
+                action="delay", moment="push", door="bot_api", account=telegram.bot, chat=telegram.chats[key],
+                seconds=trouble.seconds,
+            )  # fmt: skip
+        await asyncio.sleep(trouble.seconds)
+        return ""
+
+    async def _kill_unconfirmed(self, trouble: Trouble) -> str:
+        """Swallow the poll that would confirm what the last one brought, then kill the process.
+
+        Telegram serves a poll at once where updates wait: when the next begins, the last one's are stored.
+        """
+        number = await self._fault(
+            action="drop", moment="before", account=self.house.telegram.bot, method="getUpdates"
+        )
+        deadline = asyncio.get_running_loop().time() + SOON
+        while not await self._struck(number):
+            if asyncio.get_running_loop().time() > deadline:
+                await self.house.telegram.control.call("remove_fault", number=number)
+                return "it did not poll just then"
+            await asyncio.sleep(0.1)
+        return self._kill(trouble)
+
+    async def _fault(self, **rule: object) -> int:
+        return await self.house.telegram.control.add_fault(**rule)
+
+    async def _struck(self, number: int) -> int:
+        faults = await self.house.telegram.control.call("faults")
+        return int(faults[str(number)]["struck"])
 
     async def _spoil_calls(self, trouble: Trouble) -> str:
         rule = dict(CALLS.get(trouble.kind, {}))
@@ -152,9 +196,7 @@ class Mischief:
         if trouble.seconds:
             rule["seconds"] = trouble.seconds
         door = "mtproto" if trouble.target in USER_CALLS else "bot_api"
-        await self.house.telegram.control.add_fault(
-            **rule, method=trouble.target, door=door, times=trouble.times
-        )
+        await self._fault(**rule, method=trouble.target, door=door, times=trouble.times)
         return ""
 
     def _account(self, target: str) -> int:

@@ -15,6 +15,8 @@ USER_CALLS = (
     "updates.getChannelDifference", "messages.getPeerDialogs", "messages.getHistory",
 )  # fmt: skip
 BOT_SENDS = ("copyMessage*", "forwardMessage*")
+BOT_SOURCES = ("both0", "both1", "both2", "both3", "bots")
+"""Keys of the chats that the bot hears; ``bots`` nobody else does."""
 BOT_CALLS = (*BOT_SENDS, "editMessage*", "deleteMessage*", "getUpdates")
 
 
@@ -42,6 +44,10 @@ class Kind(StrEnum):
     WITHHELD = "updates withheld"
     DELAYED = "updates late"
     UNDECODABLE = "updates of a layer that the client has not got"
+    BOT_WITHHELD = "the bot's updates withheld"
+    BOT_UNANSWERED = "answers of getUpdates lost, so the bot's updates come again"
+    BOT_UNCONFIRMED = "the bot killed with its updates stored and not confirmed, so they come again"
+    BOT_DOUBLED = "the bot's updates doubled"
 
 
 WEIGHTS = {
@@ -49,7 +55,7 @@ WEIGHTS = {
     Kind.CONNECTIONS_CUT: 4, Kind.CUT_BEFORE: 4, Kind.CUT_AFTER: 8, Kind.ANSWER_LOST: 6, Kind.CALL_LOST: 4,
     Kind.SERVER_ERROR: 4, Kind.SERVER_ERROR_AFTER: 4, Kind.SLOW_CALL: 4, Kind.SLOW_ANSWER: 4,
     Kind.FLOOD_WAIT: 4, Kind.SLOW_MODE: 3, Kind.DOUBLED: 4, Kind.REORDERED: 4, Kind.WITHHELD: 5, Kind.DELAYED: 3,
-    Kind.UNDECODABLE: 3,
+    Kind.UNDECODABLE: 3, Kind.BOT_WITHHELD: 4, Kind.BOT_UNANSWERED: 4, Kind.BOT_UNCONFIRMED: 3, Kind.BOT_DOUBLED: 4,
 }  # fmt: skip
 EVERY = 2.4
 """Seconds between two troubles, on average."""
@@ -59,8 +65,8 @@ EVERY = 2.4
 class Trouble:
     """One misfortune ``at`` so many seconds after the beginning.
 
-    ``target``: a process, a method (or a pattern of them), or an account (``bot``, ``user``); ``seconds`` is how
-    long it lasts, or the wait that is asked for; ``times`` how many calls or updates it strikes.
+    ``target``: a process, a method (or a pattern of them), an account (``bot``, ``user``), or the keys of sources;
+    ``seconds`` is how long it lasts, or the wait that is asked for; ``times`` how many calls or updates it strikes.
     """
 
     at: float
@@ -117,6 +123,17 @@ def _trouble(at: float, kind: Kind, chance: random.Random) -> Trouble:
         case Kind.SLOW_CALL | Kind.SLOW_ANSWER:
             # Longer than a lease, and than a client waits; but what begins is over before absence proves anything.
             return Trouble(at, kind, chance.choice((*USER_SENDS, *BOT_SENDS)), chance.uniform(2, 20))
+        case Kind.BOT_WITHHELD:
+            # Of one chat, and then another's come first; or of several. What nobody else hears is chosen most often.
+            some = chance.sample(BOT_SOURCES, chance.randint(1, 2))
+            chats = chance.choice((["bots"], some, list(BOT_SOURCES)))
+            return Trouble(at, kind, " ".join(sorted(chats)), chance.uniform(2, 20))
+        case Kind.BOT_UNANSWERED:
+            return Trouble(at, kind, "getUpdates", times=chance.randint(1, 5))
+        case Kind.BOT_UNCONFIRMED:
+            return Trouble(at, kind, "bot")
+        case Kind.BOT_DOUBLED:
+            return Trouble(at, kind, times=chance.randint(1, 8))
         case Kind.DELAYED:
             return Trouble(at, kind, seconds=chance.uniform(0.5, 4.0), times=chance.randint(1, 5))
     calls = (*USER_CALLS, *BOT_CALLS, *(USER_SENDS + BOT_SENDS) * 3)

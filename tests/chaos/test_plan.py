@@ -10,8 +10,8 @@ from forwarder.demo.verdict import Expected, Seen, Way
 from forwarder.message import Mode, Route
 from forwarder.models import WhenUnsure
 from tests.chaos.judge import Finding, Sent, Span, find
-from tests.chaos.plan import Kind, make_plan
-from tests.chaos.town import LANES, Lane
+from tests.chaos.plan import BOT_SOURCES, Kind, make_plan
+from tests.chaos.town import LANES, SOURCES, Lane
 
 SOURCE, DESTINATION = -1001, -1002
 WAY = Way(SOURCE, DESTINATION, Mode.COPY)
@@ -40,6 +40,13 @@ def test_the_same_seed_makes_the_same_trouble_and_every_kind_of_it() -> None:
     plan = make_plan(5, 120)
     assert {trouble.kind for trouble in plan} == set(Kind)
     assert [trouble.at for trouble in plan] == sorted(trouble.at for trouble in plan)
+
+
+def test_the_bots_updates_are_withheld_of_the_chats_that_it_hears() -> None:
+    assert {chat.key for chat in SOURCES if chat.bot} == set(BOT_SOURCES)
+    assert any(chat.bot and not chat.account for chat in SOURCES), "one that nobody else hears"
+    withheld = [trouble for trouble in make_plan(5, 2000) if trouble.kind is Kind.BOT_WITHHELD]
+    assert {len(trouble.target.split()) for trouble in withheld} == {1, 2, len(BOT_SOURCES)}
 
 
 def test_there_are_at_least_thirty_lanes_on_both_routes_and_no_destination_has_two_routes() -> None:

@@ -148,12 +148,18 @@ async def test_a_tap_that_comes_again_to_the_next_process_is_one_decision(town: 
     assert [update.kind for update in unread] == ["callback_query"]
     assert town.supervisor is not None
     town.supervisor.kill("bot")
-    await eventually(lambda: not unread or unread is not town.sandbox.bot_api.updates.inbox(town.robot).unread)
+    await eventually(
+        lambda: not unread or unread is not town.sandbox.bot_api.updates.inbox(town.robot).unread
+    )
     town.post(source, "held")
 
     await eventually(lambda: arrived(town, targets[1:], ["held"]))
     await eventually(lambda: town.counted("deliveries where state = 'held'"))
     assert arrived(town, targets[:1], [])
     async with town.db.begin() as session:
-        done = list(await session.scalars(text("select action from audit_log where action like 'mapping.%' order by id")))
+        done = list(
+            await session.scalars(
+                text("select action from audit_log where action like 'mapping.%' order by id")
+            )
+        )
     assert done == ["mapping.create", "mapping.create", "mapping.pause"]
