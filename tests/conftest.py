@@ -61,6 +61,7 @@ def refuse_beyond_loopback(address: object) -> None:
 LONG = (
     "chaos/test_short.py",
     "end_to_end/test_demo.py",
+    "end_to_end/way/test_recovery.py",
     "end_to_end/way/test_restored.py",
     "end_to_end/cli",
     "end_to_end/way",
@@ -158,16 +159,8 @@ def name_of(database_url: str) -> str:
     return urlsplit(database_url).path.removeprefix("/")
 
 
-@pytest.fixture(scope="session")
-def databases(postgres_url: str) -> Databases:
-    """For tests that need several databases, or empty ones at their own time."""
-    return Databases(postgres_url)
-
-
-@pytest.fixture(scope="session")
-def migrated_template(databases: Databases) -> Iterator[str]:
-    """The name of a database migrated to head, once per run; others are copied from it."""
-    url = databases.create()
+def migrate(url: str) -> None:
+    """Give an empty database the schema of head."""
     done = subprocess.run(
         [sys.executable, "-m", "alembic", "upgrade", "head"],
         cwd=ROOT,
@@ -178,6 +171,19 @@ def migrated_template(databases: Databases) -> Iterator[str]:
         timeout=60,
     )
     assert done.returncode == 0, f"alembic upgrade head failed:\n{done.stdout}{done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def databases(postgres_url: str) -> Databases:
+    """For tests that need several databases, or empty ones at their own time."""
+    return Databases(postgres_url)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(databases: Databases) -> Iterator[str]:
+    """The name of a database migrated to head, once per run; others are copied from it."""
+    url = databases.create()
+    migrate(url)
     yield name_of(url)
     databases.drop(url)
 
