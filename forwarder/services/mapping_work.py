@@ -71,12 +71,14 @@ SEND_UNSURE_AGAIN = text(
            reason = case when :paused then 'paused' when sent_ids is not null then 'sent_again' end, attempts = 0,
            epoch = epoch + 1, not_before = null, reserved = 0, unsettled = sent_ids is not null
      where mapping_id = :mapping and done_at is null and state = 'held' and reason = 'unsure'
+       and (cast(:last as bigint) is null or position <= :last)
     """
 )
 UNSURE_ARRIVED = text(
     """
     update deliveries set state = 'sent', reason = null, unsettled = false, done_at = clock_timestamp()
      where mapping_id = :mapping and done_at is null and state = 'held' and reason = 'unsure'
+       and (cast(:last as bigint) is null or position <= :last)
     """
 )
 
@@ -120,8 +122,13 @@ async def _settle(session: AsyncSession, ended: Sequence[int]) -> set[int]:
     return {due.mapping_id for due in await ended_without_success(session, ended)}
 
 
-async def settle_unsure(session: AsyncSession, mapping_id: int, *, again: bool, paused: bool) -> int:
+async def settle_unsure(
+    session: AsyncSession, mapping_id: int, last: int | None, *, again: bool, paused: bool
+) -> int:
     """Do with posts of unknown outcome what a person decided; answer how many there were."""
-    values = {"mapping": mapping_id, "paused": paused} if again else {"mapping": mapping_id}
-    settled = await session.execute(SEND_UNSURE_AGAIN if again else UNSURE_ARRIVED, values)
+    values: dict[str, object] = {"mapping": mapping_id, "last": last}
+    if again:
+        settled = await session.execute(SEND_UNSURE_AGAIN, {**values, "paused": paused})
+    else:
+        settled = await session.execute(UNSURE_ARRIVED, values)
     return settled.rowcount  # type: ignore[attr-defined, no-any-return]  # an UPDATE answers a CursorResult

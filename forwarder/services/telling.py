@@ -49,11 +49,12 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class HeldUnsure:
-    """``posts`` are the source's message ids of the first few of the ``number`` that are held."""
+    """``posts`` are the source's message ids of the first few of the ``number`` that are held, ``last`` the highest."""
 
     mapping: MappingView
     number: int
     posts: tuple[int, ...]
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,7 @@ async def _held_unsure(session: AsyncSession, mapping_id: int) -> Matter | None:
     ).all()
     if mapping is None or not positions:
         return None
-    return HeldUnsure(mapping, len(positions), tuple(positions[:SHOWN_POSTS]))
+    return HeldUnsure(mapping, len(positions), tuple(positions[:SHOWN_POSTS]), positions[-1])
 
 
 async def _held_by_outage(session: AsyncSession, mapping_id: int) -> Matter | None:

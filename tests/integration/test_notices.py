@@ -227,6 +227,17 @@ async def test_posts_of_unknown_outcome_are_sent_again_as_new_ones(
     assert (row["state"], row["epoch"], row["unsettled"]) == (state, 1, False)
 
 
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_word_about_posts_of_unknown_outcome_concerns_those_that_were_told(
+    core: House, again: bool
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    await core.hear(post(1), post(2))
+    await core.run("update deliveries set state = 'held', reason = 'unsure', unsettled = true")
+    assert await MappingService(core.db).settle_unsure(mapping, again=again, last=1) == 1
+    assert await core.states(mapping) == [(1, "queued" if again else "sent"), (2, "held")]
+
+
 async def test_an_update_in_quarantine_is_told_of(core: House) -> None:
     async def ring(_: object) -> None: ...
 

@@ -264,7 +264,7 @@ async def test_posts_of_unknown_outcome_are_settled_at_a_tap(town) -> None:  # t
     await add_both(town)
     await map_them(town)
     mapping = await town.services.mappings.get(1)
-    screen = screen_of(Texts(Language.EN), HeldUnsure(mapping, 1, (7,)))
+    screen = screen_of(Texts(Language.EN), HeldUnsure(mapping, 1, (7,), 7))
     await town.bot.send_message(town.owner.id, screen.text, parse_mode="HTML", reply_markup=screen.keyboard)
     await town.press("✅ It has arrived", "Mapping #1")
 

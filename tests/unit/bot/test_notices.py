@@ -57,7 +57,7 @@ MATTERS: list[Matter] = [
     AccountStopped(account(AccountState.STOPPED, "spam_limited")),
     AccountStopped(account(AccountState.SIGNED_OUT, "session_lost")),
     Quarantined(account(AccountState.ACTIVE, ""), 3),
-    HeldUnsure(MAPPING, 14, tuple(range(1, 11))),
+    HeldUnsure(MAPPING, 14, tuple(range(1, 11)), 14),
     HeldByOutage(MAPPING, 12),
     HeldForReview(MAPPING, 3, CARD),
     HeldForReview(MAPPING, 1, replace(CARD, kind=Kind.PHOTO, parts=4, text="", sends=True)),
