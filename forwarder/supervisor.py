@@ -31,7 +31,8 @@ BAD_SETTINGS = 2
 """The exit status of a process that refused its settings: starting it again would not help."""
 
 _TICK_SECONDS = 0.05
-_TETHER = Path(__file__).with_name("tether.py")
+TETHER = Path(__file__).with_name("tether.py")
+"""The program that ties a child to its parent; see there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def tethered(spec: ProcessSpec) -> Running:
     """Start a program of its own, whatever it is."""
     with nullcontext() if spec.output is None else spec.output.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), "--", *spec.argv],
+            [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), "--", *spec.argv],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 import click
 from structlog import get_logger
 
-from forwarder.cli.door import Refusal
 from forwarder.cli.start import start_log
 from forwarder.processes.forked import by_fork
 from forwarder.processes.roster import MANAGE, limits_of, processes
 from forwarder.servers import ServerUrls, embedded
 from forwarder.settings import Need, Settings, load_settings, public_url
-from forwarder.supervisor import Event, Launch, ProcessSpec, Supervisor, What, tethered
+from forwarder.supervisor import TETHER, Event, Launch, ProcessSpec, Supervisor, What, tethered
 
 
 @click.command()
@@ -31,7 +30,8 @@ def run() -> int:
     with embedded(settings, throwaway=False) as urls:
         for note in urls.notes:
             click.echo(note)
-        _bring_up_to_date(urls)
+        if status := _bring_up_to_date(urls):
+            return status
         specs = processes(settings, urls.environment())
         _announce(settings, specs)
         sys.stdout.flush()
@@ -41,14 +41,13 @@ def run() -> int:
     return status
 
 
-def _bring_up_to_date(urls: ServerUrls) -> None:
-    """The tables, by a process of its own: what it takes would stay in this one's memory for months."""
-    command = [sys.executable, str(MANAGE), "db", "upgrade"]
-    done = subprocess.run(
-        command, env=os.environ | urls.environment(), capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise Refusal(done.stderr.strip(), done.returncode)
+def _bring_up_to_date(urls: ServerUrls) -> int:
+    """The tables, as soon as PostgreSQL answers, by a process of its own: what it takes would stay in this one's memory
+    for months. Answers its exit status; what it has to say it says itself."""
+    command = [sys.executable, str(MANAGE), "db", "upgrade", "--wait"]
+    tie = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), "--"]
+    env = os.environ | urls.environment()
+    return subprocess.run([*tie, *command], env=env, stdout=subprocess.DEVNULL, check=False).returncode
 
 
 def launch() -> Launch:

@@ -37,6 +37,7 @@ from forwarder.processes.life import (
     stop_on_signals,
     work_under_lease,
 )
+from forwarder.processes.opening import opened_house
 from forwarder.services.channels import ChannelService
 from forwarder.services.groups import GroupService
 from forwarder.services.late import LateService
@@ -54,14 +55,16 @@ from forwarder.telegram.bot_directory import BotDirectory
 from forwarder.telegram.bot_sender import Bot
 from forwarder.telegram.bot_updates import BotPoller
 from forwarder.telegram.errors import translated
-from forwarder.wiring import House, open_bot, open_house
+from forwarder.wiring import House, open_bot
 
 log = structlog.get_logger(__name__)
 
 
 async def run(settings: Settings) -> int:
     stop = stop_on_signals()
-    async with open_house(settings, "bot") as house:
+    async with opened_house(settings, "bot", stop) as house:
+        if house is None:
+            return 0
         beating = asyncio.create_task(house.heart.beat_forever())
         try:
             await work_under_lease(

@@ -20,6 +20,7 @@ from forwarder.processes.life import (
     stop_on_signals,
     work_under_lease,
 )
+from forwarder.processes.opening import opened_house
 from forwarder.reconcile import Reconciler
 from forwarder.services.accounts import SESSION_LOST
 from forwarder.services.channel_rows import SOURCES_CHANGED
@@ -29,14 +30,16 @@ from forwarder.telegram.client import Client
 from forwarder.telegram.listener import Listener
 from forwarder.telegram.login import connected, whoami
 from forwarder.telegram.reader import MtprotoReader
-from forwarder.wiring import House, open_client, open_house
+from forwarder.wiring import House, open_client
 
 log = structlog.get_logger(__name__)
 
 
 async def run(settings: Settings) -> int:
     stop = stop_on_signals()
-    async with open_house(settings, "ingest", ping=False) as house:
+    async with opened_house(settings, "ingest", stop, ping=False) as house:
+        if house is None:
+            return 0
         beating = asyncio.create_task(house.heart.beat_forever())
         try:
             await listen_whenever_there_is_a_login(house, stop)

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from forwarder.db import Database, Held, release_lease, take_lease
-from forwarder.errors import ForwarderError, Unavailable
+from forwarder.errors import ForwarderError, TelegramError, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,11 @@ RENEW_EVERY = 2.5
 ASK_AGAIN = 0.5
 """Seconds: a standby is at work within fifteen of the holder's death, its connection included."""
 TRY_AGAIN = 3.0
-"""Seconds to wait for a server that has gone away in the middle of work."""
+"""Seconds to wait for what may be over soon."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
+"""Seconds between two tries while a server is away; each pause is twice the one before."""
+SAY_AGAIN = 60.0
+"""Seconds after which an outage that goes on is said again."""
 GRACE = 8.0
 """Seconds for what is under way when a process is asked to stop; all of it must be over within ten."""
 
@@ -83,7 +87,7 @@ def lease_name(session: Path) -> str:
 class Hold:
     """A lease that is kept by a task of its own; ``lost`` is set when it can no longer be relied on.
 
-    ``at_work`` is for the holder to set when all that it needs has answered.
+    ``at_work`` is for the holder to set when all that it needs has answered: an outage that comes then is a new one.
     """
 
     def __init__(self, db: Database, held: Held, asked: float) -> None:
@@ -116,6 +120,30 @@ class Hold:
                 self.lost.set()
 
 
+class Outage:
+    """A server that does not answer: said when it begins and once a minute, and asked again after longer and longer
+    pauses. A process that waits loses nothing; one that ended would be started again after the same pauses."""
+
+    def __init__(self) -> None:
+        self._pause = FIRST_PAUSE
+        self._said = ""
+        self._said_at = 0.0
+
+    def over(self) -> None:
+        """Everything has answered: what comes next is another outage."""
+        self._pause, self._said = FIRST_PAUSE, ""
+
+    async def wait(self, error: Unavailable | TelegramError, stop: asyncio.Event) -> None:
+        """Say what is away, unless it was just said, and wait a little (as long as Telegram asks), or for ``stop``."""
+        now = time.monotonic()
+        if str(error) != self._said or now - self._said_at >= SAY_AGAIN:
+            log.error("waiting_for_server", reason=str(error))
+            self._said, self._said_at = str(error), now
+        asked = error.seconds if isinstance(error, TelegramError) else None
+        await pause(max(self._pause, asked or 0.0), stop)
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+
 @asynccontextmanager
 async def holding(db: Database, name: str, holder: str, stop: asyncio.Event) -> AsyncIterator[Hold | None]:
     """Wait for the lease and keep it for the length of the block; None when ``stop`` came first."""
@@ -138,25 +166,19 @@ async def holding(db: Database, name: str, holder: str, stop: asyncio.Event) -> 
 async def work_under_lease(
     db: Database, name: str, holder: str, stop: asyncio.Event, work: Callable[[Hold], Awaitable[None]]
 ) -> None:
-    """Do ``work`` whenever the lease is ours, until ``stop``.
-
-    A server that goes away once the work had got going ends the work and not the process: a process that ends is
-    started again after longer and longer pauses, and meanwhile its posts wait. Raises Unavailable where it never
-    got going: whoever started it shall see why.
-    """
-    got_going = False
+    """Do ``work`` whenever the lease is ours, until ``stop``. A server that is away, from the start or later, ends the
+    work and not the process."""
+    outage = Outage()
     while not stop.is_set():
         hold = None
         try:
             async with holding(db, name, holder, stop) as hold:
                 if hold is not None:
                     await work(hold)
-        except Unavailable as error:
-            got_going = got_going or (hold is not None and hold.at_work)
-            if not got_going:
-                raise
-            log.error("work_waits", lease=name, reason=str(error))
-            await pause(TRY_AGAIN, stop)
+        except (Unavailable, TelegramError) as error:
+            if hold is not None and hold.at_work:
+                outage.over()
+            await outage.wait(error, stop)
 
 
 async def pause(seconds: float, stop: asyncio.Event) -> None:
@@ -169,14 +191,15 @@ async def pause(seconds: float, stop: asyncio.Event) -> None:
 
 
 async def _wait_for_lease(db: Database, name: str, holder: str, stop: asyncio.Event) -> Hold | None:
-    told = False
+    told, outage = False, Outage()
     while not stop.is_set():
         asked = time.monotonic()
         try:
             held = await take_lease(db, name, holder, LEASE_SECONDS)
         except Unavailable as error:
-            log.warning("lease_not_reachable", lease=name, reason=str(error))
-            held = None
+            await outage.wait(error, stop)
+            continue
+        outage.over()
         if held is not None:
             return Hold(db, held, asked)
         if not told:

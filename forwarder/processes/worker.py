@@ -23,7 +23,7 @@ from forwarder.message import AccountKind, FindOrder
 from forwarder.outcome import Outcome
 from forwarder.processes.bots_login import BotsLogin, bots_login
 from forwarder.processes.ended_login import EndedLogin, note_end, signed_out, watch
-from forwarder.processes.life import TRY_AGAIN, Hold, any_of, holding, lease_name, live_until, pause
+from forwarder.processes.life import TRY_AGAIN, Hold, Outage, any_of, holding, lease_name, live_until, pause
 from forwarder.seam import Chats, Finder, Historian
 from forwarder.services.accounts import SESSION_LOST
 from forwarder.services.reopening import Reopening
@@ -71,12 +71,14 @@ class WorkerProcess:
     async def run(self) -> None:
         """Open the house and keep the account at work until :meth:`stop`."""
         name = "worker" if self._kind is AccountKind.BOT else "user-worker"
+        outage = Outage()
         while not self._stop.is_set():
             try:
                 async with open_house(
                     self._settings, name, celery=self._celery, pool_size=10, ping=False
                 ) as house:
                     self._house.set_result(house)
+                    outage.over()
                     beating = asyncio.create_task(house.heart.beat_forever())
                     try:
                         await (self._be_bot(house) if self._kind is AccountKind.BOT else self._be_user(house))
@@ -85,8 +87,7 @@ class WorkerProcess:
                         beating.cancel()
                         await house.heart.stop()
             except Unavailable as error:
-                log.error("worker_waits", reason=str(error))
-                await pause(TRY_AGAIN, self._stop)
+                await outage.wait(error, self._stop)
 
     async def stop(self) -> None:
         """Take no more work and let what is under way end."""

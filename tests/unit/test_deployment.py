@@ -17,7 +17,7 @@ def test_every_process_has_its_service() -> None:
     assert set(SERVICES) == OURS | {"postgres", "redis"}
     commands = {name: SERVICES[name]["command"] for name in OURS}
     assert commands == {
-        "migrate": ["db", "upgrade"],
+        "migrate": ["db", "upgrade", "--wait"],
         "bot": ["bot"],
         "ingest": ["ingest"],
         "worker": ["worker"],

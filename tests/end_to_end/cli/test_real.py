@@ -32,20 +32,20 @@ def did(done: Finished, *words: str) -> None:
         assert word in done.stdout
 
 
-async def waits(manage: Manage, *words: str, **env: str) -> None:
-    """``ingest`` says this in one line, and waits until it is asked to stop."""
-    ingest = await manage.start("ingest", **env)
-    assert ingest.stdout is not None
+async def waits(manage: Manage, *words: str, command: str = "ingest", **env: str) -> None:
+    """It says this in one line, and waits until it is asked to stop."""
+    process = await manage.start(command, **env)
+    assert process.stdout is not None
     try:
         async with asyncio.timeout(60):
             line = ""
             while not all(word in line for word in words):
-                line = (await ingest.stdout.readline()).decode()
+                line = (await process.stdout.readline()).decode()
                 assert line, "it has ended"
     finally:
-        ingest.terminate()
-    rest, _ = await asyncio.wait_for(ingest.communicate(), 30)
-    assert ingest.returncode == 0
+        process.terminate()
+    rest, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == (0 if command != "run" else -signal.SIGTERM)
     assert "Traceback" not in rest.decode()
 
 
@@ -164,10 +164,18 @@ async def test_broken_logins_are_sentences_and_nothing_is_destroyed(manage: Mana
     kept = path.read_bytes()
     refused(await manage("ingest", ENCRYPTION_KEY=Fernet.generate_key().decode()), 1, "ENCRYPTION_KEY")
     assert path.read_bytes() == kept
-    refused(await manage("ingest", TELEGRAM_MTPROTO_ADDRESS="127.0.0.1:1"), 1, "does not answer")
+    await waits(manage, "Telegram at", "does not answer", TELEGRAM_MTPROTO_ADDRESS="127.0.0.1:1")
     path.write_bytes(b"garbage")
     refused(await manage("ingest"), 1, "damaged", "user.session")
     assert path.read_bytes() == b"garbage"
+
+
+async def test_processes_wait_for_their_servers_and_commands_say_what_is_away(manage: Manage) -> None:
+    away = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    for command in ("run", "bot"):
+        await waits(manage, "PostgreSQL at", "does not answer", command=command, **away)
+    await waits(manage, "Redis at", "does not answer", REDIS_URL="redis://127.0.0.1:1/0")
+    refused(await manage("channel", "list", **away), 1, "PostgreSQL at", "does not answer")
 
 
 async def test_the_sandbox_is_a_command_too(manage: Manage, tmp_path: Path) -> None:

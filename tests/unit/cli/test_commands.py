@@ -118,16 +118,11 @@ def test_processes_without_servers_say_what_to_set(run: Run) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["db", "upgrade"], ["channel", "list"], ["mapping", "list"], ["why", "https://t.me/name/1"], ["run"]],
+    [["db", "upgrade"], ["channel", "list"], ["mapping", "list"], ["why", "https://t.me/name/1"]],
 )
 def test_a_dead_database_is_a_sentence(run: Run, arguments: list[str]) -> None:
     result = run(*arguments, bot_token=TOKEN, database_url=DEAD_DATABASE, redis_url=DEAD_REDIS)
     refused(result, 1, "PostgreSQL", "does not answer", "DATABASE_URL")
-
-
-def test_a_dead_redis_is_a_sentence(run: Run, database_url: str) -> None:
-    result = run("bot", bot_token=TOKEN, database_url=database_url, redis_url=DEAD_REDIS)
-    refused(result, 1, "Redis", "does not answer", "REDIS_URL")
 
 
 def test_tables_that_are_not_there_are_a_sentence(run: Run, empty_database_url: str) -> None:
