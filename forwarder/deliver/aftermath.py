@@ -192,7 +192,7 @@ class Aftermath:
             name,
             family_of(job.kind),
             seconds,
-            whole=decision.scope is Scope.ACCOUNT,
+            whole=decision.scope is Scope.ACCOUNT or (refusal is not None and refusal.account_alone),
             alone=(refusal is not None and refusal.chat_alone) or (seconds >= LOOK_FROM and self._is_free()),
             through=self._since_through() if job.kind is DeliveryKind.POST else None,
         )

@@ -208,7 +208,7 @@ class Carrier:
         done, called = answer
         learn(lease, run, done, called)
         waits = called.decision is not None and called.decision.verdict is Verdict.WAIT
-        with self._slots.judging() if waits else nullcontext():
+        async with self._slots.judging(called.made) if waits else nullcontext():
             recorded = await self._record_surely(lane, done, called, ends, lease)
         for job, result in zip(done.jobs, called.results, strict=True):
             note(outcome, job, result, refused=called.decision is not None)

@@ -22,6 +22,10 @@ from forwarder.pace import Run as Reserved
 AWHILE = 0.05
 """Seconds of sleep after which the waits are looked at once more before a call."""
 
+SETTLING, LOOK = 1.0, 0.005
+"""Seconds for which the answers of calls that were made before a refused one are waited for at most, and between looks
+whether they are there."""
+
 
 @dataclass(frozen=True, slots=True)
 class PutOff:
@@ -94,17 +98,29 @@ class Slots:
                 return waiting
             return beat.went(time.monotonic(), messages)
 
-    @contextmanager
-    def judging(self) -> Iterator[None]:
-        """While Telegram's wish to wait is being recorded: whoever is about to call may be meant by it."""
+    @asynccontextmanager
+    async def judging(self, made: float | None) -> AsyncIterator[None]:
+        """While Telegram's wish to wait is being recorded: whoever is about to call may be meant by it.
+
+        What a call that was ``made`` then has met is known when those before it are answered: they are waited for.
+        """
         self._judging += 1
         self._judged.clear()
         try:
+            if made is not None:
+                await self._settled(made)
             yield
         finally:
             self._judging -= 1
             if not self._judging:
                 self._judged.set()
+
+    async def _settled(self, made: float) -> None:
+        beat = self._pace.beat(self._worker.account_id)
+        for _ in range(int(SETTLING / LOOK)):
+            if not beat.awaits(made):
+                return
+            await asyncio.sleep(LOOK)
 
     def answered(self, call: Call, *, well: bool) -> None:
         """A call has ended, or was not made after all; ``well``: it brought a post."""

@@ -72,6 +72,8 @@ class Beat:
         """Calls that were answered well within the window, as they were answered."""
         self._proof, self._proven_at = 0, 0.0
         self._through: float | None = None
+        self._slots: deque[float] = deque()
+        """The time of each message's slot, as they were taken."""
 
     def tell(self, limit: int, length: float) -> None:
         """What the window is now; a ``limit`` of 0 says nothing new."""
@@ -98,6 +100,17 @@ class Beat:
         way = self._way if self._ways >= ENOUGH else 0.0
         return max(0.0, self._answers[-back] - way + self._length - now)
 
+    def took_slot(self, now: float, at: float, messages: int) -> None:
+        """This process has taken a slot, for a call at that time."""
+        self._slots.extend([at] * messages)
+        while self._slots[0] < now - KEPT * self._length:
+            self._slots.popleft()
+
+    def slots_in(self, begin: float, end: float) -> int:
+        """How many messages this process had slots for after ``begin`` and until ``end``, whether calls used them or
+        not."""
+        return sum(begin < at <= end for at in self._slots)
+
     def went(self, now: float, messages: int) -> Call:
         """A call goes, whose end is to be told by ``answered``."""
         call = Call(now, messages)
@@ -120,8 +133,13 @@ class Beat:
             self._through = call.made if self._through is None else max(self._through, call.made)
             self._prove(call, now)
 
+    @property
+    def through(self) -> float | None:
+        """When the last call was made that brought a post; None where none did."""
+        return self._through
+
     def since_through(self, now: float) -> float | None:
-        """Seconds since the last call was made that brought a post; None where none did."""
+        """Seconds since then."""
         return None if self._through is None else now - self._through
 
     def proven(self, now: float) -> int:
@@ -139,11 +157,13 @@ class Beat:
         if took >= self._proof or now - self._proven_at >= PROVEN_FOR:
             self._proof, self._proven_at = took, now
 
-    def went_in(self, begin: float, end: float, *, well: bool) -> int:
-        """How many messages were in this process's calls that were made after ``begin`` and until ``end``, and were
-        answered ``well``, or were answered otherwise."""
-        answered = (call for call in self._calls if call.answered is not None and call.well is well)
-        return sum(begin < call.made <= end for call in answered)
+    def awaits(self, made: float) -> bool:
+        """Whether a call is under way that was made no later than that: its answer will say what Telegram had taken."""
+        return any(call.made <= made for call in self._under_way)
+
+    def took(self, begin: float, end: float) -> int:
+        """How many messages of this process's calls that were made after ``begin`` and until ``end`` were taken."""
+        return sum(call.well and begin < call.made <= end for call in self._calls)
 
     def full(self, begin: float, messages: int) -> bool:
         """Whether what Telegram may have had of this process since then, without a refused call of ``messages``, fills

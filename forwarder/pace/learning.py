@@ -46,6 +46,9 @@ second at a time is known less exactly."""
 SECONDS = 5.0
 """Windows shorter than this are such ones."""
 
+SHORT = 3.0
+"""Any window asks for a wait that is shorter than this."""
+
 LOWEST_STEP, STEP, SMALL_STEP = 0.5, 0.88, 0.95
 
 
@@ -101,11 +104,8 @@ def guess(windows: Sequence[Seen], asked: float, now: float) -> Guess | None:
 
 
 def chat_alone(chat: Guess | None, account: Guess | None, asked: float) -> bool:
-    """Whether a wait is that of one chat for sure, even where other chats wait too.
-
-    A second or two say nothing: any window asks for that.
-    """
-    if asked < 3.0 or chat is None:
+    """Whether a wait is that of one chat for sure, even where other chats wait too. A short one says nothing."""
+    if asked < SHORT or chat is None:
         return False
     return account is None or chat.left > 1.5 * account.left
 

@@ -327,8 +327,8 @@ return 1
 
 # What a refused call met. It was not counted by Telegram, and leaves the logs. ARGV: 1 windows, 2 messages of the
 # call; true length and field of its lesson for each window.
-# Answers the time, then for each window: its lesson, the messages in it before the refused call, the seconds since the
-# one before (-1 for none), and the most that were in one such window of late.
+# Answers the time and how long ago the newest slot was, then for each window: its lesson, the messages in it before the
+# refused call, the seconds since the one before (-1 for none), and the most that were in one such window of late.
 REFUSED = (
     PLACES
     + """
@@ -342,7 +342,7 @@ local function most_in(i, seconds, ahead)
   end
   return most
 end
-local result = {written(now)}
+local result, slot = {written(now), '0'}, now
 for i = 1, tonumber(ARGV[1]) do
   local ahead, at = place_of(i, now), now
   for _ = 1, tonumber(ARGV[2]) do
@@ -351,12 +351,14 @@ for i = 1, tonumber(ARGV[1]) do
     at = tonumber(value)
     redis.call('LREM', KEYS[LOGS + i], 1, value)
   end
+  slot = at
   local before = entry(i, ahead)
   table.insert(result, redis.call('HGET', KEYS[3], ARGV[2 + 2 * i]) or '')
   table.insert(result, place_of(i, at - tonumber(ARGV[1 + 2 * i])) - ahead)
   table.insert(result, written(before > 0 and at - before or -1))
   table.insert(result, most_in(i, tonumber(ARGV[1 + 2 * i]), ahead))
 end
+result[2] = written(now - slot)
 return result
 """
 )

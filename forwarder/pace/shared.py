@@ -13,7 +13,17 @@ from redis.asyncio import Redis
 from forwarder.message import AccountKind, DeliveryKind
 from forwarder.pace import scripts
 from forwarder.pace.beat import KEPT_APART, Beat
-from forwarder.pace.learning import SECONDS, Guess, Lesson, Seen, chat_alone, guess, is_unexplained, lesson_of
+from forwarder.pace.learning import (
+    SECONDS,
+    SHORT,
+    Guess,
+    Lesson,
+    Seen,
+    chat_alone,
+    guess,
+    is_unexplained,
+    lesson_of,
+)
 from forwarder.pace.limits import BOT_LIMITS, USER_LIMITS, Limits, Window
 from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, family_of
 
@@ -30,6 +40,9 @@ LOOK_FROM = 60.0
 
 BY_ONE_THAT_TAKES, BY_A_STRANGER = 1, 2
 """Who has met a suspected wait of the account."""
+
+NEAR = 0.01
+"""Seconds by which what Redis calls a time may differ from what is taken for it here."""
 
 PEOPLE_STAY = 60
 """Seconds after an answer in which more are expected."""
@@ -49,6 +62,15 @@ class Refusal:
     def chat_alone(self) -> bool:
         """Whether the wait is this chat's for sure, even where another chat waits too."""
         return chat_alone(self._guess(self.chat), self._guess(self.account), self.asked)
+
+    @property
+    def account_alone(self) -> bool:
+        """Whether the wait is the account's for sure: it is short, the chat has had nothing in its windows, and what
+        the account has had explains it."""
+        if self.asked >= SHORT or any(window.used for window in self.chat):
+            return False
+        found = self._guess(self.account)
+        return found is not None and not is_unexplained(self.account[found.place], found, self.now)
 
     @property
     def chat_takes(self) -> bool:
@@ -75,6 +97,16 @@ class Refusal:
 
     def _guess(self, windows: Sequence[Seen]) -> Guess | None:
         return guess(windows, self.asked, self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """A wait that taught something of an account's windows: when it was met, when it ends, and how much ``used`` they
+    were then. Calls that meet it again have sent less before, and say nothing else."""
+
+    met: float
+    ends: float
+    used: tuple[int, ...]
 
 
 class Pace:
@@ -111,6 +143,7 @@ class Pace:
         self._monotonic = monotonic
         self._offset: float | None = None
         self._beats: defaultdict[int, Beat] = defaultdict(Beat)
+        self._taught: dict[int, Taught] = {}
 
     async def reserve(
         self,
@@ -196,6 +229,11 @@ class Pace:
                     kind, account_id, chat_id, delivery, sizes, held, late, bulk, slow_mode
                 )
             return Run(LOADING_TAKES, Place.NONE, 1)
+        anew = held is not Place.ALL or float(seconds) > 0
+        if int(taken) == Place.ALL and anew:
+            answered = self._monotonic()
+            messages = sum(sizes[: int(count)])
+            self._beats[account_id].took_slot(answered, answered + float(seconds), messages)
         return Run(float(seconds), Place(int(taken)), int(count), bool(int(looks)))
 
     def beat(self, account_id: int) -> Beat:
@@ -228,8 +266,9 @@ class Pace:
         """What a call with so many ``messages`` met that was ``made`` then (by ``monotonic``; None for now), and was
         refused with a wait of ``asked`` seconds. Calls that were long under way may have arrived with it.
 
-        Slots say when calls were to go; where they went later than that, those of this process's calls in the window
-        before the refused one that brought their posts are nearer to what Telegram has taken.
+        Slots say when calls were to go; those of this process's calls in the window before the refused one that
+        brought their posts are nearer to what Telegram has taken: some slots have passed without a call, or it went
+        later.
         """
         family = family_of(delivery)
         chat, account = self._windows(kind, delivery)
@@ -238,8 +277,9 @@ class Pace:
         for field, window in named:
             arguments += [window.seconds, field]
         keys = keys_of(account_id, chat_id, family, len(chat), len(account))
-        now, *told = await self._refused(keys=keys, args=arguments)
-        made = self._monotonic() if made is None else made
+        now, ago, *told = await self._refused(keys=keys, args=arguments)
+        answered = self._monotonic()
+        made = answered if made is None else made
         seen = [seen_window(w, told[4 * i : 4 * i + 4], float(now)) for i, (_, w) in enumerate(named)]
         beat = self._beats[account_id]
         for place, window in enumerate(account, len(chat)):
@@ -249,12 +289,14 @@ class Pace:
             if beat.full(made - window.seconds, messages):
                 seen[place] = replace(seen[place], used=window.limit, bunched=True, proven=proven)
             else:
-                taken, others = (
-                    beat.went_in(made - window.seconds, made, well=well) for well in (True, False)
-                )
-                # Slots of other refused calls are in the log still.
-                used = max(taken, seen[place].used - max(0, others - messages))
+                # What other processes have sent is known by their slots only.
+                newest = answered - float(ago)
+                own = beat.slots_in(newest - window.seconds - NEAR, answered + NEAR) - messages
+                used = beat.took(made - window.seconds, made) + max(0, seen[place].used - own)
                 seen[place] = replace(seen[place], used=used, proven=proven)
+        if (taught := self._same_wait(account_id, made)) is not None:
+            for place, used in enumerate(taught.used, len(chat)):
+                seen[place] = replace(seen[place], used=max(used, seen[place].used))
         return Refusal(
             float(now),
             asked,
@@ -262,6 +304,14 @@ class Pace:
             tuple(seen[: len(chat)]),
             tuple(seen[len(chat) :]),
         )
+
+    def _same_wait(self, account_id: int, made: float) -> Taught | None:
+        """The account's wait that a call met that was made then, where it is one that has taught already. One that a
+        call went through since was not the account's."""
+        taught, through = self._taught.get(account_id), self._beats[account_id].through
+        if taught is None or made >= taught.ends or (through is not None and through > taught.met):
+            return None
+        return taught
 
     async def wait(
         self,
@@ -293,6 +343,10 @@ class Pace:
         if field and name.startswith(ACCOUNT):
             # The account was too fast, though for now only this chat is held: what was given out ahead goes back.
             await self._wait(keys=keys, args=[0, "", 0, account, 0])
+        if name.startswith(ACCOUNT) and refusal is not None:
+            taught = self._monotonic()
+            used = tuple(window.used for window in refusal.account)
+            self._taught[account_id] = Taught(taught, taught + refusal.asked, used)
         await self._learn(keys=keys[: scripts.FIRST_KEYS], args=[name, written(learned), learned.share])
         return Learned(account_id, name, learned.share, learned.hold, 0.0)
 

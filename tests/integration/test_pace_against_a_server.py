@@ -144,7 +144,7 @@ class Street:
             refusal = await self.pace.refused(BOT, ACCOUNT, lane.chat, POST, asked, made=lane.call.made)
             # The server does not say whose wait it is.
             others = any(until > self.clock.now for chat, until in self._waits.items() if chat != lane.chat)
-            whole = others and not refusal.chat_alone
+            whole = refusal.account_alone or (others and not refusal.chat_alone)
             self._waits[None if whole else lane.chat] = self.clock.now + asked
             await self.pace.wait(
                 ACCOUNT, asked, chat_id=None if whole else lane.chat, delivery=POST, refusal=refusal

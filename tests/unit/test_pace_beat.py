@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from forwarder.pace.beat import SPARE, Beat
+from forwarder.pace.beat import KEPT, SPARE, Beat
 
 LIMIT, LENGTH = 30, 1.038
 WINDOW = LENGTH - SPARE
@@ -141,7 +141,7 @@ def test_it_knows_how_many_messages_one_window_has_taken_of_late() -> None:
     assert steady.proven(200.0) == 0
 
 
-def test_it_knows_how_many_messages_were_taken_and_refused_in_a_time() -> None:
+def test_it_knows_how_many_messages_were_taken_in_a_time() -> None:
     steady = beat()
     for at, messages, well in (
         (0.5, 1, True),
@@ -152,5 +152,25 @@ def test_it_knows_how_many_messages_were_taken_and_refused_in_a_time() -> None:
     ):
         steady.answered(steady.went(at, messages), at, well=well)
     steady.went(1.5, 7)
-    assert steady.went_in(0.5, 1.5, well=True) == 3
-    assert steady.went_in(0.5, 1.5, well=False) == 5
+    assert steady.took(0.5, 1.5) == 3
+
+
+def test_it_knows_its_slots_of_a_time_whether_calls_used_them_or_not() -> None:
+    steady = beat()
+    for at, messages in ((0.5, 1), (1.0, 2), (1.2, 3), (2.5, 1)):
+        steady.took_slot(0.4, at, messages)
+    steady.went(1.1, 2)
+    assert steady.slots_in(0.5, 2.0) == 5
+    steady.took_slot(2.5 + KEPT * LENGTH, 9.0, 1)
+    assert steady.slots_in(0.0, 2.0) == 0, "what is long past is forgotten"
+
+
+def test_it_knows_whether_answers_are_due_of_calls_that_were_made_before_another() -> None:
+    steady = beat()
+    first, second = steady.went(1.0, 1), steady.went(1.2, 1)
+    assert steady.awaits(1.1)
+    steady.answered(first, 1.3, well=True)
+    assert not steady.awaits(1.1)
+    assert steady.awaits(1.2)
+    steady.answered(second, 1.4, well=False)
+    assert not steady.awaits(1.2)
