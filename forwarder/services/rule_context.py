@@ -41,24 +41,38 @@ async def context_of(
     )
 
 
+# Mappings of the linked source, and of what it was before, into this destination: few, and found by indexes, as their
+# copies are. One's own copy goes before another mapping's, what can be linked to before what cannot.
+COPIES = text(
+    """
+    select distinct on (w.name, w.chat, w.message)
+           w.name, w.chat, w.message, d.username, d.telegram_id, c.message_id as copy
+      from unnest(cast(:names as text[]), cast(:chats as bigint[]), cast(:messages as bigint[]))
+           as w (name, chat, message)
+      join channels s on s.telegram_id = w.chat or lower(s.username) = w.name
+      join mappings m on m.id = :mapping
+      join mappings o on o.destination_id = m.destination_id
+       and o.source_id in (s.id, (select n.id from channels n where n.telegram_id = s.migrated_to))
+      join copies c on c.mapping_id = o.id and c.source_id = s.id and c.source_message_id = w.message
+      join channels d on d.id = c.channel_id
+     order by w.name, w.chat, w.message, (d.username is not null or d.telegram_id < :channels) desc,
+              (o.id = m.id) desc, c.message_id
+    """
+)
+
+
 async def copies_of(session: AsyncSession, mapping_id: int, posts: Sequence[PostKey]) -> dict[PostKey, str]:
-    """Links to the mapping's copies of these posts, of those that have one that can be linked to."""
+    """Links to copies of these posts in the mapping's destination, of those that have one that can be linked to.
+
+    Whichever mapping has brought them: a link is for the destination's readers, who see them all.
+    """
     if not posts:
         return {}
     rows = await session.execute(
-        text(
-            """
-            select w.name, w.chat, w.message, d.username, d.telegram_id, min(c.message_id) as copy
-              from unnest(cast(:names as text[]), cast(:chats as bigint[]), cast(:messages as bigint[]))
-                   as w (name, chat, message)
-              join channels s on s.telegram_id = w.chat or lower(s.username) = w.name
-              join copies c on c.mapping_id = :mapping and c.source_id = s.id and c.source_message_id = w.message
-              join channels d on d.id = c.channel_id
-             group by 1, 2, 3, 4, 5
-            """
-        ),
+        COPIES,
         {
             "mapping": mapping_id,
+            "channels": -CHANNEL_OFFSET,
             "names": [chat if isinstance(chat, str) else None for chat, _ in posts],
             "chats": [chat if isinstance(chat, int) else None for chat, _ in posts],
             "messages": [message for _, message in posts],

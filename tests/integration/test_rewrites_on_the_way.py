@@ -27,10 +27,11 @@ from forwarder.message import (
 from forwarder.outbox import due_lanes, random_id
 from forwarder.rules import Passed
 from forwarder.services.mappings import MappingService
+from forwarder.services.rule_context import copies_of
 from forwarder.services.rules import Owner, RuleService
 from forwarder.services.takeback import TakebackService
 from forwarder.trial import Trial
-from tests.builders import ARCHIVE, DIGEST, NEWS, House, album, photo, post
+from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, photo, post
 from tests.integration.carriers import ScriptedFinder, ScriptedSender, Street, killed_in_the_middle
 
 BOT, USER = AccountKind.BOT, AccountKind.USER
@@ -195,6 +196,51 @@ async def test_links_to_source_posts_lead_to_their_copies(core: House, street: S
     await core.hear(post(2, "see https://t.me/news/1"))
     await street.carrier(sender).carry(mapping)
     assert said(sender) == [None, [f"see https://t.me/digest/{copy}"]]
+
+
+async def test_links_lead_to_copies_that_another_mapping_has_brought_to_the_same_destination(
+    core: House, street: Street
+) -> None:
+    news, other = await core.mapping(NEWS, DIGEST), await core.mapping(OTHER, DIGEST)
+    elsewhere = await core.mapping(OTHER, ARCHIVE)
+    await core.run("update channels set username = 'news' where telegram_id = :chat", chat=NEWS)
+    await core.run("update channels set username = 'digest' where telegram_id = :chat", chat=DIGEST)
+    for mapping in (other, elsewhere):
+        await rules(core, mapping, {"source_links": True})
+    sender = street.sender(USER)
+    await core.hear(post(1), post(2))
+    await street.carrier(sender).carry(news)
+    [(_, first), (_, second)] = await copies(core, news)
+    heard = post(1, "see https://t.me/news/1", chat=OTHER)
+    await core.hear(heard)
+    for mapping in (other, elsewhere):
+        await street.carrier(sender).carry(mapping)
+    wanted = f"see https://t.me/digest/{first}"
+    assert said(sender)[-2:] == [[wanted], None], "readers elsewhere do not see it"
+    [tried] = await Trial(core.db, other).words(heard.text)
+    assert tried.rewrite is not None
+    assert tried.rewrite.parts[0].text == wanted
+    await core.hear(edit_of(heard, "see https://t.me/news/2 and https://t.me/news/3"))
+    await street.carrier(sender).carry(other)
+    assert [edit.text for edit in sender.edits] == [
+        f"see https://t.me/digest/{second} and https://t.me/news/3"
+    ]
+
+
+async def test_of_two_copies_a_link_leads_to_the_own_one(core: House, street: Street) -> None:
+    first, second = await core.mapping(), await core.mapping(source_topic=7)
+    await core.run("update channels set username = 'news' where telegram_id = :chat", chat=NEWS)
+    for mapping, copy in ((first, 90), (second, 91)):
+        await core.run(
+            "insert into copies (channel_id, message_id, mapping_id, source_id, source_message_id, mode, route)"
+            " select destination_id, :copy, id, source_id, 1, 'copy', 'user' from mappings where id = :mapping",
+            mapping=mapping, copy=copy,
+        )  # fmt: skip
+    await core.run("update channels set username = 'digest' where telegram_id = :chat", chat=DIGEST)
+    for mapping, copy in ((first, 90), (second, 91)):
+        async with core.db.begin() as session:
+            found = await copies_of(session, mapping, [("news", 1), (NEWS, 1), ("news", 2)])
+        assert found == dict.fromkeys([("news", 1), (NEWS, 1)], f"https://t.me/digest/{copy}")
 
 
 async def test_an_edit_in_the_last_moment_before_a_post_is_set_sending_is_not_lost(
