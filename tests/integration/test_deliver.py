@@ -529,6 +529,37 @@ async def test_no_further_call_begins_while_it_is_being_recorded_whom_a_wait_con
     assert len(sender.orders) == (1 if same_chat else 2)
 
 
+async def test_a_wait_is_judged_when_the_calls_before_it_are_answered(
+    core: House, street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, refused = await core.mapping(NEWS, DIGEST), await core.mapping(OTHER, ARCHIVE)
+    await core.hear(post(1), post(1, chat=OTHER))
+    sender, go = street.sender(USER), asyncio.Event()
+
+    async def slowly(_: SendOrder) -> None:
+        await go.wait()
+
+    sender.before.extend([slowly, TelegramError("FLOOD_WAIT", code=420, seconds=20)])
+    carrier, learn, delivered = street.carrier(sender), street.pace.refused, list[list[int]]()
+
+    async def judged(*arguments: Any, **named: Any) -> Any:
+        delivered.append(street.chat.posts(DIGEST))
+        return await learn(*arguments, **named)
+
+    monkeypatch.setattr(street.pace, "refused", judged)
+    async with asyncio.timeout(20):
+        first = asyncio.create_task(carrier.carry(slow))
+        while len(sender.orders) != 1:  # noqa: ASYNC110 - there is a deadline
+            await asyncio.sleep(0.01)
+        second = asyncio.create_task(carrier.carry(refused))
+        while sender.before:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        go.set()
+        await asyncio.gather(first, second)
+    assert delivered == [[1]]
+
+
 async def test_chats_that_wait_for_an_hour_hold_up_nobody_else(core: House, street: Street) -> None:
     waiting = [await core.mapping(NEWS, chat) for chat in (DIGEST, ARCHIVE, OTHER)]
     free = await core.mapping(OTHER, NEWS)

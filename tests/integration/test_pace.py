@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.message import AccountKind, DeliveryKind
-from forwarder.pace import HORIZON, Learned, Limits, Memory, Pace, Place, Run, Sent, Wait, Window
+from forwarder.pace import HORIZON, Learned, Limits, Memory, Pace, Place, Refusal, Run, Sent, Wait, Window
 
 BOT, POST = AccountKind.BOT, DeliveryKind.POST
 ACCOUNT, CHAT, OTHER = 1, -1001, -1002
@@ -489,3 +489,85 @@ async def test_a_long_wait_of_an_account_is_looked_at_after_redis_was_emptied(
     assert (await pace.reserve(BOT, ACCOUNT, CHAT, POST)).seconds == pytest.approx(1, abs=0.01)
     await clock.after(2.1)
     assert (await pace.reserve(BOT, ACCOUNT, CHAT, POST)).looks
+
+
+# --- what a refusal teaches
+
+
+STRANGER = -77
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return Limits((Window(30, 1.0),), (Window(20, 60.0),), (Window(20, 60.0),))
+
+
+def simulated(redis: Redis, clock: Simulated, limits: Limits) -> Pace:
+    at = "redis.call('MGET', 'test:seconds', 'test:micro')"
+    return Pace(redis, bot=limits, user=limits, time=at, monotonic=lambda: clock.now)
+
+
+async def spend(pace: Pace, clock: Simulated, slots: int, calls: int) -> None:
+    """Take so many slots of a chat each, and use the first ones for calls that bring their posts."""
+    for number in range(slots):
+        slot = await pace.reserve(BOT, ACCOUNT, -1000 - number, POST)
+        await clock.after(max(0.0, slot.seconds))
+        if number < calls:
+            call = pace.beat(ACCOUNT).went(clock.now, 1)
+            pace.beat(ACCOUNT).answered(call, clock.now, well=True)
+
+
+async def refused(pace: Pace, clock: Simulated, asked: float = 1) -> Refusal:
+    slot = await pace.reserve(BOT, ACCOUNT, STRANGER, POST)
+    await clock.after(max(0.0, slot.seconds))
+    call = pace.beat(ACCOUNT).went(clock.now, 1)
+    pace.beat(ACCOUNT).answered(call, clock.now, well=False)
+    return await pace.refused(BOT, ACCOUNT, STRANGER, POST, asked, made=call.made)
+
+
+async def test_a_slot_that_passed_without_a_call_is_nothing_that_telegram_has_taken(
+    redis: Redis, clock: Simulated, limits: Limits
+) -> None:
+    pace = simulated(redis, clock, limits)
+    await spend(pace, clock, slots=13, calls=10)
+    met = await refused(pace, clock)
+    assert met.account[0].used == 10
+    learned = await pace.wait(ACCOUNT, 1, chat_id=None, delivery=POST, refusal=met)
+    assert learned is not None
+    assert learned.share == pytest.approx(0.5), "no wait more than halves"
+
+
+async def test_what_another_process_sends_counts_by_its_slots(
+    redis: Redis, clock: Simulated, limits: Limits
+) -> None:
+    pace, another = simulated(redis, clock, limits), simulated(redis, clock, limits)
+    await spend(another, clock, slots=4, calls=4)
+    await spend(pace, clock, slots=13, calls=10)
+    assert (await refused(pace, clock)).account[0].used == 14
+
+
+async def test_a_short_wait_in_a_chat_that_has_had_nothing_is_the_accounts(
+    redis: Redis, clock: Simulated, limits: Limits
+) -> None:
+    pace = simulated(redis, clock, limits)
+    await spend(pace, clock, slots=15, calls=15)
+    assert (await refused(pace, clock)).account_alone
+    assert not (await refused(pace, clock, asked=10)).account_alone, "that may be a mood about the chat"
+    slot = await pace.reserve(BOT, ACCOUNT, STRANGER, POST)
+    await clock.after(slot.seconds + 0.1)
+    assert not (await refused(pace, clock)).account_alone, "the chat has had a slot"
+
+
+@pytest.mark.parametrize("one_went_through", [False, True])
+async def test_calls_that_meet_the_accounts_wait_again_say_nothing_else(
+    redis: Redis, clock: Simulated, limits: Limits, one_went_through: bool
+) -> None:
+    pace = simulated(redis, clock, limits)
+    await spend(pace, clock, slots=15, calls=15)
+    await pace.wait(ACCOUNT, 2, chat_id=CHAT, delivery=POST, refusal=await refused(pace, clock, asked=2))
+    await clock.after(1.2)
+    if one_went_through:
+        call = pace.beat(ACCOUNT).went(clock.now, 1)
+        pace.beat(ACCOUNT).answered(call, clock.now, well=True)
+    again = await refused(pace, clock)
+    assert again.account[0].used == (1 if one_went_through else 15)
