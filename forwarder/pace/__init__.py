@@ -11,7 +11,8 @@ from forwarder.pace.limits import (
     Window,
     tempo_of,
 )
-from forwarder.pace.shared import LOOK_FROM, Pace, Refusal
+from forwarder.pace.refusals import LOOK_FROM, Refusal
+from forwarder.pace.shared import Pace
 from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, Wait, family_of
 
 __all__ = [

@@ -5,26 +5,18 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 
 from redis.asyncio import Redis
 
 from forwarder.message import AccountKind, DeliveryKind
-from forwarder.pace import scripts
+from forwarder.pace import scripts, wait_scripts
 from forwarder.pace.beat import KEPT_APART, Beat
-from forwarder.pace.learning import (
-    SECONDS,
-    SHORT,
-    Guess,
-    Lesson,
-    Seen,
-    chat_alone,
-    guess,
-    is_unexplained,
-    lesson_of,
-)
+from forwarder.pace.learning import SECONDS, Lesson
 from forwarder.pace.limits import BOT_LIMITS, USER_LIMITS, Limits, Window
+from forwarder.pace.refusals import LOOK_FROM, Refusal, Taught, seen_window
+from forwarder.pace.slot_script import RESERVE
 from forwarder.pace.values import HORIZON, Learned, Memory, Place, Run, Sent, family_of
 
 EMPTIED = -1
@@ -35,9 +27,6 @@ LOADED, LOADING = "pace:loaded", "pace:loading"
 LOADING_TAKES = 1.0
 """Seconds for which a post is put off while another process tells an emptied Redis what it must know."""
 
-LOOK_FROM = 60.0
-"""Seconds from which on a wait that two chats met is looked at before it is over, whether it is the account's."""
-
 BY_ONE_THAT_TAKES, BY_A_STRANGER = 1, 2
 """Who has met a suspected wait of the account."""
 
@@ -46,67 +35,6 @@ NEAR = 0.01
 
 PEOPLE_STAY = 60
 """Seconds after an answer in which more are expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The windows of the chat and of the account as a refused call met them, in the order of ``fields``."""
-
-    now: float
-    asked: float
-    fields: tuple[str, ...]
-    chat: tuple[Seen, ...]
-    account: tuple[Seen, ...]
-
-    @property
-    def chat_alone(self) -> bool:
-        """Whether the wait is this chat's for sure, even where another chat waits too."""
-        return chat_alone(self._guess(self.chat), self._guess(self.account), self.asked)
-
-    @property
-    def account_alone(self) -> bool:
-        """Whether the wait is the account's for sure: it is short, the chat has had nothing in its windows, and what
-        the account has had explains it."""
-        if self.asked >= SHORT or any(window.used for window in self.chat):
-            return False
-        found = self._guess(self.account)
-        return found is not None and not is_unexplained(self.account[found.place], found, self.now)
-
-    @property
-    def chat_takes(self) -> bool:
-        """Whether the chat has had slots of the account before the refused call's."""
-        return any(window.gap is not None for window in self.chat)
-
-    def lesson(self, *, whole: bool) -> tuple[str, Lesson] | None:
-        """The field of the window that was too fast, and what is learned of it."""
-        windows = self.account if whole else (*self.chat, *self.account)
-        found = self._guess(windows)
-        if found is None:
-            return None
-        if (
-            not whole
-            and self.chat
-            and self.asked >= LOOK_FROM
-            and is_unexplained(windows[found.place], found, self.now)
-        ):
-            # A mood of Telegram about one chat: the others need not go slower for it.
-            windows = self.chat
-            found = self._guess(windows) or found
-        field = self.fields[found.place + (len(self.chat) if whole else 0)]
-        return field, lesson_of(windows[found.place], found, self.now)
-
-    def _guess(self, windows: Sequence[Seen]) -> Guess | None:
-        return guess(windows, self.asked, self.now)
-
-
-@dataclass(frozen=True, slots=True)
-class Taught:
-    """A wait that taught something of an account's windows: when it was met, when it ends, and how much ``used`` they
-    were then. Calls that meet it again have sent less before, and say nothing else."""
-
-    met: float
-    ends: float
-    used: tuple[int, ...]
 
 
 class Pace:
@@ -133,13 +61,13 @@ class Pace:
         def register(body: str) -> Callable[..., Awaitable[list[bytes]]]:
             return redis.register_script(scripts.script(body, time))
 
-        self._reserve = register(scripts.RESERVE)
-        self._wait = register(scripts.WAIT)
-        self._refused = register(scripts.REFUSED)
-        self._clear = register(scripts.CLEAR)
-        self._learn = register(scripts.LEARN)
-        self._waiting = register(scripts.WAITING)
-        self._sent = register(scripts.SENT)
+        self._reserve = register(RESERVE)
+        self._wait = register(wait_scripts.WAIT)
+        self._refused = register(wait_scripts.REFUSED)
+        self._clear = register(wait_scripts.CLEAR)
+        self._learn = register(wait_scripts.LEARN)
+        self._waiting = register(wait_scripts.WAITING)
+        self._sent = register(wait_scripts.SENT)
         self._monotonic = monotonic
         self._offset: float | None = None
         self._beats: defaultdict[int, Beat] = defaultdict(Beat)
@@ -424,10 +352,3 @@ def fields_of(
 
 def written(lesson: Lesson) -> str:
     return f"{lesson.share:.9f} {lesson.since:.6f} {lesson.hold:.3f}"
-
-
-def seen_window(window: Window, told: Sequence[bytes], now: float) -> Seen:
-    lesson, used, gap, most = told
-    known = Lesson(*map(float, lesson.split())) if lesson else Lesson(1.0, now)
-    before = float(gap) if float(gap) >= 0 else None
-    return Seen(window.limit, window.seconds, known, int(used), before, proven=int(most))
