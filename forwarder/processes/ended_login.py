@@ -79,20 +79,25 @@ class EndedLogin:
     def __init__(self, session: Path) -> None:
         self._session = session
         self._told = False
+        self._found: Stamp = None
 
     def lives(self) -> None:
         """The login works: its next end is news."""
         self._told = False
 
+    def ends(self) -> None:
+        """The login has ended. To be called while its lease is held and nobody else can write the file: what is there
+        later, be it only a moment, is another login."""
+        self._found = stamp_of(self._session)
+
     async def wait(self, error: AccountNotReady, stop: asyncio.Event) -> None:
-        """Say why, unless it was said, and wait for another file, for a while, or for ``stop``."""
-        found = stamp_of(self._session)
+        """Say why, unless it was said, and wait for another file than at ``ends``, for a while, or for ``stop``."""
         if not self._told:
             self._told = True
             log.error("signed_out", reason=error.reason, remedy=str(error))
         until = time.monotonic() + TRY_ANYWAY
         while not stop.is_set() and time.monotonic() < until:
-            if stamp_of(self._session) != found:
+            if stamp_of(self._session) != self._found:
                 self._told = False
                 log.info("session_file_changed", file=self._session.name)
                 return

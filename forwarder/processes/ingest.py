@@ -55,7 +55,11 @@ async def listen_whenever_there_is_a_login(house: House, stop: asyncio.Event) ->
     ended = EndedLogin(session)
 
     async def work(hold: Hold) -> None:
-        await listen(house, hold, stop, ended)
+        try:
+            await listen(house, hold, stop, ended)
+        except AccountNotReady:
+            ended.ends()
+            raise
 
     while not stop.is_set():
         try:

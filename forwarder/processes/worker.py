@@ -179,6 +179,7 @@ class WorkerProcess:
         try:
             await self._use_login(house, hold, ended)
         except AccountNotReady as error:
+            ended.ends()
             return error
         except (SessionError, TelegramError, Unavailable) as error:
             log.error("account_not_ready", reason=str(error))

@@ -36,11 +36,22 @@ async def test_a_new_session_file_ends_the_waiting(
     session = tmp_path / "user.session"
     if there:
         write_atomically(session, b"old")
-    waiting = asyncio.create_task(EndedLogin(session).wait(signed_out(session), asyncio.Event()))
+    ended = EndedLogin(session)
+    ended.ends()
+    waiting = asyncio.create_task(ended.wait(signed_out(session), asyncio.Event()))
     await asyncio.sleep(0.05)
     assert not waiting.done()
     write_atomically(session, b"new")
     await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_session_file_that_came_before_the_waiting_began_ends_it_too(tmp_path: Path) -> None:
+    session = tmp_path / "user.session"
+    write_atomically(session, b"old")
+    ended = EndedLogin(session)
+    ended.ends()
+    write_atomically(session, b"new")
+    await asyncio.wait_for(ended.wait(signed_out(session), asyncio.Event()), 5)
 
 
 async def test_a_wish_to_stop_ends_the_waiting(tmp_path: Path) -> None:
