@@ -171,11 +171,15 @@ def _check_together(rules: Sequence[Rule]) -> None:
                 seen[type(action)] = place
 
 
-def check_times(rules: Rules) -> None:
-    """Refuses quiet hours and days that together leave no time at all."""
+def check_times(rules: Rules, mapping_id: int | None = None) -> None:
+    """Refuses quiet hours and days that together leave no time at all. ``mapping_id`` is for
+    those of a mapping and its lists, which have no common numbers."""
     start = datetime(2026, 1, 5, tzinfo=UTC)
     times = When(quiet=rules.when.quiet, days=rules.when.days)
     decided = when(times, start, start, Counters())
     if isinstance(decided, NotBefore) and ((decided.at - start).days > 31 or not is_free(times, decided.at)):
         last = max(n for n, rule in enumerate(rules.rules, 1) if isinstance(rule.action, Quiet | OnDays))
-        raise wrong("rule_never", place=f"rules[{last}]")
+        place = (
+            f"rules[{last}]" if mapping_id is None else f"mapping:{mapping_id}, {rules.rules[last - 1].label}"
+        )
+        raise wrong("rule_never", place=place)

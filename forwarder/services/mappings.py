@@ -14,6 +14,7 @@ from forwarder.models import Lane, Mapping, MappingState, NoticeKind
 from forwarder.services import audit, mapping_checks, mapping_rows, mapping_work, notices
 from forwarder.services.channel_rows import SOURCES_CHANGED
 from forwarder.services.graph import choose_route
+from forwarder.services.rules import check_joined_times
 from forwarder.services.values import (
     BY_PERSON,
     MappingCounts,
@@ -72,7 +73,8 @@ class MappingService:
         ``start_after`` is the source's newest message id (``ChannelService.start_id``). Topic 0 is the whole chat
         as a source, and a forum's General as a destination. A pair that was disabled begins anew. Raises NotFound,
         or InvalidRequest with code ``not_a_source``, ``not_a_destination``, ``not_a_forum``,
-        ``protected_content``, ``mapping_onto_itself``, ``mapping_closes_loop``, ``mapping_exists`` or ``no_route``.
+        ``protected_content``, ``mapping_onto_itself``, ``mapping_closes_loop``, ``mapping_exists``, ``no_route`` or
+        ``rule_never`` (the rules of time of its lists and its own leave no time).
         """
         if destination_topic == GENERAL_TOPIC:
             destination_topic = 0
@@ -108,6 +110,7 @@ class MappingService:
             mapping.state, mapping.reason = MappingState.ACTIVE, None
             mapping.revision += 1
             await session.flush()
+            await check_joined_times(session, [mapping.id])
             lane = await session.get(Lane, mapping.id)
             if lane is None:
                 session.add(Lane(mapping_id=mapping.id, route=chosen))

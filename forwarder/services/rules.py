@@ -12,12 +12,12 @@ from collections.abc import Mapping as Values
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Database
 from forwarder.errors import InvalidRequest, NotFound
-from forwarder.models import ChannelList, Mapping
+from forwarder.models import ChannelList, Mapping, MappingState
 from forwarder.rules import Rules, check_times, parse, to_json, wrong
 from forwarder.services import audit, mapping_checks, mapping_rows, reviewing
 from forwarder.services.kept_rules import kept_rules, lists_of, read_kept, read_set
@@ -179,14 +179,17 @@ async def hold_anew(session: AsyncSession, changed: Sequence[int]) -> None:
 
 async def check_joined_times(session: AsyncSession, mapping_ids: Sequence[int]) -> None:
     """A list's quiet hours and days and the mapping's own may together leave no time. Raises InvalidRequest
-    ``rule_never``."""
-    for kept in await kept_rules(session, mapping_ids):
+    ``rule_never``. Disabled mappings send nothing: they are looked at when they are made anew."""
+    at_work = await session.scalars(
+        select(Mapping.id).where(Mapping.id.in_(mapping_ids), Mapping.state != MappingState.DISABLED)
+    )
+    for kept in await kept_rules(session, at_work.all()):
         try:
             rules = read_kept(kept)
         except InvalidRequest:
             # Changed by hand, and told when it is asked: it does not keep anybody from mending it.
             continue
-        check_times(rules)
+        check_times(rules, kept.id)
 
 
 def without_rules(settings: Values[str, Any]) -> dict[str, Any]:

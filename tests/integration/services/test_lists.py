@@ -145,7 +145,25 @@ async def test_a_mapping_whose_own_rules_leave_no_time_with_the_lists_does_not_c
     with pytest.raises(InvalidRequest) as refused:
         await lists.put(papers, [destination], DESTINATION)
     assert refused.value.code == "rule_never"
+    assert str(refused.value).startswith(f"mapping:{mapping}, quiet #1: ")
     assert (await lists.get("papers")).destinations == ()
+
+
+async def test_rules_that_leave_a_disabled_mapping_no_time_are_refused_when_it_is_made_anew(
+    house: House,
+) -> None:
+    lists, rules = ListService(house.db), RuleService(house.db)
+    mapping, source, destination = await pair(house)
+    papers = (await lists.add("papers")).id
+    await rules.add(Owner("list", papers), NIGHT)
+    await rules.add(Owner("mapping", mapping), DAY)
+    await house.mappings.disable(mapping)
+    await lists.put(papers, [source], SOURCE)
+    assert len((await lists.put(papers, [destination], DESTINATION)).missing) == 1
+    with pytest.raises(InvalidRequest) as refused:
+        await house.mappings.create(source, destination, mode=Mode.COPY, start_after=0)
+    assert refused.value.code == "rule_never"
+    assert (await house.mappings.get(mapping)).state == "disabled"
 
 
 @pytest.mark.parametrize("name", ["", "  ", "7", "list:7", "x" * 61, "a\x00b"])
