@@ -17,10 +17,25 @@ def upgrade() -> None:
     # No command could make lists so far; of those that came otherwise and are called the same the later get a number.
     op.execute(
         """
-        update lists l set name = l.name || ' (' || l.id || ')'
-         where l.folder_id is null and exists (
-               select 1 from lists o
-                where o.folder_id is null and lower(o.name) = lower(l.name) and o.id < l.id)
+        do $$
+        declare
+          later record;
+          free text;
+        begin
+          for later in
+            select l.id, l.name from lists l
+             where l.folder_id is null and exists (
+                   select 1 from lists o
+                    where o.folder_id is null and lower(o.name) = lower(l.name) and o.id < l.id)
+             order by l.id
+          loop
+            free := later.name || ' (' || later.id || ')';
+            while exists (select 1 from lists where folder_id is null and lower(name) = lower(free)) loop
+              free := free || '*';
+            end loop;
+            update lists set name = free where id = later.id;
+          end loop;
+        end $$
         """
     )
     op.create_index(

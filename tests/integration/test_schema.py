@@ -68,6 +68,19 @@ def test_the_way_down_leaves_nothing_and_the_way_up_works_again(empty_database_u
     assert schema.is_current(empty_database_url)
 
 
+def test_lists_that_are_called_the_same_get_names_of_their_own(empty_database_url: str) -> None:
+    schema.upgrade(empty_database_url, "0010")
+    engine = engine_of(empty_database_url)
+    with engine.begin() as connection:
+        names = ", ".join(f"('{name}')" for name in ("News", "news", "NEWS (2)", "News", "other"))
+        connection.execute(sqlalchemy.text(f"insert into lists (name) values {names}"))
+    schema.upgrade(empty_database_url)
+    with engine.begin() as connection:
+        found = connection.execute(sqlalchemy.text("select name from lists order by id")).scalars().all()
+    engine.dispose()
+    assert found == ["News", "news (2)*", "NEWS (2)", "News (4)", "other"]
+
+
 def test_a_dead_database_gets_a_sentence() -> None:
     nowhere = "postgresql://nobody:secret@127.0.0.1:1/none"
     with pytest.raises(Unavailable, match="does not answer") as caught:
