@@ -114,7 +114,7 @@ TEXTS: dict[str, str] = {
     "reason.rules_unreadable": "сохранённые правила связки или списка не читаются",
     "reason.cannot_cover": "правило закрывает файл спойлером, а бот этого файла не видел",
     "reason.forward_cannot_be_changed": "правило меняет пост, а пересылку изменить нельзя",
-    "reason.delay": "задержка связи",
+    "reason.delay": "задержка связки",
     "reason.quiet": "тихие часы",
     "reason.days": "не в этот день",
     "reason.denied": "правило его не пропускает",
