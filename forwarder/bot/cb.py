@@ -165,12 +165,12 @@ class StartAccount(Press):
 @press("un")
 @dataclass(frozen=True, slots=True)
 class SettleUnsure(Press):
-    """What to do with a mapping's posts of unknown outcome, up to the last that was told: send them ``again`` or count
-    them as arrived."""
+    """What to do with a mapping's posts of unknown outcome, those that were told: send them ``again`` or count them
+    as arrived. ``until`` is that of HeldUnsure."""
 
     mapping_id: int
     again: bool
-    last: int
+    until: int
 
 
 @press("ao")

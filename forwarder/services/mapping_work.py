@@ -71,14 +71,16 @@ SEND_UNSURE_AGAIN = text(
            reason = case when :paused then 'paused' when sent_ids is not null then 'sent_again' end, attempts = 0,
            epoch = epoch + 1, not_before = null, reserved = 0, unsettled = sent_ids is not null
      where mapping_id = :mapping and done_at is null and state = 'held' and reason = 'unsure'
-       and (cast(:last as bigint) is null or position <= :last)
+       and (cast(:until as bigint) is null
+            or coalesce(extract(epoch from claimed_at) * 1000000, 0) <= cast(:until as bigint))
     """
 )
 UNSURE_ARRIVED = text(
     """
     update deliveries set state = 'sent', reason = null, unsettled = false, done_at = clock_timestamp()
      where mapping_id = :mapping and done_at is null and state = 'held' and reason = 'unsure'
-       and (cast(:last as bigint) is null or position <= :last)
+       and (cast(:until as bigint) is null
+            or coalesce(extract(epoch from claimed_at) * 1000000, 0) <= cast(:until as bigint))
     """
 )
 
@@ -123,10 +125,10 @@ async def _settle(session: AsyncSession, ended: Sequence[int]) -> set[int]:
 
 
 async def settle_unsure(
-    session: AsyncSession, mapping_id: int, last: int | None, *, again: bool, paused: bool
+    session: AsyncSession, mapping_id: int, until: int | None, *, again: bool, paused: bool
 ) -> int:
     """Do with posts of unknown outcome what a person decided; answer how many there were."""
-    values: dict[str, object] = {"mapping": mapping_id, "last": last}
+    values: dict[str, object] = {"mapping": mapping_id, "until": until}
     if again:
         settled = await session.execute(SEND_UNSURE_AGAIN, {**values, "paused": paused})
     else:

@@ -194,18 +194,18 @@ class MappingService:
             return tuple(mapping_rows.view(*row) for row in rows)
 
     async def settle_unsure(
-        self, mapping_id: int, *, again: bool, last: int | None = None, actor: int | None = None
+        self, mapping_id: int, *, again: bool, until: int | None = None, actor: int | None = None
     ) -> int:
         """Send the posts again whose outcome nobody could see, or count them as arrived; answer how many.
 
-        A person has looked into the destination, for posts up to the source's message ``last`` where one is given.
+        A person has looked into the destination; where ``until`` is given (as of HeldUnsure), for those called by then.
         What is sent again gets new random ids.
         """
         async with self._db.begin() as session:
             mapping = await mapping_rows.locked(session, mapping_id)
             mapping_checks.refuse_disabled(mapping)
             paused = mapping.state == MappingState.PAUSED
-            settled = await mapping_work.settle_unsure(session, mapping_id, last, again=again, paused=paused)
+            settled = await mapping_work.settle_unsure(session, mapping_id, until, again=again, paused=paused)
             await audit.record(
                 session, actor, "mapping.settle", f"mapping:{mapping_id}", again=again, posts=settled
             )

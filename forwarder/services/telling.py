@@ -7,7 +7,7 @@ nobody is told never.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import select, text
@@ -49,12 +49,15 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class HeldUnsure:
-    """``posts`` are the source's message ids of the first few of the ``number`` that are held, ``last`` the highest."""
+    """``posts`` are the source's message ids of the first few of the ``number`` that are held.
+
+    ``until``: when the last of these was called, in microseconds since 1970; one that is held later was called later.
+    """
 
     mapping: MappingView
     number: int
     posts: tuple[int, ...]
-    last: int
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,18 +265,20 @@ async def _paused(session: AsyncSession, mapping_id: int) -> Matter | None:
 
 async def _held_unsure(session: AsyncSession, mapping_id: int) -> Matter | None:
     mapping = await _mapping(session, mapping_id)
-    positions: Sequence[int] = (
-        await session.scalars(
+    held = (
+        await session.execute(
             text(
-                "select position from deliveries where mapping_id = :mapping and done_at is null"
+                "select position, coalesce(cast(extract(epoch from claimed_at) * 1000000 as bigint), 0) as called"
+                " from deliveries where mapping_id = :mapping and done_at is null"
                 " and state = 'held' and reason = 'unsure' order by position"
             ),
             {"mapping": mapping_id},
         )
     ).all()
-    if mapping is None or not positions:
+    if mapping is None or not held:
         return None
-    return HeldUnsure(mapping, len(positions), tuple(positions[:SHOWN_POSTS]), positions[-1])
+    posts = tuple(row.position for row in held[:SHOWN_POSTS])
+    return HeldUnsure(mapping, len(held), posts, max(row.called for row in held))
 
 
 async def _held_by_outage(session: AsyncSession, mapping_id: int) -> Matter | None:

@@ -233,9 +233,21 @@ async def test_a_word_about_posts_of_unknown_outcome_concerns_those_that_were_to
 ) -> None:
     mapping = await core.mapping(by=BOT)
     await core.hear(post(1), post(2))
-    await core.run("update deliveries set state = 'held', reason = 'unsure', unsettled = true")
-    assert await MappingService(core.db).settle_unsure(mapping, again=again, last=1) == 1
-    assert await core.states(mapping) == [(1, "queued" if again else "sent"), (2, "held")]
+    unsure = "update deliveries set state = 'held', reason = 'unsure', unsettled = true, claimed_at = clock_timestamp()"
+    await core.run(f"{unsure} where position = 2")
+    async with core.db.begin() as session:
+        await leave(session, NoticeKind.HELD_UNSURE, mapping, "unsure")
+    [notice] = await notices_of(core).due()
+    assert isinstance(notice.matter, HeldUnsure)
+    # An older post of the source that a backfill brings later is none of those that were told.
+    await core.run(f"{unsure} where position = 1")
+    service = MappingService(core.db)
+    assert await service.settle_unsure(mapping, again=again, until=notice.matter.until) == 1
+    assert await core.states(mapping) == [(1, "held"), (2, "queued" if again else "sent")]
+    await core.run(f"{unsure}, done_at = null where position = 2")
+    assert await service.settle_unsure(mapping, again=again, until=notice.matter.until) == 0, (
+        "it was sent again since"
+    )
 
 
 async def test_an_update_in_quarantine_is_told_of(core: House) -> None:

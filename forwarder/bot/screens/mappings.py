@@ -91,7 +91,7 @@ async def resume(visit: Visit, press: ResumeMapping) -> None:
 async def settle_unsure(visit: Visit, press: SettleUnsure) -> None:
     visit.must_change()
     await visit.services.mappings.settle_unsure(
-        press.mapping_id, again=press.again, last=press.last, actor=visit.actor
+        press.mapping_id, again=press.again, until=press.until, actor=visit.actor
     )
     visit.alert(visit.texts.plain("unsure.settled"))
     await show(visit, await visit.services.mappings.get(press.mapping_id), 0)

@@ -142,8 +142,8 @@ def unsure(texts: Texts, matter: HeldUnsure) -> Screen:
         ),
         rows(
             [
-                (texts.plain("button.unsure_arrived"), SettleUnsure(number, again=False, last=matter.last)),
-                (texts.plain("button.unsure_again"), SettleUnsure(number, again=True, last=matter.last)),
+                (texts.plain("button.unsure_arrived"), SettleUnsure(number, again=False, until=matter.until)),
+                (texts.plain("button.unsure_again"), SettleUnsure(number, again=True, until=matter.until)),
             ],
             [(texts.plain("button.open_mapping"), OpenMapping(number))],
         ),
