@@ -192,7 +192,7 @@ class Aftermath:
             name,
             family_of(job.kind),
             seconds,
-            whole=decision.scope is Scope.ACCOUNT or (refusal is not None and refusal.account_alone),
+            whole=decision.scope is Scope.ACCOUNT or self._is_accounts(job, refusal),
             alone=(refusal is not None and refusal.chat_alone) or (seconds >= LOOK_FROM and self._is_free()),
             through=self._since_through() if job.kind is DeliveryKind.POST else None,
         )
@@ -214,11 +214,16 @@ class Aftermath:
             log.warning("wait_not_shared", error=str(error))
         log.info("telegram_asked_to_wait", name=name, seconds=round(seconds, 1), whole_account=whole)
 
+    @staticmethod
+    def _is_accounts(job: Job, refusal: Refusal | None) -> bool:
+        """Edits have windows of their own in a chat: that those are empty says nothing of the posts there."""
+        return job.kind is DeliveryKind.POST and refusal is not None and refusal.account_alone
+
     async def _refusal(
         self, lane: LaneHeld, job: Job, name: str, decision: Decision, made: float | None
     ) -> Refusal | None:
-        """What the wait teaches of the pace; None for a slow mode, which is the chat's own, and a transfer's speed."""
-        if decision.scope is Scope.CHAT or name.upper().startswith("FLOOD_PREMIUM"):
+        """What the wait teaches of the pace, if anything."""
+        if not teaches(decision, name):
             return None
         return await self._pace.refused(
             self._worker.kind,
@@ -229,6 +234,13 @@ class Aftermath:
             messages=max(1, len(job.message_ids)),
             made=made,
         )
+
+
+def teaches(decision: Decision, name: str) -> bool:
+    """Whether a wait says anything of the pace: a slow mode is the chat's own, and one that Premium would spare is that
+    of a transfer."""
+    waits = decision.verdict is Verdict.WAIT and decision.scope is not Scope.CHAT
+    return waits and not name.upper().startswith("FLOOD_PREMIUM")
 
 
 def record_of(lane: LaneHeld, run: Run, called: Called, count: int) -> Record:

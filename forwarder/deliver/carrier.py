@@ -10,7 +10,7 @@ import structlog
 
 from forwarder.calls import Called, Caller, one
 from forwarder.db import Database
-from forwarder.deliver.aftermath import LANE_ENDS, Aftermath
+from forwarder.deliver.aftermath import LANE_ENDS, Aftermath, teaches
 from forwarder.deliver.desk import Desk, Record, Recorded
 from forwarder.deliver.fixes import Fixes
 from forwarder.deliver.leases import Lease, Leases
@@ -208,7 +208,7 @@ class Carrier:
         done, called = answer
         learn(lease, run, done, called)
         waits = called.decision is not None and called.decision.verdict is Verdict.WAIT
-        async with self._slots.judging(called.made) if waits else nullcontext():
+        async with self._slots.judging(judged_from(called)) if waits else nullcontext():
             recorded = await self._record_surely(lane, done, called, ends, lease)
         for job, result in zip(done.jobs, called.results, strict=True):
             note(outcome, job, result, refused=called.decision is not None)
@@ -268,6 +268,13 @@ def learn(lease: Lease, asked: Run, done: Run, called: Called) -> None:
         lease.count = 2 * len(done.jobs)
     elif len(done.jobs) >= lease.count > 1:
         lease.count = min(MOST_MESSAGES, 4 * lease.count)
+
+
+def judged_from(called: Called) -> float | None:
+    """When a call was made whose wait is to be judged by those before it; None where it teaches nothing."""
+    if called.decision is None or called.error is None or not teaches(called.decision, called.error.name):
+        return None
+    return called.made
 
 
 def ends_quietly(called: Called) -> bool:

@@ -78,14 +78,16 @@ class Fixes:
         call = await self._slots.turn(lane, run.head, messages) if messages else None
         if isinstance(call, PutOff):
             return run, one(call.result)
+        called: Called | None = None
         try:
             if not self._leases.lasts(lane):
                 return None
             called = await guarded(run, make(), self._caller, self._worker, order)
         finally:
             if call is not None:
-                # Whether they went through says nothing of posts: edits have windows of their own.
-                self._slots.answered(call, well=False)
+                # Whether they went through says nothing of waits of posts: edits have windows of their own in a chat.
+                taken = called is not None and called.decision is None
+                self._slots.answered(call, well=False, taken=taken)
         return (run, called) if called is not None else None
 
     async def _change(self, lane: LaneHeld, job: Job) -> Change | Result:

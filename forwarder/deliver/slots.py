@@ -122,9 +122,9 @@ class Slots:
                 return
             await asyncio.sleep(LOOK)
 
-    def answered(self, call: Call, *, well: bool) -> None:
-        """A call has ended, or was not made after all; ``well``: it brought a post."""
-        self._pace.beat(self._worker.account_id).answered(call, time.monotonic(), well=well)
+    def answered(self, call: Call, *, well: bool, taken: bool = False) -> None:
+        """A call has ended, or was not made after all; ``well`` and ``taken`` as of the beat."""
+        self._pace.beat(self._worker.account_id).answered(call, time.monotonic(), well=well, taken=taken)
 
     async def _waiting(self, lane: LaneHeld, head: Job) -> PutOff | None:
         """Whether Telegram has asked somebody to wait while this one slept until its slot."""

@@ -45,12 +45,13 @@ AGAIN = 0.01
 @dataclass(slots=True, eq=False)
 class Call:
     """When it was made, and when it was answered: None while it is under way. Telegram had it at some time between.
-    ``well``: it brought a post."""
+    ``well``: it brought a post; ``taken``: it was carried out, whatever it was."""
 
     made: float
     messages: int
     answered: float | None = None
     well: bool = False
+    taken: bool = False
 
 
 class Beat:
@@ -123,9 +124,10 @@ class Beat:
             self._answers.popleft()
         return call
 
-    def answered(self, call: Call, now: float, *, well: bool) -> None:
-        """A call was answered, or not made after all; ``well``: it brought a post."""
-        call.answered, call.well = now, well
+    def answered(self, call: Call, now: float, *, well: bool, taken: bool = False) -> None:
+        """A call was answered, or not made after all; ``well``: it brought a post; ``taken``: an edit or a deletion was
+        carried out."""
+        call.answered, call.well, call.taken = now, well, well or taken
         self._under_way.pop(call, None)
         self._answers.extend([now] * call.messages)
         if well:
@@ -163,7 +165,7 @@ class Beat:
 
     def took(self, begin: float, end: float) -> int:
         """How many messages of this process's calls that were made after ``begin`` and until ``end`` were taken."""
-        return sum(call.well and begin < call.made <= end for call in self._calls)
+        return sum(call.taken and begin < call.made <= end for call in self._calls)
 
     def full(self, begin: float, messages: int) -> bool:
         """Whether what Telegram may have had of this process since then, without a refused call of ``messages``, fills

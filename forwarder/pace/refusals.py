@@ -23,9 +23,11 @@ LOOK_FROM = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The windows of the chat and of the account as a refused call met them, in the order of ``fields``."""
+    """The windows of the chat and of the account as a refused call met them, in the order of ``fields``. ``made``: when
+    the call was made, by the process's own clock."""
 
     now: float
+    made: float
     asked: float
     fields: tuple[str, ...]
     chat: tuple[Seen, ...]

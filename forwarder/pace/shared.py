@@ -227,6 +227,7 @@ class Pace:
                 seen[place] = replace(seen[place], used=max(used, seen[place].used))
         return Refusal(
             float(now),
+            made,
             asked,
             tuple(field for field, _ in named),
             tuple(seen[: len(chat)]),
@@ -272,9 +273,8 @@ class Pace:
             # The account was too fast, though for now only this chat is held: what was given out ahead goes back.
             await self._wait(keys=keys, args=[0, "", 0, account, 0])
         if name.startswith(ACCOUNT) and refusal is not None:
-            taught = self._monotonic()
             used = tuple(window.used for window in refusal.account)
-            self._taught[account_id] = Taught(taught, taught + refusal.asked, used)
+            self._taught[account_id] = Taught(refusal.made, refusal.made + refusal.asked, used)
         await self._learn(keys=keys[: scripts.FIRST_KEYS], args=[name, written(learned), learned.share])
         return Learned(account_id, name, learned.share, learned.hold, 0.0)
 

@@ -558,6 +558,30 @@ async def test_a_short_wait_in_a_chat_that_has_had_nothing_is_the_accounts(
     assert not (await refused(pace, clock)).account_alone, "the chat has had a slot"
 
 
+async def test_edits_that_were_carried_out_count_by_their_calls(
+    redis: Redis, clock: Simulated, limits: Limits
+) -> None:
+    pace = simulated(redis, clock, limits)
+    await spend(pace, clock, slots=10, calls=10)
+    for number in range(5):
+        await pace.reserve(BOT, ACCOUNT, -1000 - number, DeliveryKind.EDIT)
+        call = pace.beat(ACCOUNT).went(clock.now, 1)
+        pace.beat(ACCOUNT).answered(call, clock.now, well=False, taken=True)
+    assert (await refused(pace, clock)).account[0].used == 15
+
+
+async def test_a_wait_that_is_met_when_the_last_is_over_teaches_anew(
+    redis: Redis, clock: Simulated, limits: Limits
+) -> None:
+    pace = simulated(redis, clock, limits)
+    await spend(pace, clock, slots=15, calls=15)
+    met = await refused(pace, clock, asked=1)
+    await clock.after(0.9)
+    await pace.wait(ACCOUNT, 1, chat_id=CHAT, delivery=POST, refusal=met)
+    await clock.after(0.3)
+    assert (await refused(pace, clock)).account[0].used == 0, "it was judged late, and was over by then"
+
+
 @pytest.mark.parametrize("one_went_through", [False, True])
 async def test_calls_that_meet_the_accounts_wait_again_say_nothing_else(
     redis: Redis, clock: Simulated, limits: Limits, one_went_through: bool
