@@ -34,8 +34,9 @@ _SHAPES: Final = (
     (re.compile(r"\d{5,}(?::|%3A)[A-Za-z0-9_-]{30,}"), STARS),
     # Fernet keys: 32 bytes as 43 characters of URL-safe base64 and one "=".
     (re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}="), STARS),
-    # scheme://user:password@host, and scheme://key@host as in a Sentry DSN.
-    (re.compile(r"([a-z][a-z0-9+.-]*://[^\s:/@?#]*):[^\s/@]+@", re.IGNORECASE), rf"\1:{STARS}@"),
+    # scheme://user:password@host, unless it is that very word, which explains how to write one; and scheme://key@host
+    # as in a Sentry DSN.
+    (re.compile(r"([a-z][a-z0-9+.-]*://[^\s:/@?#]*):(?!password@)[^\s/@]+@", re.IGNORECASE), rf"\1:{STARS}@"),
     (re.compile(r"(https?://)[0-9a-z]{16,}@", re.IGNORECASE), rf"\1{STARS}@"),
     # PostgreSQL shows the row that it refuses, and with it a message's text: DETAIL: Failing row contains (...).
     (re.compile(r"DETAIL:.*", re.DOTALL), f"DETAIL: {STARS}"),

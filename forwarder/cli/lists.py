@@ -111,8 +111,8 @@ def remove(list_name: str, yes: bool) -> None:
         found = await lists.get(list_name)
         if not yes:
             click.confirm(
-                f"Forget the list “{found.name}”? Its {found.rules} rules will no longer hold for "
-                f"{len(found.mappings)} mappings",
+                f"Forget the list “{found.name}”? Its rules ({found.rules}) will no longer hold for its "
+                f"mappings ({len(found.mappings)})",
                 abort=True,
             )
         return await lists.remove(found.id)

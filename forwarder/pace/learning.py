@@ -73,7 +73,8 @@ class Lesson:
 class Seen:
     """A window when a wait was met. ``used``: messages in it before the refused call; ``gap``: seconds between that
     call and the message before, None where there was none; ``bunched``: calls that were long under way may have
-    arrived together, and fill the window; ``proven``: so many were taken in one window of late."""
+    arrived together, and fill the window; ``proven``: so many were taken in one window of late; ``oldest``: seconds
+    since the first message that is in it, None where there is none or it is not known."""
 
     limit: int
     seconds: float
@@ -82,6 +83,7 @@ class Seen:
     gap: float | None
     bunched: bool = False
     proven: int = 0
+    oldest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +153,11 @@ def _lowered(window: Seen, asked: float, share: float, now: float) -> float:
         # under way when that was learned teach nothing more.
         known = window.lesson.share < 1.0 and now - window.lesson.since < UNDER_WAY
         measured = share if known else share * SMALL_STEP
+    if measured < UNEXPLAINED * share and _asks_longer(window, asked):
+        return 0.0
     return measured if least <= window.seconds else min(measured, share * window.seconds / least)
+
+
+def _asks_longer(window: Seen, asked: float) -> bool:
+    """Whether Telegram would have asked for a longer wait if this window were full: until its first message leaves."""
+    return window.oldest is not None and asked + 1.0 < window.seconds - window.oldest

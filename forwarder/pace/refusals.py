@@ -85,7 +85,7 @@ class Taught:
 
 
 def seen_window(window: Window, told: Sequence[bytes], now: float) -> Seen:
-    lesson, used, gap, most = told
+    lesson, used, gap, most, oldest = told
     known = Lesson(*map(float, lesson.split())) if lesson else Lesson(1.0, now)
-    before = float(gap) if float(gap) >= 0 else None
-    return Seen(window.limit, window.seconds, known, int(used), before, proven=int(most))
+    since = [float(one) if float(one) >= 0 else None for one in (gap, oldest)]
+    return Seen(window.limit, window.seconds, known, int(used), since[0], proven=int(most), oldest=since[1])

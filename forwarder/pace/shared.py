@@ -208,7 +208,7 @@ class Pace:
         now, ago, *told = await self._refused(keys=keys, args=arguments)
         answered = self._monotonic()
         made = answered if made is None else made
-        seen = [seen_window(w, told[4 * i : 4 * i + 4], float(now)) for i, (_, w) in enumerate(named)]
+        seen = [seen_window(w, told[5 * i : 5 * i + 5], float(now)) for i, (_, w) in enumerate(named)]
         beat = self._beats[account_id]
         for place, window in enumerate(account, len(chat)):
             if window.seconds >= SECONDS:

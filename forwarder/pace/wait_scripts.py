@@ -79,7 +79,8 @@ return 1
 # What a refused call met. It was not counted by Telegram, and leaves the logs. ARGV: 1 windows, 2 messages of the
 # call; true length and field of its lesson for each window.
 # Answers the time and how long ago the newest slot was, then for each window: its lesson, the messages in it before the
-# refused call, the seconds since the one before (-1 for none), and the most that were in one such window of late.
+# refused call, the seconds since the one before (-1 for none), the most that were in one such window of late, and the
+# seconds since the oldest message in it (-1 for none).
 REFUSED = PLACES + filled(
     """
 local function most_in(i, seconds, ahead)
@@ -104,9 +105,11 @@ for i = 1, tonumber(ARGV[1]) do
   slot = at
   local before = entry(i, ahead)
   table.insert(result, redis.call('HGET', KEYS[3], ARGV[2 + 2 * i]) or '')
-  table.insert(result, place_of(i, at - tonumber(ARGV[1 + 2 * i])) - ahead)
+  local used = place_of(i, at - tonumber(ARGV[1 + 2 * i])) - ahead
+  table.insert(result, used)
   table.insert(result, written(before > 0 and at - before or -1))
   table.insert(result, most_in(i, tonumber(ARGV[1 + 2 * i]), ahead))
+  table.insert(result, written(used > 0 and now - entry(i, ahead + used - 1) or -1))
 end
 result[2] = written(now - slot)
 return result

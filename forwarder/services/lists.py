@@ -144,9 +144,11 @@ class ListService:
                 if not gone.all():
                     raise InvalidRequest(
                         "not_in_list",
-                        f"{channel.title} is not in the list “{row.name}” in that way.",
+                        f"{channel.title} is not in the list “{row.name}” in that way: "
+                        f"`manage.py list show {row.id}` says what is.",
                         title=channel.title,
                         name=row.name,
+                        number=row.id,
                     )
             await _moved(session, row, before)
             await audit.record(
@@ -178,6 +180,8 @@ async def _found(session: AsyncSession, reference: str) -> ChannelList:
         if row is None:
             raise no_list(wanted)
         return row
+    if not wanted.isprintable():
+        raise no_list(ascii(wanted[:LONGEST_NAME]))
     named = (
         await session.scalars(
             select(ChannelList)

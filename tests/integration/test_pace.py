@@ -582,6 +582,19 @@ async def test_a_wait_that_is_met_when_the_last_is_over_teaches_anew(
     assert (await refused(pace, clock)).account[0].used == 0, "it was judged late, and was over by then"
 
 
+async def test_a_refusal_says_how_old_the_oldest_message_is_in_each_window(
+    redis: Redis, clock: Simulated, limits: Limits
+) -> None:
+    pace = simulated(redis, clock, limits)
+    await pace.reserve(BOT, ACCOUNT, STRANGER, POST)
+    await clock.after(20)
+    await pace.reserve(BOT, ACCOUNT, STRANGER, POST)
+    await clock.after(5)
+    met = await refused(pace, clock, asked=4)
+    assert met.chat[0].oldest == pytest.approx(25, abs=0.01)
+    assert met.account[0].oldest is None
+
+
 @pytest.mark.parametrize("one_went_through", [False, True])
 async def test_calls_that_meet_the_accounts_wait_again_say_nothing_else(
     redis: Redis, clock: Simulated, limits: Limits, one_went_through: bool

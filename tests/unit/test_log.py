@@ -204,6 +204,11 @@ def test_a_row_that_postgresql_refuses_does_not_reach_the_log() -> None:
     assert said == 'null value in "kind"\nDETAIL: ***'
 
 
+def test_the_word_that_explains_how_to_write_an_address_is_no_secret() -> None:
+    said = redact.redact_text("write postgresql://user:password@host:5432/name, not redis://:hunter22@host")
+    assert said == "write postgresql://user:password@host:5432/name, not redis://:***@host"
+
+
 def test_what_telethon_could_not_decode_does_not_reach_the_log() -> None:
     said = redact.redact_text(str(TypeNotFoundError(0x0DD0DD0D, b"\x01our secret plans")))
     assert said.endswith("Remaining bytes: ***")

@@ -49,6 +49,19 @@ def test_the_window_that_has_to_be_lowered_least_is_blamed(
     assert (found.place, found.share) == (place, pytest.approx(share))
 
 
+def test_a_minute_is_not_blamed_for_a_wait_of_seconds_when_it_has_just_begun() -> None:
+    """Telegram would have asked for the rest of the minute. Where the minute was used well it may count otherwise."""
+    windows = [Seen(10, 1.0, FULL, 3, 0.1, proven=9), Seen(200, 60.0, FULL, 27, 0.1, oldest=2.0)]
+    found = guess(windows, 4, now=100.0)
+    assert found is not None
+    assert found.place == 0
+    assert lesson_of(windows[0], found, 100.0).hold == HOLD_UNEXPLAINED
+    for longer in (replace(windows[1], oldest=56.0), replace(windows[1], used=100)):
+        found = guess([windows[0], longer], 4, now=100.0)
+        assert found is not None
+        assert found.place == 1
+
+
 def test_no_wait_more_than_halves_a_window() -> None:
     window = Seen(30, 1.0, FULL, 12, 0.1)
     found = guess([window], 1, now=100.0)
