@@ -36,9 +36,12 @@ def signed_out(session: Path) -> AccountNotReady:
     )
 
 
-async def note_end(house: House) -> None:
-    """Stop the account, which tells administrators: once, however often the ended login is looked at again."""
-    account = await house.accounts.active(AccountKind.USER)
+async def note_end(house: House, client: Client) -> None:
+    """Stop the account, which tells administrators: once, however often the ended login is looked at again.
+
+    A session file that never held a login says nothing of the account: its other logins may live.
+    """
+    account = await house.accounts.active(AccountKind.USER) if client.session.logged_in_once else None
     if account is not None:
         await house.accounts.stop(account.id, SESSION_LOST, signed_out=True)
 

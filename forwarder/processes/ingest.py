@@ -83,7 +83,7 @@ async def hear(house: House, client: Client, hold: Hold, stop: asyncio.Event, en
     """Hear posts by a client that is connected."""
     me = await whoami(client)
     if me is None:
-        await note_end(house)
+        await note_end(house, client)
         raise signed_out(house.settings.listener_session)
     account_id = await house.accounts.register(AccountKind.USER, me.id, me.username)
     intake = Intake(house.db, house.ingest, account_id, AccountKind.USER, house.queue.ring)

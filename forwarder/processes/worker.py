@@ -193,8 +193,7 @@ class WorkerProcess:
             await connected(user)
             me = await whoami(user)
             if me is None:
-                if user.session.logged_in_once:
-                    await note_end(house)
+                await note_end(house, user)
                 raise signed_out(self._settings.sender_session)
             account_id = await house.accounts.register(AccountKind.USER, me.id, me.username)
             async with bots_login(house, self._stop) as bots:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from forwarder.processes import ended_login
+from forwarder.errors import AccountNotReady
+from forwarder.processes import ended_login, ingest
 from forwarder.processes.ended_login import EndedLogin, signed_out
 from forwarder.telegram.sessions import write_atomically
 
@@ -58,3 +61,30 @@ async def test_a_wish_to_stop_ends_the_waiting(tmp_path: Path) -> None:
     stop = asyncio.Event()
     stop.set()
     await asyncio.wait_for(EndedLogin(tmp_path / "x").wait(signed_out(tmp_path / "x"), stop), 5)
+
+
+@pytest.mark.parametrize("held_a_login", [True, False])
+async def test_a_listener_without_a_login_stops_the_account_only_where_there_was_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, held_a_login: bool
+) -> None:
+    stopped: list[int] = []
+
+    class Accounts:
+        async def active(self, kind: object) -> object:
+            return SimpleNamespace(id=7)
+
+        async def stop(self, account_id: int, reason: str, *, signed_out: bool) -> None:
+            stopped.append(account_id)
+
+    async def nobody(client: object) -> None:
+        return None
+
+    monkeypatch.setattr(ingest, "whoami", nobody)
+    session = tmp_path / "user.session"
+    settings = SimpleNamespace(listener_session=session)
+    house: Any = SimpleNamespace(accounts=Accounts(), settings=settings)
+    client: Any = SimpleNamespace(session=SimpleNamespace(logged_in_once=held_a_login))
+    hold: Any = SimpleNamespace()
+    with pytest.raises(AccountNotReady):
+        await ingest.hear(house, client, hold, asyncio.Event(), EndedLogin(session))
+    assert stopped == ([7] if held_a_login else [])
