@@ -6,6 +6,8 @@ heard there keep their place in it; its mappings move to the new one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +17,8 @@ from forwarder.message import ChatKind
 from forwarder.models import BEFORE_THE_MOVE, Channel, ChannelAccess, Mapping, MappingState
 from forwarder.services import audit
 from forwarder.services.channel_rows import SOURCES_CHANGED, start_mark
+from forwarder.services.kept_rules import kept_rules, lists_of
+from forwarder.services.rules import ask_anew, raise_revisions
 
 # The supergroup's ids begin at 1: what waits from the old chat must not end up behind its posts.
 GO_FIRST = text(
@@ -47,7 +51,8 @@ async def move(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> tup
     """Move everything that concerns the old chat to the new one; answer the mappings that moved.
 
     A chat that is none of ours, or a migration that is known already, changes nothing. A mapping whose
-    pair exists with the new chat already stays where it is and is disabled.
+    pair exists with the new chat already stays where it is and is disabled. Mappings of either chat for which the
+    rules of other lists hold now have their revision raised, and what waits in them is asked about anew.
     """
     old = await session.scalar(select(Channel).where(Channel.telegram_id == old_chat_id).with_for_update())
     if old is None or old.migrated_to == new_chat_id:
@@ -60,11 +65,22 @@ async def move(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> tup
         .order_by(Mapping.id)
         .with_for_update(key_share=True)
     )
+    both = (old.id, new.id)
+    concerned = await session.scalars(
+        select(Mapping.id).where(or_(Mapping.source_id.in_(both), Mapping.destination_id.in_(both)))
+    )
+    before = await _ruling_lists(session, concerned.all())
     # What was sent there is there: the new chat has the old one's history.
     await session.execute(REMEMBER, {"old": old.id, "new": new.id})
     # Its mappings go on by the rules of the lists that they belong to.
     await session.execute(KEEP_LISTS, {"old": old.id, "new": new.id})
     moved = [mapping.id for mapping in mappings.all() if await _move_mapping(session, mapping, old, new)]
+    await session.flush()
+    after = await _ruling_lists(session, list(before))
+    changed = sorted(number for number, lists in before.items() if after[number] != lists)
+    # Those that moved have a revision of their new place already.
+    await raise_revisions(session, [number for number in changed if number not in moved])
+    await ask_anew(session, changed)
     if old.is_source and new.listener_id is not None:
         # The supergroup's ids begin at 1, and everything in it came after the move.
         await start_mark(session, new.id, new.listener_id, 0)
@@ -73,6 +89,12 @@ async def move(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> tup
         session, None, "channel.migrated", f"channel:{old.id}", to=f"channel:{new.id}", mappings=moved
     )
     return tuple(moved)
+
+
+async def _ruling_lists(session: AsyncSession, mapping_ids: Sequence[int]) -> dict[int, list[int]]:
+    """The lists whose rules hold for each mapping, by number."""
+    rows = await kept_rules(session, mapping_ids)
+    return {row.id: [number for number, _ in lists_of(row)] for row in rows}
 
 
 async def _successor(session: AsyncSession, old: Channel, new_chat_id: int) -> Channel:

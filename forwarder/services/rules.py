@@ -173,6 +173,11 @@ async def hold_anew(session: AsyncSession, changed: Sequence[int]) -> None:
     """Let what waits in these mappings go by the rules that hold now. Raises InvalidRequest ``rule_never``."""
     await session.flush()
     await check_joined_times(session, changed)
+    await ask_anew(session, changed)
+
+
+async def ask_anew(session: AsyncSession, changed: Sequence[int]) -> None:
+    """The same where nobody can be refused: rules that together leave no time let posts wait until they are mended."""
     await session.execute(ASK_AGAIN, {"mappings": list(changed), "times": list(TIMES)})
     await reviewing.ask_again(session, changed)
 

@@ -39,6 +39,27 @@ async def revision(house: House, mapping: int) -> int:
     return (await house.mappings.get(mapping)).revision
 
 
+async def wait_for_quiet_hours(house: House, mapping: int, source: int) -> None:
+    async with house.db.begin() as session:
+        await session.execute(
+            text(
+                """
+                with post as (insert into posts (channel_id, position, state) values (:source, 1, 'ready') returning id)
+                insert into deliveries (mapping_id, post_id, kind, class, position, state, reason, not_before)
+                select :mapping, id, 'post', 1, 1, 'queued', 'quiet', clock_timestamp() + interval '1 hour' from post
+                """
+            ),
+            {"source": source, "mapping": mapping},
+        )
+
+
+async def waiting(house: House) -> list[tuple[object, ...]]:
+    async with house.db.begin() as session:
+        return [
+            tuple(row) for row in await session.execute(text("select reason, not_before from deliveries"))
+        ]
+
+
 async def test_a_mapping_goes_by_the_rules_of_a_list_while_both_its_ends_are_in_it(house: House) -> None:
     lists, rules = ListService(house.db), RuleService(house.db)
     mapping, source, destination = await pair(house)
@@ -118,21 +139,9 @@ async def test_what_waits_by_a_lists_rules_is_asked_about_again_when_its_mapping
     await lists.put(papers, [source], SOURCE)
     await lists.put(papers, [destination], DESTINATION)
     await RuleService(house.db).add(Owner("list", papers), NIGHT)
-    async with house.db.begin() as session:
-        await session.execute(
-            text(
-                """
-                with post as (insert into posts (channel_id, position, state) values (:source, 1, 'ready') returning id)
-                insert into deliveries (mapping_id, post_id, kind, class, position, state, reason, not_before)
-                select :mapping, id, 'post', 1, 1, 'queued', 'quiet', clock_timestamp() + interval '1 hour' from post
-                """
-            ),
-            {"source": source, "mapping": mapping},
-        )
+    await wait_for_quiet_hours(house, mapping, source)
     await lists.take(papers, [destination])
-    async with house.db.begin() as session:
-        waits = await session.execute(text("select reason, not_before from deliveries"))
-        assert [tuple(row) for row in waits] == [(None, None)]
+    assert await waiting(house) == [(None, None)]
 
 
 async def test_a_mapping_whose_own_rules_leave_no_time_with_the_lists_does_not_come_in(house: House) -> None:
@@ -246,6 +255,55 @@ async def test_a_group_that_became_a_supergroup_stays_in_its_lists(house: House)
     assert await house.channels.migrated(-55, -100055) == (mapping,)
     assert await holding(house, mapping) == ["no sale"]
     assert [one.telegram_id for one in (await lists.get("papers")).sources] == [-100055]
+
+
+async def test_mappings_of_a_known_supergroup_come_into_the_lists_of_the_group_that_becomes_it(
+    house: House,
+) -> None:
+    """Nobody can be refused there: rules that together leave no time keep posts waiting until they are mended."""
+    lists, rules = ListService(house.db), RuleService(house.db)
+    mapping, known, destination = await pair(house, -100055)
+    await rules.add(Owner("mapping", mapping), DAY)
+    group = await house.source(-55, "Group")
+    papers = (await lists.add("papers")).id
+    await lists.put(papers, [group], SOURCE)
+    await lists.put(papers, [destination], DESTINATION)
+    await rules.add(Owner("list", papers), NIGHT)
+    await wait_for_quiet_hours(house, mapping, known)
+    assert (await revision(house, mapping), len(await holding(house, mapping))) == (2, 1)
+    assert await house.channels.migrated(-55, -100055) == ()
+    assert (await revision(house, mapping), len(await holding(house, mapping))) == (3, 2)
+    assert await waiting(house) == [(None, None)]
+
+
+async def test_a_mapping_that_moves_to_a_known_supergroup_comes_into_its_lists(house: House) -> None:
+    lists = ListService(house.db)
+    mapping, group, destination = await pair(house, -55)
+    known = await house.source(-100055, "Supergroup")
+    papers = (await lists.add("papers")).id
+    await lists.put(papers, [known], SOURCE)
+    await lists.put(papers, [destination], DESTINATION)
+    await RuleService(house.db).add(Owner("list", papers), NIGHT)
+    await wait_for_quiet_hours(house, mapping, group)
+    assert await house.channels.migrated(-55, -100055) == (mapping,)
+    assert (await revision(house, mapping), len(await holding(house, mapping))) == (2, 1)
+    assert await waiting(house) == [(None, None)]
+
+
+@pytest.mark.parametrize("ruled", [True, False])
+async def test_what_waits_is_left_alone_by_a_move_that_changes_no_rules(house: House, ruled: bool) -> None:
+    lists = ListService(house.db)
+    mapping, source, destination = await pair(house, -55)
+    papers = (await lists.add("papers")).id
+    await lists.put(papers, [source], SOURCE)
+    await lists.put(papers, [destination], DESTINATION)
+    if ruled:
+        await RuleService(house.db).add(Owner("list", papers), NIGHT)
+    await wait_for_quiet_hours(house, mapping, source)
+    before = await revision(house, mapping)
+    assert await house.channels.migrated(-55, -100055) == (mapping,)
+    assert await revision(house, mapping) == before + 1
+    assert [reason for reason, _ in await waiting(house)] == ["quiet"]
 
 
 async def test_a_channel_that_is_forgotten_on_a_side_leaves_the_lists_on_that_side(house: House) -> None:
