@@ -81,7 +81,7 @@ def read_set(owner: str, written: object, revision: int = 1) -> Rules:
             f"write them anew with `manage.py rule set {owner}`.",
             owner=owner,
             place=str(error.fields.get("place", "rules")),
-            problem=str(error),
+            problem=error,
         ) from error
 
 

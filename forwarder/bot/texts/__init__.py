@@ -126,10 +126,12 @@ class Texts:
     def refusal(self, reason: str, rule: str, words: Sequence[str], owner: str = "") -> Html:
         """Which rule stopped a post, and the words that did it; just the reason where it is no rule's.
 
-        ``owner`` is whose rules do not read."""
+        ``owner`` is whose rules do not read; rows from before it was kept have none."""
         if not self.has(f"refused.{reason}"):
             return self.reason(reason)
         known = ".words" if words and self.has(f"refused.{reason}.words") else ""
+        if not owner and self.has(f"refused.{reason}.unowned"):
+            known = ".unowned"
         return self(f"refused.{reason}{known}", rule=rule, words=", ".join(words), owner=owner)
 
     def remedy(self, code: str | None) -> Html | None:
@@ -143,7 +145,7 @@ class Texts:
             key = f"error.{error.code}"
             if self.has(key):
                 try:
-                    return self(key, **error.fields)
+                    return self(key, **{name: self._said(value) for name, value in error.fields.items()})
                 except KeyError:
                     pass  # raised elsewhere with other fields: its own sentence is complete
         elif isinstance(error, Unavailable):
@@ -153,6 +155,10 @@ class Texts:
         elif isinstance(error, TelegramError):
             return self("error.telegram", name=error.name)
         return Html(html.escape(str(error), quote=False))
+
+    def _said(self, value: object) -> object:
+        """What goes into a sentence; an error that is the cause of another is told in the same language."""
+        return self.error(value) if isinstance(value, ForwarderError) else value
 
     def when(self, moment: datetime | None, now: datetime | None = None) -> str:
         """A time as people read it: the hour alone today, with the day otherwise; in UTC, and says so."""

@@ -68,6 +68,8 @@ TEXTS: dict[str, str] = {
     "refused.rule_failed": "the rule “{rule}” broke on it; change or remove the rule, then send it again",
     "refused.rules_unreadable": "the rules kept for {owner} do not read (at {rule}); see them with `manage.py rule "
     "list {owner} --json`, write them anew with `manage.py rule set {owner}`, then send it again",
+    "refused.rules_unreadable.unowned": "the rules kept for its mapping or for a list did not read (at {rule}); look "
+    "through them with `manage.py rule list`, mend them, then send it again",
     "refused.forward_cannot_be_changed": "the rule “{rule}” changes it, and a forward cannot be changed; let the "
     "mapping copy in place of a forward or remove the rule, then send it again",
     "why.copy_stays": "   the copy stays as it was",

@@ -14,6 +14,7 @@ from forwarder import retry
 from forwarder.bot.texts import TEXTS, Html, Texts, plain, plural_ru
 from forwarder.errors import InvalidRequest, TelegramError, Unavailable
 from forwarder.models import Language
+from forwarder.services.kept_rules import read_set
 
 ROOT = Path(__file__).resolve().parents[3] / "forwarder"
 RAISED = re.compile(r'(?:InvalidRequest|NotFound)\(\s*"([a-z_]+)"')
@@ -102,6 +103,15 @@ def test_an_error_speaks_the_persons_language_and_falls_back_on_its_own_sentence
     assert russian.error(InvalidRequest("mapping_exists", "Without its number.")) == "Without its number."
     assert "База данных" in russian.error(Unavailable("down"))
     assert "CHAT_X" in russian.error(TelegramError("CHAT_X"))
+
+
+def test_what_is_wrong_with_kept_rules_is_told_in_the_persons_language() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read_set("list:2", {"rules": [{"cut": "long"}]})
+    said = plain(Texts(Language.RU).error(refused.value))
+    assert said.startswith("Сохранённые правила list:2 не читаются. rules[1].cut: напишите объект, ")
+    assert "write" not in said
+    assert plain(Texts(Language.EN).error(refused.value)) == str(refused.value)
 
 
 def test_unknown_reasons_are_shown_as_they_are() -> None:

@@ -274,6 +274,17 @@ def test_why_says_whose_rules_do_not_read_and_what_mends_them() -> None:
     assert "`manage.py rule set list:2`" in shown
 
 
+def test_why_leaves_no_hole_where_it_was_not_kept_whose_rules_do_not_read() -> None:
+    for language, words in (
+        (Language.EN, "for its mapping or for a list did not read (at rules[2].deny.regex)"),
+        (Language.RU, "связки или списка не читались (место: rules[2].deny.regex)"),
+    ):
+        said = plain(Texts(language).refusal("rules_unreadable", "rules[2].deny.regex", ()))
+        assert words in said
+        assert "`manage.py rule list`" in said
+        assert "  " not in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
