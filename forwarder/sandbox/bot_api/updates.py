@@ -12,6 +12,7 @@ when it comes: numbers rise in the order in which they are served.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -134,6 +135,10 @@ class Updates:
 
     def inboxes(self) -> Sequence[Inbox]:
         return tuple(self._inboxes.values())
+
+    def release(self, bot: int, chat: int) -> None:
+        """Let what is late of a chat come now."""
+        self._release(self.inbox(bot), chat, math.inf)
 
     def restore(self, inbox: Inbox) -> None:
         """Put the inbox of an earlier run in place."""
