@@ -1,7 +1,7 @@
 """The whole sandbox in one JSON file, so that it can be killed and started again where it was.
 
 Kept: the world, the server's RSA key, the auth keys with who is logged in by them, and the bots' unread
-updates.
+updates, also those that a fault keeps from a bot: after a restart they can be read.
 Not kept: connections, fault rules, the call record, and running flood waits: a restarted server has new
 windows.
 """
@@ -12,7 +12,7 @@ import base64
 import json
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -64,8 +64,13 @@ _KNOWN |= {kind.__name__: kind for kind in (InboxState, Snapshot)}
 
 
 def inbox_state(inbox: Inbox) -> InboxState:
-    """What a snapshot keeps of an inbox."""
-    return InboxState(inbox.bot, inbox.next_id, inbox.allowed, inbox.webhook, tuple(inbox.unread))
+    """What a snapshot keeps of an inbox. What was held back has its number, the latest one of all; what is late gets
+    one when it comes."""
+    late = sorted((one for line in inbox.late.values() for one in line), key=lambda one: one.due)
+    held = () if inbox.held_back is None else (inbox.held_back,)
+    coming = (replace(one.update, id=number) for number, one in enumerate(late, inbox.next_id))
+    unread = (*inbox.unread, *held, *coming)
+    return InboxState(inbox.bot, inbox.next_id + len(late), inbox.allowed, inbox.webhook, unread)
 
 
 def inbox_from(saved: InboxState) -> Inbox:
