@@ -124,10 +124,17 @@ class WorkerProcess:
         )
 
     async def _wait_for(self, part: asyncio.Future[T]) -> T:
+        """A task that comes while the process stops must not hold it up: what it waits for would not come."""
+        stopping = asyncio.create_task(self._stop.wait())
         try:
-            return await asyncio.wait_for(asyncio.shield(part), START_TIME)
-        except TimeoutError:
-            raise AccountNotReady("This worker has not got its account yet; the posts wait.") from None
+            await asyncio.wait((part, stopping), timeout=START_TIME, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+        if part.done():
+            return part.result()
+        if self._stop.is_set():
+            raise AccountNotReady("This worker is stopping; the posts wait for the next one.")
+        raise AccountNotReady("This worker has not got its account yet; the posts wait.")
 
     async def _at_work(self, carrier: Carrier, end: Awaitable[None]) -> None:
         self._carrier.set_result(carrier)

@@ -19,6 +19,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import text
 from telethon import TelegramClient
 from telethon.crypto import AuthKey
+from telethon.tl import types
 
 from forwarder.account_desk import AccountDesk
 from forwarder.db import Database
@@ -89,6 +90,14 @@ class Town:
         prepared = self.sandbox.prepared_session(account)
         session.set_dc(prepared.dc, prepared.host, prepared.port)
         session.auth_key = AuthKey(prepared.auth_key)
+        own = self.sandbox.world.access_hash(account, account)
+        session.process_entities(  # as Telethon leaves it: who it is, and by what it is addressed
+            types.contacts.ResolvedPeer(
+                types.PeerUser(account),
+                [types.InputPeerUser(0, account), types.InputPeerUser(account, own)],
+                [],
+            )
+        )
         session.save()
 
     async def start(self, *names: str) -> None:
