@@ -92,7 +92,17 @@ def decide(rules: Rules, parts: Sequence[SourceMessage], context: Context) -> Ou
         return Passed(tuple(_as_it_is(part) for part in parts))
     post = SourcePost(parts)
     refused = _refusal(rules, post)
-    return refused if refused is not None else _changed(rules, post, context)
+    if refused is not None:
+        return refused
+    by: dict[str, None] = {}
+    try:
+        return _changed(rules, post, context, by)
+    except RuleFailed:
+        raise
+    except Exception as error:
+        # In what rules do together, such as fitting what has grown: those that have changed something are named.
+        names = by or [rule.label for rule in rules.rules]
+        raise RuleFailed(", ".join(names), type(error).__name__) from error
 
 
 def linked_posts(rules: Rules, parts: Sequence[SourceMessage]) -> tuple[PostKey, ...]:
@@ -115,8 +125,8 @@ def _refusal(rules: Rules, post: SourcePost) -> Refused | None:
     return None
 
 
-def _changed(rules: Rules, post: SourcePost, context: Context) -> Outcome:
-    by: dict[str, None] = {}
+def _changed(rules: Rules, post: SourcePost, context: Context, by: dict[str, None]) -> Outcome:
+    """``by`` collects the names of the rules that change something."""
     values = (
         values_of(post, context, rules.zone)
         if rules.one(Header) or rules.one(Footer) or rules.one(ButtonRule)

@@ -150,11 +150,13 @@ FRAGILE: list[dict[str, Any]] = [
     NO_SALE,
     {"name": "no cats", "replace": {"words": ["cat"], "with": "dog"}},
     {"name": "below", "footer": "the end"},
+    {"name": "in two", "too_long": "split"},
     {"name": "later", "delay": 1},
 ]
 FILTER = ("forwarder.rules.conditions.AnyWord.holds", "no sale")
 CHANGE = ("forwarder.rules.changes.ReplaceWords.apply", "no cats")
 FRAME = ("forwarder.rules.templates.Template.fill", "below")
+FITTING = ("forwarder.rules.fitting.with_few", "no cats, below")
 TIME = ("forwarder.services.judging.when", "later")
 WHOLE = ("forwarder.services.judging.rewrite_of", "no cats, below")  # where no single rule can be named
 
@@ -170,7 +172,7 @@ def without_secrets(logs: Any) -> bool:
     return "secret" not in str(logs)
 
 
-@pytest.mark.parametrize(("what", "name"), [FILTER, CHANGE, FRAME])
+@pytest.mark.parametrize(("what", "name"), [FILTER, CHANGE, FRAME, FITTING])
 async def test_a_rule_that_breaks_at_hearing_fails_the_post_by_its_name_and_no_other_mappings(
     core: House, monkeypatch: pytest.MonkeyPatch, what: str, name: str
 ) -> None:
@@ -186,7 +188,7 @@ async def test_a_rule_that_breaks_at_hearing_fails_the_post_by_its_name_and_no_o
     assert without_secrets(logs)
 
 
-@pytest.mark.parametrize(("what", "name"), [FILTER, CHANGE, FRAME, TIME, WHOLE])
+@pytest.mark.parametrize(("what", "name"), [FILTER, CHANGE, FRAME, FITTING, TIME, WHOLE])
 async def test_a_rule_that_breaks_at_sending_fails_the_post_by_its_name_and_sends_nothing(
     core: House, street: Street, monkeypatch: pytest.MonkeyPatch, what: str, name: str
 ) -> None:
@@ -202,7 +204,7 @@ async def test_a_rule_that_breaks_at_sending_fails_the_post_by_its_name_and_send
     assert without_secrets(logs)
 
 
-@pytest.mark.parametrize(("what", "name"), [FILTER, CHANGE, FRAME])
+@pytest.mark.parametrize(("what", "name"), [FILTER, CHANGE, FRAME, FITTING])
 async def test_a_rule_that_breaks_on_an_edit_fails_it_by_its_name_and_leaves_the_copy(
     core: House, street: Street, monkeypatch: pytest.MonkeyPatch, what: str, name: str
 ) -> None:
@@ -214,7 +216,7 @@ async def test_a_rule_that_breaks_on_an_edit_fails_it_by_its_name_and_leaves_the
     await street.carrier(sender).carry(mapping)
     break_it(monkeypatch, what)
     with structlog.testing.capture_logs() as logs:
-        await core.hear(Edited(replace(heard, text="secret words", edit_date=datetime.now(UTC))))
+        await core.hear(Edited(replace(heard, text="secret words of a cat", edit_date=datetime.now(UTC))))
         await street.carrier(sender).carry(mapping)
     assert sender.edits == []
     sent, edit = await told(core, 1)
@@ -226,7 +228,7 @@ async def test_rules_of_time_are_not_asked_about_edits(
     core: House, street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mapping = await core.mapping()
-    await rule(core, mapping, FRAGILE[3])
+    await rule(core, mapping, FRAGILE[-1])
     heard = post(1, "a cat", date=datetime.now(UTC) - timedelta(minutes=2))
     await core.hear(heard)
     sender = street.sender(USER)
