@@ -8,7 +8,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from forwarder.errors import RuleFailed
-from forwarder.message import Button, Entity, SourceMessage
+from forwarder.message import Button, Entity, Kind, SourceMessage
 from forwarder.rules import fitting, marks
 from forwarder.rules.changes import PostKey, Setting, SourceLinks, post_key
 from forwarder.rules.entities import Rich, from_utf16, joined, length_in_units, says_something, stripped
@@ -145,6 +145,9 @@ def _changed(rules: Rules, post: SourcePost, context: Context, by: dict[str, Non
                     by[label] = None
                 rich = new
         if part is main:
+            if part.kind is Kind.TEXT and rich != before and not says_something(rich.text):
+                # Header and footer are for something to stand between.
+                return Refused(next(reversed(by), ""), (), "nothing_left")
             rich, rest = _framed(rules, rich, before, values, limit_of(part, context), by, context.alone)
         elif rich != before:
             rich = fitting.cut(rich, limit_of(part, context))

@@ -244,6 +244,13 @@ def test_a_text_of_which_nothing_is_left_is_refused_by_the_rule_that_took_it() -
     assert made(rules, post(LINK)) == Refused("без ссылок", (), "nothing_left")
 
 
+@pytest.mark.parametrize("around", [{"header": "H"}, {"footer": "<b>{post_link}</b>"}])
+def test_header_and_footer_do_not_stand_for_a_text_of_which_nothing_is_left(around: dict[str, Any]) -> None:
+    rules: list[dict[str, Any]] = [around, {"remove_links": True}]
+    assert made(rules, post(f" {LINK} ")) == Refused("remove_links #2", (), "nothing_left")
+    assert isinstance(made(rules, photo(LINK)), Passed)
+
+
 @pytest.mark.parametrize("left", ["\u200b", "\u2800", "\u200e \ufeff\n\u3164", "\ufe0f"])
 def test_what_nobody_sees_is_nothing(left: str) -> None:
     rule = {"replace": {"words": ["реклама"], "with": left}}
