@@ -85,8 +85,8 @@ def _looks(text: str, kind: str) -> Iterator[tuple[int, int]]:
 def _link_looks(text: str) -> Iterator[tuple[int, int]]:
     if "/" not in text and "." not in text:
         return
-    low = text.lower()
-    for found in LOOKS["url"].finditer(low if len(low) == len(text) else text):
+    # Of all letters İ alone becomes two in lower case, and would move what follows it.
+    for found in LOOKS["url"].finditer(text.replace("İ", "i").lower()):
         start = found.start()
         if start == 0 or not (text[start - 1].isalnum() or text[start - 1] in "_@"):
             yield start, start + len(found[0].rstrip(BEHIND_A_LINK))

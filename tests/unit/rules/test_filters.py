@@ -97,6 +97,7 @@ MARKS = [
     ({"links": True}, post("тут", hidden(0, 3, "https://b.example")), ("https://b.example",)),
     ({"links": True}, post("a.example", Entity("url", 0, 9)), ("a.example",)),
     ({"links": True}, post("файл.txt и т.д."), None),
+    ({"links": True}, post("İ, İSTANBUL: HTTPS://a.example"), ("HTTPS://a.example",)),
     ({"links": True}, post("https://a.example", Entity("code", 0, 17)), None),
     ({"links": False}, post("без ссылок 😀"), ()),
     ({"links": False}, post("https://a.example"), None),
