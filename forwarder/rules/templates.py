@@ -67,7 +67,7 @@ class Template:
             for s in self.stretches
             if places[s.last] > places[s.first]
         ]
-        usable = [e for e in entities if e.type != "text_link" or LINK.fullmatch(e.url or "")]
+        usable = [e for e in entities if e.type != "text_link" or e.url is not None]
         return Rich(text, tuple(sorted(usable, key=place_of)))
 
 
@@ -83,7 +83,7 @@ def _filled(piece: Piece, values: Mapping[str, str]) -> str:
 
 
 def _address(stretch: Stretch, values: Mapping[str, str]) -> str | None:
-    return "".join(_filled(piece, values) for piece in stretch.address) if stretch.address else None
+    return fill_address(stretch.address, values) if stretch.address else None
 
 
 def read_template(place: Place) -> Template:
@@ -118,8 +118,14 @@ def read_address(place: Place) -> tuple[Piece, ...]:
 
 
 def fill_address(address: tuple[Piece, ...], values: Mapping[str, str]) -> str | None:
-    """The link; None where the post has none."""
-    link = "".join(_filled(piece, values) for piece in address)
+    """The link, in which a name stands without its ``@``; None where the post has none of what it is made of."""
+    filled = [_filled(piece, values) for piece in address]
+    fields = [text for piece, text in zip(address, filled, strict=True) if piece.is_field]
+    if fields and not any(fields):
+        return None
+    link = "".join(
+        text.removeprefix("@") if piece.is_field else text for piece, text in zip(address, filled, strict=True)
+    )
     return link if LINK.fullmatch(link) else None
 
 
@@ -135,7 +141,8 @@ def read_line(place: Place) -> tuple[Piece, ...]:
 def _read_address(place: Place, source: str) -> tuple[Piece, ...]:
     pieces = tuple(_read_fields(place, html.unescape(source)))
     alone = len(pieces) == 1 and pieces[0] == Piece("post_link", is_field=True)
-    if not alone and not LINK.fullmatch("".join("x" if p.is_field else p.text for p in pieces)):
+    # No field in the host, where what a post has may be what no host can be: "[" stands for it.
+    if not alone and not LINK.fullmatch("".join("[" if p.is_field else p.text for p in pieces)):
         raise wrong("rule_bad_link", place=place.path, word=shown(source))
     return pieces
 

@@ -169,6 +169,18 @@ def test_a_private_source_is_linked_by_its_number_and_a_basic_group_not_at_all()
     assert outcome.parts[0].text.endswith("https://t.me/c/1234567890/7")
 
 
+@pytest.mark.parametrize(("name", "link"), [("news", "https://t.me/news?x=1"), (None, None)])
+def test_a_name_in_a_link_has_no_sign_and_without_a_name_there_is_no_link(
+    name: str | None, link: str | None
+) -> None:
+    address = "https://t.me/{source_username}?x=1"
+    rules = [{"footer": f'<a href="{address}">тут</a>'}, {"button": {"text": "x", "url": address}}]
+    outcome = made(rules, post("x"), context=Context("Новости", name))
+    assert isinstance(outcome, Passed)
+    assert [e.url for e in outcome.parts[0].entities] == ([link] if link else [])
+    assert outcome.button == (Button("x", link) if link else None)
+
+
 def test_in_an_album_the_part_with_the_caption_carries_header_and_footer() -> None:
     outcome = made([{"footer": "F"}], photo(), photo("подпись", number=8), photo(number=9))
     assert isinstance(outcome, Passed)
