@@ -27,6 +27,7 @@ LONGEST_POST = 100_000
 NO_DOMAIN = re.compile(
     r"[\s/@:?#\\]"
 )  # parts of a link, which would be left out: t.me/name would mean all of t.me
+NO_NAME = re.compile(r"[\s/:]")  # a link to somebody names nobody that a post mentions
 EXAMPLE = '{"words": ["sale"]}'
 
 KINDS = (*(kind.value for kind in Kind if kind is not Kind.SERVICE), ALBUM)
@@ -119,7 +120,7 @@ def read_names(place: Place) -> c.Named:
     names = []
     for word in place.texts():
         name = tag_name(word.strip())
-        if not name or any(letter.isspace() for letter in name):
+        if not name or NO_NAME.search(name):
             raise wrong("rule_bad_name", place=place.path, word=shown(word))
         names.append(name)
     return c.Named(frozenset(names))

@@ -155,6 +155,9 @@ def read_json(text: str) -> object:
         raise wrong("rule_bad_json", reason=error.msg, line=error.lineno, column=error.colno) from error
     except RecursionError as error:
         raise wrong("rule_bad_json", reason="too deep", line=1, column=1) from error
+    except ValueError as error:
+        # Python reads no number of more than some thousand digits.
+        raise wrong("rule_bad_json", reason="a number is too long", line=1, column=1) from error
 
 
 def _check_together(rules: Sequence[Rule]) -> None:

@@ -124,7 +124,8 @@ def fill_address(address: tuple[Piece, ...], values: Mapping[str, str]) -> str |
     if fields and not any(fields):
         return None
     link = "".join(
-        text.removeprefix("@") if piece.is_field else text for piece, text in zip(address, filled, strict=True)
+        text.removeprefix("@") if piece.is_field else text
+        for piece, text in zip(address, filled, strict=True)
     )
     return link if LINK.fullmatch(link) else None
 

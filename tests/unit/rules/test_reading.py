@@ -74,6 +74,8 @@ REFUSED = [
     ([{"replace_links": {"domains": [".ru"], "with": "https://a.example"}}], "rule_bad_domain",
      "rules[1].replace_links.domains"),
     ([{"deny": {"hashtags": ["#a b"]}}], "rule_bad_name", "rules[1].deny.hashtags"),
+    ([{"deny": {"mentions": ["https://t.me/ivan"]}}], "rule_bad_name", "rules[1].deny.mentions"),
+    ([{"replace_mentions": {"names": ["t.me/ivan"], "with": "x"}}], "rule_bad_name", "rules[1].replace_mentions.names"),
     ([{"deny": {"sender": ["@ivan"]}}], "rule_bad_id", "rules[1].deny.sender[1]"),
     ([{"deny": {"sender": [True]}}], "rule_bad_id", "rules[1].deny.sender[1]"),
     ([{"deny": {"size": {"min": 5, "max": 4}}}], "rule_empty_range", "rules[1].deny.size"),
@@ -98,6 +100,7 @@ REFUSED = [
     ([{"button": {"text": "x", "url": "nowhere"}}], "rule_bad_link", "rules[1].button.url"),
     ([{"button": {"text": "x", "url": "https://x"}}], "rule_bad_link", "rules[1].button.url"),
     ([{"button": {"text": "x", "url": "https://{source_title}/x.y"}}], "rule_bad_link", "rules[1].button.url"),
+    ([{"button": {"text": "x", "url": "https://{author}.example/"}}], "rule_bad_link", "rules[1].button.url"),
     ([{"footer": '<a href="http://localhost:80/a.b">x</a>'}], "rule_bad_link", "rules[1].footer"),
     ([{"replace_links": {"with": "https://.x"}}], "rule_bad_link", "rules[1].replace_links.with"),
     ([{"cut": {"length": 20, "ending": "😀" * 6}}], "rule_long_ending", "rules[1].cut.ending"),
@@ -114,6 +117,9 @@ REFUSED = [
     ([{"quiet": {"from": "23:00", "to": "07:00", "zone": "../etc/passwd"}}], "rule_bad_zone", "rules[1].quiet.zone"),
     ([{"quiet": {"from": "23:00", "to": "07:00", "zone": "Europe"}}], "rule_bad_zone", "rules[1].quiet.zone"),
     ([{"zone": "Mars/Olympus"}], "rule_bad_zone", "rules[1].zone"),
+    # names that some machines have, for something of their own
+    ([{"zone": "localtime"}], "rule_bad_zone", "rules[1].zone"),
+    ([{"zone": "right/Europe/Moscow"}], "rule_bad_zone", "rules[1].zone"),
     ([{"zone": "UTC"}, {"zone": "Europe/Moscow"}], "rule_only_once", "rules[2]"),
     ([{"quiet": {"from": "07:00", "to": "07:00", "zone": "UTC"}}], "rule_same_times", "rules[1].quiet"),
     ([{"quiet": {"from": "00:00", "to": "12:00", "zone": "UTC"}},
@@ -154,6 +160,8 @@ def test_json_that_is_none_is_refused_with_line_and_column() -> None:
         read_json('{"cut":\n  }')
     with pytest.raises(InvalidRequest):
         read_json("[" * 100_000)
+    with pytest.raises(InvalidRequest, match="a number is too long"):
+        read_json(f'{{"cut": {"1" * 5000}}}')
 
 
 def test_every_problem_can_be_met_and_every_one_that_is_raised_has_its_sentence() -> None:
