@@ -441,5 +441,5 @@ def test_no_text_makes_rules_slow(text: str, written: list[dict[str, Any]]) -> N
     for parts in (plain, crowded):
         decide(rules, parts(text), CONTEXT)
         whole = seconds(rules, parts(text))
-        assert whole < 0.5
+        assert whole < 1.5  # whatever they let it grow to, also on a machine with much else to do
         assert whole < 24 * seconds(rules, parts(less))
