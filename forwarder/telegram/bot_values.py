@@ -57,14 +57,15 @@ def to_source(message: telegram.Message) -> SourceMessage:
     kind = kind_of(message)
     reply_to = message.reply_to_message
     topic_id = message.message_thread_id or 0 if message.is_topic_message else 0
+    said, entities = words_of(message)
     return SourceMessage(
         chat_id=message.chat.id,
         message_id=message.message_id,
         date=message.date,
         kind=kind,
         heard=Heard.BOT,
-        text=message.text or message.caption or "",
-        entities=from_bot(message.entities or message.caption_entities),
+        text=said,
+        entities=from_bot(entities),
         album_id=message.media_group_id,
         media_id=media_id_of(message),
         edit_date=message.edit_date,
@@ -77,6 +78,13 @@ def to_source(message: telegram.Message) -> SourceMessage:
         file_id=medium.file_id if (medium := medium_of(message)) is not None else None,
         facts=facts_of(message),
     )
+
+
+def words_of(message: telegram.Message) -> tuple[str, Sequence[telegram.MessageEntity]]:
+    """What stands in a message or below it. A poll has a description, which to MTProto is the message's text."""
+    if message.poll is not None:
+        return message.poll.description or "", message.poll.description_entities
+    return message.text or message.caption or "", message.entities or message.caption_entities
 
 
 def kind_of(message: telegram.Message) -> Kind:

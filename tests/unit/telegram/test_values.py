@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telethon.tl import types
 
-from forwarder.message import NO_FACTS, Entity, Facts, Heard, Kind, Origin
+from forwarder.message import NO_FACTS, Entity, Facts, Heard, Kind, Origin, SourceMessage
 from forwarder.telegram import bot_values, telethon_values
 from forwarder.telegram.telethon_entities import PLAIN, from_telethon, to_telethon
 
@@ -223,23 +223,36 @@ def test_facts_are_the_same_over_both_ways() -> None:
     assert over_bot.facts == replace(expected, silent=False)  # the Bot API does not say it
 
 
-def test_what_a_poll_asks_and_offers_is_the_same_over_both_ways() -> None:
+POLL_OVER_BOT: dict[str, Any] = {
+    "id": "1", "question": "Кто? 😀", "type": "regular", "total_voter_count": 0, "is_closed": False,
+    "is_anonymous": True, "allows_multiple_answers": False, "allows_revoting": False, "members_only": False,
+    "options": [{"text": text, "voter_count": 0, "persistent_id": text} for text in ("я", "ты")],
+}  # fmt: skip
+
+
+def poll_over_mtproto(description: str = "", *entities: Any) -> SourceMessage:
     said = [types.TextWithEntities(word, []) for word in ("Кто? 😀", "я", "ты")]
     answers = [types.PollAnswer(text=text, option=bytes([n])) for n, text in enumerate(said[1:])]
     poll = types.Poll(id=1, question=said[0], answers=answers, hash=0)
     media = types.MessageMediaPoll(poll=poll, results=types.PollResults())
-    over_mtproto = telethon_values.to_source(message(media=media), Heard.PUSH)
-    raw = {"id": "1", "question": "Кто? 😀", "type": "regular", "total_voter_count": 0, "is_closed": False}
-    raw |= {
-        "is_anonymous": True,
-        "allows_multiple_answers": False,
-        "allows_revoting": False,
-        "members_only": False,
-    }
-    options = [{"text": text, "voter_count": 0, "persistent_id": text} for text in ("я", "ты")]
-    over_bot = bot_values.to_source(bot_message(poll=raw | {"options": options}))
+    heard = message(media=media, message=description, entities=list(entities))
+    return telethon_values.to_source(heard, Heard.PUSH)
+
+
+def test_what_a_poll_asks_and_offers_is_the_same_over_both_ways() -> None:
+    over_mtproto, over_bot = poll_over_mtproto(), bot_values.to_source(bot_message(poll=POLL_OVER_BOT))
     assert over_mtproto.facts.poll == over_bot.facts.poll == "Кто? 😀\nя\nты"
     assert over_mtproto.text == over_bot.text == ""
+
+
+def test_what_stands_above_a_poll_is_the_same_over_both_ways() -> None:
+    over_mtproto = poll_over_mtproto("😀 тут", types.MessageEntityTextUrl(3, 3, "https://a.example/"))
+    link = {"type": "text_link", "offset": 3, "length": 3, "url": "https://a.example/"}
+    described = POLL_OVER_BOT | {"description": "😀 тут", "description_entities": [link]}
+    over_bot = bot_values.to_source(bot_message(poll=described))
+    assert (over_bot.kind, over_bot.text) == (over_mtproto.kind, over_mtproto.text) == (Kind.POLL, "😀 тут")
+    assert over_bot.entities == over_mtproto.entities
+    assert len(over_bot.entities) == 1
 
 
 def test_a_plain_text_has_no_facts() -> None:
