@@ -44,17 +44,30 @@ EDIT = text(
 )
 
 
-# What does not differ in any of what EDIT and name_file look at.
+# Buttons change nothing of a copy, but a post that still waits may be one that a rule refuses for them.
+PUT_BUTTONS = text(
+    """
+    update messages
+       set facts = case when :buttons then facts || '{"buttons": true}' else facts - 'buttons' end,
+           edit_date = greatest(edit_date, cast(:edit_date as timestamptz))
+     where channel_id = :channel and message_id = :id and deleted_at is null and (facts ? 'buttons') <> :buttons
+       and coalesce(edit_date, to_timestamp(0)) <= coalesce(cast(:edit_date as timestamptz), to_timestamp(0))
+    """
+)
+
+
+# What does not differ in any of what EDIT, name_file and PUT_BUTTONS look at.
 DIFFERENT = text(
     """
     select distinct m.channel_id, m.message_id
       from json_to_recordset(cast(:edits as json)) as e (
-           channel int, id bigint, text text, entities jsonb, media text, file text)
+           channel int, id bigint, text text, entities jsonb, media text, file text, buttons boolean)
       join messages m on m.channel_id = e.channel and m.message_id = e.id and m.deleted_at is null
      where m.text <> e.text or m.entities <> e.entities
         or left(m.media_id, 3) = left(e.media, 3) and m.media_id <> e.media
         or m.media_id is null and e.media is not null
         or e.file is not null and m.file_id is distinct from e.file
+        or (m.facts ? 'buttons') <> e.buttons
     """
 )
 
@@ -75,6 +88,7 @@ async def real_changes(session: AsyncSession, changes: Sequence[Change]) -> list
             "entities": entities_rows(change.message.entities),
             "media": change.message.media_id,
             "file": change.message.file_id,
+            "buttons": change.message.facts.buttons,
         }
         for source, change in changes
         if isinstance(change, Edited)
@@ -94,7 +108,8 @@ async def apply_edit(session: AsyncSession, source: Source, message: SourceMessa
     """Take over an edit of a message we have, and queue it where a copy may exist already.
 
     An edit of a post that is still queued changes the row only: what is sent is read when it is sent. An
-    edit that changes neither text nor medium (a reaction, a view) is none. What was read from the server may
+    edit that changes neither text nor medium (a reaction, a view) is none; of one that puts buttons below, or takes
+    them away, the row alone knows. What was read from the server may
     be older than an edit that was pushed meanwhile: it counts only when it is younger than what we have.
     """
     await keep_earlier_text(session, source, message)
@@ -117,6 +132,8 @@ async def apply_edit(session: AsyncSession, source: Source, message: SourceMessa
     if changed is None and message.file_id is not None:
         changed = await name_file(session, source, message)
     if changed is None:
+        values = {"channel": source.id, "id": message.message_id, "edit_date": message.edit_date}
+        await session.execute(PUT_BUTTONS, values | {"buttons": message.facts.buttons})
         return []
     return await queue_fix(session, changed, DeliveryKind.EDIT, [message.message_id])
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from forwarder.message import AccountKind, Edited
+from forwarder.message import AccountKind, Edited, Facts, Heard
 from forwarder.services.rules import Owner, RuleService
 from forwarder.services.why import DeliveryStory, explain
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, album, post
@@ -84,6 +84,32 @@ async def test_a_waiting_post_that_was_edited_is_judged_as_it_reads_when_it_goes
     await core.hear(Edited(replace(heard, text="sale", edit_date=heard.date + timedelta(minutes=1))))
     await street.carrier(street.sender(USER)).carry(mapping)
     assert (street.chat.arrived, await core.states(mapping)) == ([], [(1, "filtered")])
+
+
+@pytest.mark.parametrize("refused", [True, False])
+async def test_a_waiting_post_that_was_given_buttons_or_lost_them_is_judged_by_that(
+    core: House, street: Street, refused: bool
+) -> None:
+    mapping = await core.mapping()
+    heard = post(1, facts=Facts(buttons=not refused))
+    await core.hear(heard)
+    await rule(core, mapping, {"deny": {"buttons": True}})
+    later, other = heard.date + timedelta(minutes=1), Facts(buttons=refused)
+    await core.hear(Edited(replace(heard, facts=other, edit_date=later)))
+    # What was read before that edit, and comes after it, says nothing of it.
+    await core.hear(Edited(replace(heard, heard=Heard.CATCH_UP, edit_date=None)))
+    await street.carrier(street.sender(USER)).carry(mapping)
+    assert await core.states(mapping) == [(1, "filtered" if refused else "sent")]
+
+
+async def test_buttons_that_come_or_go_are_no_edit_of_a_copy(core: House, street: Street) -> None:
+    mapping = await core.mapping()
+    heard = post(1)
+    await core.hear(heard)
+    await street.carrier(street.sender(USER)).carry(mapping)
+    later = heard.date + timedelta(minutes=1)
+    received = await core.hear(Edited(replace(heard, facts=Facts(buttons=True), edit_date=later)))
+    assert (received.due, await core.states(mapping, "edit")) == ([], [])
 
 
 async def test_a_list_refuses_for_its_mappings(core: House, street: Street) -> None:
