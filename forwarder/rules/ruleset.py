@@ -174,13 +174,20 @@ def _check_together(rules: Sequence[Rule]) -> None:
                 seen[type(action)] = place
 
 
-def check_times(rules: Rules, mapping_id: int | None = None) -> None:
-    """Refuses quiet hours and days that together leave no time at all. ``mapping_id`` is for
-    those of a mapping and its lists, which have no common numbers."""
-    start = datetime(2026, 1, 5, tzinfo=UTC)
-    times = When(quiet=rules.when.quiet, days=rules.when.days)
+def leaves_time(times: When, start: datetime) -> bool:
+    """Whether a post of that time may go within a month."""
     decided = when(times, start, start, Counters())
-    if isinstance(decided, NotBefore) and ((decided.at - start).days > 31 or not is_free(times, decided.at)):
+    return not isinstance(decided, NotBefore) or (
+        (decided.at - start).days <= 31 and is_free(times, decided.at)
+    )
+
+
+def check_times(rules: Rules, mapping_id: int | None = None) -> None:
+    """Refuses quiet hours and days that together leave no time at all, be it in one half of the year: those of
+    different zones move against each other with the clocks. ``mapping_id`` is for those of a mapping and its lists,
+    which have no common numbers."""
+    times = When(quiet=rules.when.quiet, days=rules.when.days)
+    if not all(leaves_time(times, datetime(2026, month, 5, tzinfo=UTC)) for month in (1, 7)):
         last = max(n for n, rule in enumerate(rules.rules, 1) if isinstance(rule.action, Quiet | OnDays))
         place = (
             f"rules[{last}]" if mapping_id is None else f"mapping:{mapping_id}, {rules.rules[last - 1].label}"

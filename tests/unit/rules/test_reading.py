@@ -126,6 +126,8 @@ REFUSED = [
       {"quiet": {"from": "12:00", "to": "00:00", "zone": "UTC"}}], "rule_never", "rules[2]"),
     ([{"quiet": {"from": f"{n:02}:00", "to": f"{(n + 1) % 24:02}:00", "zone": "UTC"}} for n in range(24)],
      "rule_never", "rules[24]"),
+    ([{"quiet": {"from": "00:00", "to": "12:00", "zone": "UTC"}},  # an hour is left in winter, none in summer
+      {"quiet": {"from": "13:00", "to": "01:00", "zone": "Europe/London"}}], "rule_never", "rules[2]"),
     ([{"days": {"days": ["monday"], "zone": "UTC"}}], "rule_not_choice", "rules[1].days.days[1]"),
     ([{"cut": 100 + n} for n in range(101)], "rule_not_list", "rules"),
 ]  # fmt: skip
