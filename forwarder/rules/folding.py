@@ -30,7 +30,9 @@ class _Folds(dict[str, str]):
     """What a letter, with the marks that stand on it, is compared as."""
 
     def __missing__(self, letter: str) -> str:
-        folded = unicodedata.normalize("NFKC", letter).casefold()
+        # Marks of a trade are no letters of the word they stand behind, whatever Unicode spells them as.
+        compared = " " if letter in ("™", "℠") else letter
+        folded = unicodedata.normalize("NFKC", compared).casefold()
         folded = unicodedata.normalize("NFKC", folded).translate(ALIKE)
         if len(self) >= MOST_REMEMBERED:
             self.clear()

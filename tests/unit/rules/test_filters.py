@@ -61,6 +61,10 @@ WORDS = [
     ({"words": ["1\ufe0f\u20e3 место"]}, "1\u20e3 место", ("1\u20e3 место",)),
     ({"words": ["1\ufe0f\u20e3"]}, "10 мест", None),
     ({"words": ["реклама"]}, "рек\u2060лама", ("рек\u2060лама",)),
+    # a mark of a trade is no letter, though Unicode spells it as two
+    ({"words": ["sale"]}, "Big Sale™!", ("Sale",)),
+    ({"words": ["sale™"]}, "a sale", ("sale",)),
+    ({"words": ["sale tm"]}, "a Sale™", None),
     # any of them, or all
     ({"words": ["кот", "пёс"]}, "Пес и кот", ("Пес",)),
     ({"words": ["кот", "пёс"], "every": True}, "Пес и кот", ("кот", "Пес")),
