@@ -36,6 +36,7 @@ from forwarder.services.dedup import DeduplicationService
 from forwarder.services.mappings import pause_by_program
 from forwarder.services.migration import move
 from forwarder.services.queue import QueueManager
+from forwarder.services.working_set import WorkingSet
 from forwarder.settings import Settings, public_url
 from forwarder.telegram.bot_sender import Bot, make_bot
 from forwarder.telegram.client import Client, MtprotoServer, make_client
@@ -79,7 +80,7 @@ async def open_house(
     try:
         await db.check()
         await check_redis(redis, redis_url)
-        dedup = DeduplicationService()
+        dedup = DeduplicationService(WorkingSet(redis))
         process_id = f"{name}:{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         yield House(
             settings=settings,
