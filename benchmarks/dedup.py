@@ -1,9 +1,10 @@
 """What it costs to reserve a post's place among 1,000, 100,000 and 1,000,000 posts that a destination remembers.
 
-Each check is what ingest does in the transaction that makes deliveries: both keys of a post are reserved, and half of
-the posts are duplicates of remembered ones; alone (one post a transaction), and fifty together. The ratios are of the
-processor time, ours and PostgreSQL's, which other work on the machine disturbs least. ``look into Redis`` is what a
-working set there would cost besides: whether it has the keys of a post, among as many.
+Each check is what ingest does in the transaction that makes deliveries: both keys of a post are reserved, with the
+working set in Redis as all processes have it; alone (one post a transaction), and fifty together. Half of the posts
+are duplicates of remembered ones, of any age. ``repeats`` are nine duplicates in ten, of what came lately, fifty
+together, with the working set and without. The ratios are of the processor time, ours and the servers', which other
+work on the machine disturbs least.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,19 +30,50 @@ from forwarder.db import Database
 from forwarder.models import Dedup
 from forwarder.servers import embedded
 from forwarder.services.dedup import Candidate, DeduplicationService
+from forwarder.services.working_set import NEW, OLD, WorkingSet
 from forwarder.settings import load_settings
 
 REMEMBERED = (1000, 100_000, 1_000_000)
+LATELY = 10_000
+"""The posts that the working set knows at the beginning: its hashes hold twice as many places each."""
+
 CHECKS = 2000
 TOGETHER = 50
-GROUPS = {"one by one": 1, "together": TOGETHER}
 WARM_UP = 200
 AT_ONCE = 100_000
-RATIO = "at most 1.2"
 
-# A post's two keys are a hash each, as ``keys_of`` makes them; the remembered ones have a delivery of another source.
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How posts are checked: so many together, so many of ten duplicates, of what came lately or at any time."""
+
+    name: str
+    together: int
+    repeats: int
+    lately: bool = False
+    working_set: bool = True
+
+
+WAYS = (
+    Way("one by one", 1, 5),
+    Way("together", TOGETHER, 5),
+    Way("repeats", TOGETHER, 9, lately=True),
+    Way("repeats without working set", TOGETHER, 9, lately=True, working_set=False),
+)
+TO_REACH = {
+    "one by one: ratio": "at most 1.2",
+    "together: ratio": "at most 1.2",
+    "repeats: ratio": "at most 1.2",
+}
+
+# A post's two keys are a hash each, as ``keys_of`` makes them; the remembered ones were sent, from another source.
 _FILL = text(
     """
+    with sent as (
+        insert into deliveries (id, mapping_id, post_id, kind, class, position, state, done_at)
+        overriding system value
+        select n, 1, n, 'post', 1, n, 'sent', clock_timestamp()
+          from generate_series(cast(:first as int), cast(:last as int)) n)
     insert into fingerprints (scope, topic, key, source_id, delivery_id, until)
     select 1, 0, sha256(convert_to(kind || n, 'UTF8')), 2, n,
            clock_timestamp() + make_interval(secs => 86400 + n % 3600)
@@ -59,11 +91,13 @@ class Cost:
 
 
 async def run(wishes: Wishes) -> Figures:
-    figures = Figures({}, to_reach={f"{what}: ratio": RATIO for what in GROUPS})
+    figures = Figures({}, to_reach=TO_REACH)
     with embedded(load_settings(), throwaway=True) as urls:
-        pids = [os.getpid(), *(server.warden_pid for server in urls.servers if server.name == "postgres")]
-        redis = Redis.from_url(urls.redis_url)
-        places = [await prepared(urls.database_url, redis, pids, count) for count in REMEMBERED]
+        pids = [os.getpid(), *(server.warden_pid for server in urls.servers)]
+        places = [
+            await prepared(urls.database_url, f"{urls.redis_url.rpartition('/')[0]}/{number}", pids, count)
+            for number, count in enumerate(REMEMBERED, 1)
+        ]
         try:
             for place in places:
                 await remember(place, wishes.part(place.full) if place is not places[0] else place.full)
@@ -71,14 +105,14 @@ async def run(wishes: Wishes) -> Figures:
         finally:
             for place in places:
                 await place.db.close()
-            await redis.aclose()
+                await place.redis.aclose()
     return figures
 
 
 @dataclass(slots=True)
 class Place:
-    """A database in which one destination remembers ``full`` posts, or a part of these. ``pids`` are the processes
-    whose time counts; ``asked`` is how many posts have been checked so far."""
+    """A database, and a Redis of its own, in which one destination remembers ``full`` posts, or a part of these.
+    ``pids`` are the processes whose time counts; ``asked`` is how many posts have been checked so far."""
 
     db: Database
     url: str
@@ -88,12 +122,11 @@ class Place:
     remembered: int = 0
     asked: int = 0
 
-    @property
-    def working_set(self) -> str:
-        return f"working set of {self.full}"
+    def __str__(self) -> str:
+        return f"{self.full:,} remembered"
 
 
-async def prepared(server: str, redis: Redis, pids: Sequence[int], count: int) -> Place:
+async def prepared(server: str, redis_url: str, pids: Sequence[int], count: int) -> Place:
     """A database of its own, so that runs among few and many posts can interleave."""
     name = f"remembers_{count}"
     plain = make_url(server).set(drivername="postgresql")
@@ -101,11 +134,12 @@ async def prepared(server: str, redis: Redis, pids: Sequence[int], count: int) -
         await connection.execute(f"create database {name}".encode())
     url = make_url(server).set(database=name).render_as_string(hide_password=False)
     await asyncio.to_thread(schema.upgrade, url)
-    place = Place(
-        Database(url), plain.set(database=name).render_as_string(hide_password=False), redis, pids, count
-    )
-    async with place.db.begin() as session:
-        await session.execute(text("alter table fingerprints set (autovacuum_enabled = false)"))
+    own = plain.set(database=name).render_as_string(hide_password=False)
+    place = Place(Database(url), own, Redis.from_url(redis_url), pids, count)
+    async with await connected(own) as connection:
+        # What autovacuum would do meanwhile is no part of a check, and would be counted as one.
+        for table in ("fingerprints", "deliveries"):
+            await connection.execute(f"alter table {table} set (autovacuum_enabled = false)".encode())
     return place
 
 
@@ -117,88 +151,82 @@ async def connected(url: URL | str) -> psycopg.AsyncConnection[Any]:
 async def remember(place: Place, count: int) -> None:
     """Let the destination have got so many posts, each with an origin and a content."""
     for begin in range(1, count + 1, AT_ONCE):
-        end = min(begin + AT_ONCE - 1, count)
         async with place.db.begin() as session:
             await session.execute(text("set local statement_timeout = 0"))
-            await session.execute(_FILL, {"first": begin, "last": end})
-        for first in range(begin, end + 1, 5000):
-            last = min(first + 5000, end + 1)
-            await place.redis.sadd(place.working_set, *(key for n in range(first, last) for key in keys(n)))
+            # Deliveries alone, without the posts and mappings that they are of.
+            await session.execute(text("set local session_replication_role = replica"))
+            await session.execute(_FILL, {"first": begin, "last": min(begin + AT_ONCE - 1, count)})
     place.remembered = count
-    # What autovacuum would do meanwhile is no part of a check, and would be counted as one.
     async with await connected(place.url) as connection:
         await connection.execute("vacuum analyze fingerprints")
+        await connection.execute("vacuum analyze deliveries")
+    await know_lately(place)
+
+
+async def know_lately(place: Place) -> None:
+    """Let the working set know what came last, and nothing else."""
+    await place.redis.delete(NEW, OLD)
+    working_set = WorkingSet(place.redis)
+    for number in range(max(place.remembered - LATELY, 0) + 1, place.remembered + 1, 100):
+        posts = range(number, min(number + 100, place.remembered + 1))
+        await working_set.look({(1, 0, key): n for n in posts for key in keys(n)})
 
 
 async def measured(places: Sequence[Place], wishes: Wishes, figures: Figures) -> None:
     count = wishes.part(CHECKS, TOGETHER)
     for place in places:
-        await checked(place, WARM_UP, 1)
+        await checked(place, WARM_UP, WAYS[0])
     # The first touch of each page after a checkpoint costs most: it is counted among all of them.
     async with await connected(places[0].url) as connection:
         await connection.execute("checkpoint")
     for number in range(wishes.runs):
-        for what, group in GROUPS.items():
-            costs = [await checked(place, count, group) for place in places]
+        lasts = {}
+        for way in WAYS:
+            for place in places:
+                await know_lately(place)
+            costs = [await checked(place, count, way) for place in places]
             for place, cost in zip(places, costs, strict=True):
-                figures.add(f"{what}, {place.full:,} remembered", cost.processor, "ms/check of processor")
-                figures.add(f"{what}, {place.full:,} remembered: clock", cost.clock, "ms/check")
-            ratio = costs[-1].processor / costs[0].processor
-            figures.add(f"{what}: ratio", ratio, "times")
-            announce(
-                "dedup", number, what, f"{costs[0].processor:.2f} and {costs[-1].processor:.2f} ms/check"
-            )
-        for place in places:
-            figures.add(
-                f"look into Redis, {place.full:,} remembered: clock", await looked(place, count), "ms/look"
-            )
+                figures.add(f"{way.name}, {place}", cost.processor, "ms/check of processor")
+                figures.add(f"{way.name}, {place}: clock", cost.clock, "ms/check")
+            first, last = costs[0].processor, costs[-1].processor
+            figures.add(f"{way.name}: ratio", last / first, "times")
+            announce("dedup", number, way.name, f"{first:.2f} and {last:.2f} ms/check")
+            lasts[way.name] = last
+        figures.add(
+            "repeats: with to without", lasts["repeats"] / lasts["repeats without working set"], "times"
+        )
+        memory = [int(await places[-1].redis.memory_usage(name, samples=0) or 0) for name in (NEW, OLD)]
+        places_known = [int(await places[-1].redis.hlen(name)) for name in (NEW, OLD)]
+        figures.add("working set: a place", sum(memory) / sum(places_known), "bytes")
 
 
 def keys(number: int) -> tuple[bytes, bytes]:
     return tuple(hashlib.sha256(f"{kind}{number}".encode()).digest() for kind in ("origin", "content"))  # type: ignore[return-value]
 
 
-def candidates(place: Place, count: int) -> list[Candidate]:
-    """Posts of another source; every second has a content that is remembered, each time another."""
+def candidates(place: Place, count: int, way: Way) -> list[Candidate]:
+    """Posts of another source; so many of ten have a content that is remembered, each time another."""
     found = []
+    within = min(LATELY, place.remembered) if way.lately else place.remembered
     for _ in range(count):
         place.asked += 1
         number = 10**9 + place.asked
         own = keys(number)
-        known = keys(1 + place.asked * 7919 % place.remembered)[1] if place.asked % 2 else own[1]
+        repeat = place.asked % 10 < way.repeats
+        known = keys(place.remembered - place.asked * 7919 % within)[1] if repeat else own[1]
         found.append(Candidate(number, number, 1, 0, 3, Dedup.ACROSS, 24, (own[0], known)))
     return found
 
 
-async def checked(place: Place, count: int, group: int) -> Cost:
-    service = DeduplicationService()
-
-    async def check(wanted: Sequence[Candidate]) -> None:
-        async with place.db.begin() as session:
-            duplicates = await service.reserve(session, wanted)
-        assert len(duplicates) == sum(one.delivery_id % 2 for one in wanted), "half of them are known"
-
-    asked = candidates(place, count)
-    return await timed(place, check, [asked[n : n + group] for n in range(0, count, group)], count)
-
-
-async def timed(
-    place: Place,
-    work: Callable[[Sequence[Candidate]], Awaitable[None]],
-    parts: Sequence[Sequence[Candidate]],
-    count: int,
-) -> Cost:
+async def checked(place: Place, count: int, way: Way) -> Cost:
+    service = DeduplicationService(WorkingSet(place.redis) if way.working_set else None)
+    asked = candidates(place, count, way)
     processor, clock = sum(map(cpu_seconds, place.pids)), time.perf_counter()
-    for part in parts:
-        await work(part)
+    duplicates = 0
+    for begin in range(0, count, way.together):
+        async with place.db.begin() as session:
+            duplicates += len(await service.reserve(session, asked[begin : begin + way.together]))
     clock = time.perf_counter() - clock
-    return Cost(clock * 1000 / count, (sum(map(cpu_seconds, place.pids)) - processor) * 1000 / count)
-
-
-async def looked(place: Place, count: int) -> float:
-    """Milliseconds of one look for both keys of a post in Redis."""
-    asked = [one.keys for one in candidates(place, count)]
-    began = time.perf_counter()
-    for pair in asked:
-        await place.redis.smismember(place.working_set, list(pair))
-    return (time.perf_counter() - began) * 1000 / count
+    processor = sum(map(cpu_seconds, place.pids)) - processor
+    assert duplicates == sum(one.keys[1] != keys(one.delivery_id)[1] for one in asked), "the repeats, no more"
+    return Cost(clock * 1000 / count, processor * 1000 / count)
