@@ -176,7 +176,8 @@ async def _locked(session: AsyncSession, list_id: int) -> ChannelList:
 async def _found(session: AsyncSession, reference: str) -> ChannelList:
     wanted = _tidy(reference)
     if (number := NUMBER.fullmatch(wanted)) is not None:
-        row = await session.get(ChannelList, int(number[1])) if int(number[1]) < 2**31 else None
+        counts = len(number[1]) <= 10 and int(number[1]) < 2**31
+        row = await session.get(ChannelList, int(number[1])) if counts else None
         if row is None:
             raise no_list(wanted)
         return row

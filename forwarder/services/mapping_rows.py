@@ -27,6 +27,7 @@ from forwarder.services.values import ChannelName, MappingCounts, MappingSetting
 
 Source = aliased(Channel, name="source")
 Destination = aliased(Channel, name="destination")
+LARGEST_ID = 2**31 - 1
 
 
 def joined() -> Select[Mapping, Lane, Channel, Channel]:
@@ -73,6 +74,9 @@ def name_of(channel: Channel) -> ChannelName:
 
 
 async def one(session: AsyncSession, mapping_id: int) -> MappingView:
+    """Raises NotFound, also for a number that the database does not count to."""
+    if not 0 < mapping_id <= LARGEST_ID:
+        raise missing(mapping_id)
     row = (await session.execute(joined().where(Mapping.id == mapping_id))).one_or_none()
     if row is None:
         raise missing(mapping_id)
@@ -84,6 +88,8 @@ async def locked(session: AsyncSession, mapping_id: int) -> Mapping:
 
     Its source is held first, as ingest holds it: no post can be decided by a state that is about to end.
     """
+    if not 0 < mapping_id <= LARGEST_ID:
+        raise missing(mapping_id)
     await lock_source(session, select(Mapping.source_id).where(Mapping.id == mapping_id))
     row = await session.get(Mapping, mapping_id, with_for_update={"key_share": True}, populate_existing=True)
     if row is None:
@@ -102,7 +108,7 @@ async def lock_source(session: AsyncSession, source_id: int | Select[int]) -> No
 def missing(mapping_id: int) -> NotFound:
     return NotFound(
         "mapping_not_found",
-        f"There is no mapping #{mapping_id}. See the list of mappings.",
+        f"There is no mapping #{mapping_id}. See `manage.py mapping list`.",
         mapping=mapping_id,
     )
 

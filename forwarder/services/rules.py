@@ -40,7 +40,8 @@ class Owner:
 def owner_of(word: str) -> Owner:
     """``7`` or ``mapping:7`` is a mapping, ``list:2`` a list. Raises InvalidRequest ``rule_no_target``."""
     kind, _, number = word.rpartition(":")
-    if kind in ("", "mapping", "list") and number.isascii() and number.isdigit() and 0 < int(number) < 2**31:
+    counts = number.isascii() and number.isdigit() and len(number) <= 10 and 0 < int(number) < 2**31
+    if kind in ("", "mapping", "list") and counts:
         return Owner(kind or "mapping", int(number))
     raise wrong("rule_no_target", word=word[:60])
 

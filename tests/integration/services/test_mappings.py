@@ -11,6 +11,7 @@ from forwarder.db import Database
 from forwarder.errors import AccountNotReady, InvalidRequest, NotFound
 from forwarder.message import AccountKind, ChatKind, Mode, Route
 from forwarder.models import MappingState
+from forwarder.services import mapping_rows
 from forwarder.services.values import Rights
 from tests.integration.services.house import House, chat
 
@@ -372,3 +373,11 @@ async def test_a_basic_group_is_carried_by_who_hears_it(house: House, listens: b
         await house.mappings.create(source, destination, mode=Mode.COPY, route=other, start_after=0)
     made = await house.mappings.create(source, destination, mode=Mode.COPY, start_after=0)
     assert made.lane_route is route
+
+
+@pytest.mark.parametrize("number", [-1, 0, 99, 2**31, 10**30])
+async def test_a_number_that_no_mapping_can_have_is_not_found(db: Database, number: int) -> None:
+    for look in (mapping_rows.one, mapping_rows.locked):
+        async with db.begin() as session:
+            with pytest.raises(NotFound, match=f"no mapping #{number}"):
+                await look(session, number)
