@@ -36,7 +36,11 @@ from forwarder.trial import Trial, Tried
 TEXTS = Texts(Language.EN)
 LONGEST_SHOWN = 100
 MOST_TRIED = 1000
-FIELD = re.compile(r"\{\{|\{[a-z_]+\}")
+WORDED = frozenset(verb for verb, value in VERB_EXAMPLES.items() if isinstance(value, str))
+"""Verbs with a text behind them, whatever it looks like: a footer may be ``[news]`` or ``2026``."""
+
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
 
 
 @click.group()
@@ -81,7 +85,7 @@ def add(owner: str, verb: str, value: str, name: str | None, at: int | None) -> 
       manage.py rule add 7 footer '{source_title} · <a href="{post_link}">source</a>'
       manage.py rule add list:2 deny '{"regex": "(?i)promo ?code"}'
     """
-    written: dict[str, Any] = {verb: _value(value)}
+    written: dict[str, Any] = {verb: _value(verb, value)}
     if name is not None:
         written["name"] = name
     check_rule(written)  # what is wrong with the rule itself is said without a database
@@ -274,13 +278,13 @@ def verdict(tried: Tried) -> str:
     return TEXTS.plain("passed.changed", rules=", ".join(tried.by))
 
 
-def _value(value: str) -> Any:
-    """JSON where it looks like it, else the text itself; which may begin with a template's field."""
-    if FIELD.match(value):
-        return value
-    if value[:1] in ("{", "[", '"') or value in ("true", "false"):
+def _value(verb: str, value: str) -> Any:
+    """JSON where it looks like it, else the text itself."""
+    if verb in WORDED:
+        return read_json(value) if QUOTED.fullmatch(value) else value
+    if value[:1] in ("{", "[", '"') or value in ("true", "false") or NUMBER.fullmatch(value):
         return read_json(value)
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 18 else value
+    return value
 
 
 def _rows(rules: Rules) -> list[tuple[object, ...]]:

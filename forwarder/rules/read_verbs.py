@@ -107,7 +107,7 @@ def _source_links(place: Place) -> changes.Change:
 
 
 def _cut(place: Place) -> changes.Change:
-    if isinstance(place.value, int):
+    if not isinstance(place.value, dict):
         return changes.CutAt(place.whole(SHORTEST_CUT, TEXT_LIMIT), ENDING)
     fields = place.object(("length",), ("ending",), '{"length": 500, "ending": "…"}')
     ending = _ending(fields["ending"]) if "ending" in fields else ENDING

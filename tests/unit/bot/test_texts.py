@@ -109,7 +109,7 @@ def test_what_is_wrong_with_kept_rules_is_told_in_the_persons_language() -> None
     with pytest.raises(InvalidRequest) as refused:
         read_set("list:2", {"rules": [{"cut": "long"}]})
     said = plain(Texts(Language.RU).error(refused.value))
-    assert said.startswith("Сохранённые правила list:2 не читаются. rules[1].cut: напишите объект, ")
+    assert said.startswith("Сохранённые правила list:2 не читаются. rules[1].cut: напишите целое число ")
     assert "write" not in said
     assert plain(Texts(Language.EN).error(refused.value)) == str(refused.value)
 

@@ -295,6 +295,12 @@ def test_why_leaves_no_hole_where_it_was_not_kept_whose_rules_do_not_read() -> N
         ),
         (["rule", "add", "7", "forbid", "x"], ["“forbid” is not known", "deny"]),
         (["rule", "add", "7", "footer", "{nope} x"], ["rule.footer: there is no {nope}", "{source_title}"]),
+        (["rule", "add", "7", "header", "{Title}"], ["rule.header: there is no {Title}"]),
+        (["rule", "add", "7", "footer", "{"], ["rule.footer: there is no {;", "written twice"]),
+        (["rule", "add", "7", "footer", '"a\\d"'], ["no JSON"]),
+        (["rule", "add", "7", "cut", "-1"], ["rule.cut: write a whole number from 20"]),
+        (["rule", "add", "7", "cut", "9" * 30], ["rule.cut: write a whole number from 20"]),
+        (["rule", "add", "7", "cut", "short"], ["rule.cut: write a whole number from 20"]),
         (["rule", "add", "seven", "cut", "100"], ["“seven” is neither a mapping's number nor list:NUMBER"]),
         (["rule", "list", "list:x"], ["“list:x”"]),
     ],
@@ -303,6 +309,13 @@ def test_an_ill_formed_rule_is_refused_with_its_place_before_a_server_is_asked(
     run: Run, arguments: list[str], words: list[str]
 ) -> None:
     refused(run(*arguments), 1, *words)
+
+
+@pytest.mark.parametrize("text", ["[news]", "2026", "true", '"One" and "two"', '"{date}"', "-", "{date}"])
+def test_a_footer_is_a_text_whatever_it_looks_like(run: Run, text: str) -> None:
+    """It passes what is checked without a server, and meets one that is not there."""
+    result = run("rule", "add", "7", "footer", text, database_url=DEAD_DATABASE, redis_url=DEAD_REDIS)
+    refused(result, 1, "PostgreSQL", "does not answer")
 
 
 def test_a_reader_that_has_had_enough_ends_a_command_quietly() -> None:
