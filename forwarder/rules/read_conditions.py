@@ -29,6 +29,7 @@ NO_DOMAIN = re.compile(
 )  # parts of a link, which would be left out: t.me/name would mean all of t.me
 NO_NAME = re.compile(r"[\s/:]")  # a link to somebody names nobody that a post mentions
 EXAMPLE = '{"words": ["sale"]}'
+TOGETHER = '[{"words": ["sale"]}, {"links": true}]'
 
 KINDS = (*(kind.value for kind in Kind if kind is not Kind.SERVICE), ALBUM)
 
@@ -46,7 +47,12 @@ def read_condition(place: Place, depth: int = 1) -> c.Condition:
             raise wrong(
                 "rule_unknown_word", place=place.path, word=shown(unknown[0]), known=listed(CONDITIONS)
             )
-        raise wrong("rule_verb_missing", place=place.path, known=listed(CONDITIONS))
+        raise wrong(
+            "rule_condition_missing",
+            place=place.path,
+            known=listed(CONDITIONS),
+            example=f'{{"all": {TOGETHER}}}',
+        )
     read, options = CONDITIONS[named[0]]
     fields = place.object(named, options, EXAMPLE)
     return read(fields.pop(named[0]), fields, depth)
@@ -56,11 +62,11 @@ Read = Callable[[Place, Mapping[str, Place], int], c.Condition]
 
 
 def _all(place: Place, options: Mapping[str, Place], depth: int) -> c.Condition:
-    return c.All(tuple(read_condition(item, depth + 1) for item in place.items(MOST_TOGETHER)))
+    return c.All(tuple(read_condition(item, depth + 1) for item in place.items(MOST_TOGETHER, TOGETHER)))
 
 
 def _any(place: Place, options: Mapping[str, Place], depth: int) -> c.Condition:
-    return c.AnyOf(tuple(read_condition(item, depth + 1) for item in place.items(MOST_TOGETHER)))
+    return c.AnyOf(tuple(read_condition(item, depth + 1) for item in place.items(MOST_TOGETHER, TOGETHER)))
 
 
 def _not(place: Place, options: Mapping[str, Place], depth: int) -> c.Condition:
@@ -70,7 +76,7 @@ def _not(place: Place, options: Mapping[str, Place], depth: int) -> c.Condition:
 def _kind(place: Place, options: Mapping[str, Place], depth: int) -> c.Condition:
     if isinstance(place.value, str):
         return c.OfKind(frozenset({place.choice(KINDS)}))
-    return c.OfKind(frozenset(item.choice(KINDS) for item in place.items(len(KINDS))))
+    return c.OfKind(frozenset(item.choice(KINDS) for item in place.items(len(KINDS), '["photo", "album"]')))
 
 
 def read_words(place: Place) -> tuple[str, ...]:
@@ -108,7 +114,7 @@ def _regex(place: Place, options: Mapping[str, Place], depth: int) -> c.Conditio
 
 def read_domains(place: Place) -> c.ToDomain:
     domains = []
-    for word in place.texts():
+    for word in place.texts('["example.com"]'):
         domain = domain_of(word.removeprefix("*."))
         if NO_DOMAIN.search(word) or "." not in domain or "" in domain.split("."):
             raise wrong("rule_bad_domain", place=place.path, word=shown(word))
@@ -118,7 +124,7 @@ def read_domains(place: Place) -> c.ToDomain:
 
 def read_names(place: Place) -> c.Named:
     names = []
-    for word in place.texts():
+    for word in place.texts('["news"]'):
         name = tag_name(word.strip())
         if not name or NO_NAME.search(name):
             raise wrong("rule_bad_name", place=place.path, word=shown(word))
@@ -147,7 +153,7 @@ def _ids(number: Callable[[Facts], int | None], there: Callable[[Facts], object]
     def read(place: Place, options: Mapping[str, Place], depth: int) -> c.Condition:
         if isinstance(place.value, bool) and there is not None:
             return c.Is(lambda part: bool(there(part.facts)), present=place.value)
-        found = [read_id(item) for item in place.items(MOST_TOGETHER)]
+        found = [read_id(item) for item in place.items(MOST_TOGETHER, "[-1001234567890]")]
         return c.OneOf(lambda part: number(part.facts), frozenset(found))
 
     return read

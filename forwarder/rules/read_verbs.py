@@ -65,7 +65,7 @@ def _replace(place: Place) -> changes.Change:
 
 def _wanted(place: Place | None, read: Callable[[Place], Callable[[Mark], bool]]) -> Callable[[Mark], bool]:
     """All of them for true, or those of a list."""
-    if place is None or place.value is True:
+    if place is None or (isinstance(place.value, bool) and place.true()):
         return conditions.everything
     return read(place)
 
@@ -96,7 +96,7 @@ def _replace_mentions(place: Place) -> changes.Change:
 
 
 def _remove_signature(place: Place) -> changes.Change:
-    if place.value is True:
+    if isinstance(place.value, bool) and place.true():
         return changes.RemoveSignature(None)
     return changes.RemoveSignature(phrases_of(place, read_words(place), part=True))
 
@@ -136,8 +136,12 @@ def _spoiler(place: Place) -> object:
 
 def _button(place: Place) -> frame.ButtonRule:
     fields = place.object(("text",), ("url",), '{"text": "Source", "url": "{post_link}"}')
-    address = fields.get("url", Place(f"{place.path}.url", "{post_link}"))
-    return frame.ButtonRule(read_line(fields["text"]), read_address(address))
+    place = fields.get("url", Place(f"{place.path}.url", "{post_link}"))
+    address = read_address(place)
+    if address[0].text.lower().startswith("tg://user"):
+        # Telegram refuses the whole message where the person's settings forbid it, or the bot does not know them.
+        raise wrong("rule_user_link", place=place.path)
+    return frame.ButtonRule(read_line(fields["text"]), address)
 
 
 def _quiet(place: Place) -> times.Quiet:
@@ -152,7 +156,7 @@ def _quiet(place: Place) -> times.Quiet:
 
 def _days(place: Place) -> times.OnDays:
     fields = place.object(("days", "zone"), (), '{"days": ["mon", "tue"], "zone": "Europe/Moscow"}')
-    days = [item.choice(times.DAYS) for item in fields["days"].items(7)]
+    days = [item.choice(times.DAYS) for item in fields["days"].items(7, '["mon", "tue"]')]
     return times.OnDays(frozenset(map(times.DAYS.index, days)), fields["zone"].zone())
 
 

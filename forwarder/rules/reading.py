@@ -42,9 +42,9 @@ class Place:
                 raise wrong("rule_word_missing", place=self.path, word=name)
         return {name: Place(f"{self.path}.{name}", value) for name, value in self.value.items()}
 
-    def items(self, most: int) -> list[Place]:
+    def items(self, most: int, example: str) -> list[Place]:
         if not isinstance(self.value, list) or not 1 <= len(self.value) <= most:
-            raise wrong("rule_not_list", place=self.path, most=most)
+            raise wrong("rule_not_list", place=self.path, most=most, example=example)
         return [Place(f"{self.path}[{number}]", value) for number, value in enumerate(self.value, 1)]
 
     def text(self, most: int = LONGEST_TEXT) -> str:
@@ -60,11 +60,11 @@ class Place:
             raise wrong("rule_odd_character", place=self.path)
         return self.value
 
-    def texts(self) -> tuple[str, ...]:
+    def texts(self, example: str = '["sale", "buy now"]') -> tuple[str, ...]:
         """A list of short texts, or one alone."""
         if isinstance(self.value, str):
             return (self.text(LONGEST_WORD),)
-        return tuple(item.text(LONGEST_WORD) for item in self.items(MOST_WORDS))
+        return tuple(item.text(LONGEST_WORD) for item in self.items(MOST_WORDS, example))
 
     def flag(self) -> bool:
         if not isinstance(self.value, bool):
@@ -74,7 +74,7 @@ class Place:
     def true(self) -> bool:
         """For what can only be switched on: to switch it off, one removes the rule."""
         if self.value is not True:
-            raise wrong("rule_not_choice", place=self.path, known="true")
+            raise wrong("rule_not_true", place=self.path)
         return True
 
     def whole(self, least: int, most: int) -> int:

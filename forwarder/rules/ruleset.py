@@ -18,7 +18,7 @@ from forwarder.rules.changes import Change
 from forwarder.rules.frame import DateZone
 from forwarder.rules.problems import wrong
 from forwarder.rules.read_verbs import ONLY_ONCE, VERBS, Filter, Several
-from forwarder.rules.reading import Place, listed
+from forwarder.rules.reading import Place, listed, shown
 from forwarder.rules.when import (
     AtMost,
     Counters,
@@ -116,7 +116,9 @@ def parse(written: object, revision: int = 1) -> Rules:
         return Rules((), revision)
     rules = tuple(
         parse_rule(Place(f"rules[{number}]", item.value), number)
-        for number, item in enumerate(Place("rules", fields["rules"].value).items(MOST_RULES), 1)
+        for number, item in enumerate(
+            Place("rules", fields["rules"].value).items(MOST_RULES, f"[{EXAMPLE}]"), 1
+        )
     )
     _check_together(rules)
     found = Rules(rules, revision)
@@ -138,7 +140,7 @@ def parse_rule(place: Place, number: int) -> Rule:
         raise wrong("rule_verb_missing", place=place.path, known=listed(VERBS))
     fields = place.object((), ("name", *VERBS), EXAMPLE)
     verb = verbs[0]
-    name = fields["name"].text(LONGEST_NAME).strip() if "name" in fields else f"{verb} #{number}"
+    name = " ".join(fields["name"].text(LONGEST_NAME).split()) if "name" in fields else f"{verb} #{number}"
     return Rule(name, verb, VERBS[verb](fields[verb]), place.value)
 
 
@@ -148,9 +150,9 @@ def to_json(rules: Rules) -> dict[str, Any]:
 
 
 def read_json(text: str) -> object:
-    """What a person has typed. Raises ``rule_bad_json`` with line and column."""
+    """What a person has typed. Raises ``rule_bad_json`` with line and column, or ``rule_word_twice``."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_each_once)
     except json.JSONDecodeError as error:
         raise wrong("rule_bad_json", reason=error.msg, line=error.lineno, column=error.colno) from error
     except RecursionError as error:
@@ -160,17 +162,27 @@ def read_json(text: str) -> object:
         raise wrong("rule_bad_json", reason="a number is too long", line=1, column=1) from error
 
 
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; what stands in it twice is refused, for JSON would keep the last without a word."""
+    found: dict[str, Any] = {}
+    for word, value in pairs:
+        if word in found:
+            raise wrong("rule_word_twice", word=shown(word))
+        found[word] = value
+    return found
+
+
 def _check_together(rules: Sequence[Rule]) -> None:
     seen: dict[object, str] = {}
     for number, rule in enumerate(rules, 1):
         place = f"rules[{number}]"
         if rule.label in seen:
-            raise wrong("rule_same_name", place=place, word=rule.label)
+            raise wrong("rule_same_name", place=place, word=rule.label, other=seen[rule.label])
         seen[rule.label] = place
         for action in actions_of(rule):
             if isinstance(action, ONLY_ONCE):
                 if type(action) in seen:
-                    raise wrong("rule_only_once", place=place, word=rule.verb)
+                    raise wrong("rule_only_once", place=place, word=rule.verb, other=seen[type(action)])
                 seen[type(action)] = place
 
 

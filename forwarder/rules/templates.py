@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from forwarder.message import Entity
-from forwarder.rules.entities import Rich, place_of
+from forwarder.rules.entities import Rich, place_of, says_something
 from forwarder.rules.problems import wrong
 from forwarder.rules.reading import Place, listed, shown
 
@@ -20,6 +20,7 @@ TAGS = {
     "b": "bold", "strong": "bold", "i": "italic", "em": "italic", "u": "underline", "s": "strikethrough",
     "tg-spoiler": "spoiler", "code": "code", "blockquote": "blockquote", "a": "text_link",
 }  # fmt: skip
+KNOWN_TAGS = tuple('<a href="…">' if name == "a" else f"<{name}>" for name in TAGS)
 TAG = re.compile(
     r"<(?P<close>/)?(?P<name>[a-z-]+)(?:\s+href=(?:\"(?P<double>[^\"<>]*)\"|'(?P<single>[^'<>]*)'))?\s*>"
 )
@@ -87,7 +88,7 @@ def _address(stretch: Stretch, values: Mapping[str, str]) -> str | None:
 
 
 def read_template(place: Place) -> Template:
-    """Raises ``rule_bad_tag`` or ``rule_bad_field``."""
+    """Raises ``rule_bad_tag``, ``rule_bad_field`` or ``rule_not_seen``."""
     source = place.text()
     pieces: list[Piece] = []
     stretches: list[Stretch] = []
@@ -109,6 +110,7 @@ def read_template(place: Place) -> Template:
     pieces += _read_pieces(place, source[done:])
     if opened:
         raise _bad_tag(place, f"<{opened[-1][0]}>")
+    _check_seen(place, pieces)
     return Template(tuple(_lines(pieces)), tuple(stretches))
 
 
@@ -136,7 +138,9 @@ def fill_text(pieces: tuple[Piece, ...], values: Mapping[str, str]) -> str:
 
 def read_line(place: Place) -> tuple[Piece, ...]:
     """A text with fields and without formatting."""
-    return tuple(_read_fields(place, place.text(100)))
+    pieces = tuple(_read_fields(place, place.text(100)))
+    _check_seen(place, pieces)
+    return pieces
 
 
 def _read_address(place: Place, source: str) -> tuple[Piece, ...]:
@@ -189,7 +193,10 @@ def _lines(pieces: list[Piece]) -> Iterator[tuple[Piece, ...]]:
         yield tuple(line)
 
 
+def _check_seen(place: Place, pieces: Sequence[Piece]) -> None:
+    if not any(piece.is_field or says_something(piece.text) for piece in pieces):
+        raise wrong("rule_not_seen", place=place.path)
+
+
 def _bad_tag(place: Place, word: str) -> Exception:
-    return wrong(
-        "rule_bad_tag", place=place.path, word=shown(word), known=listed(f"<{name}>" for name in TAGS)
-    )
+    return wrong("rule_bad_tag", place=place.path, word=shown(word), known=listed(KNOWN_TAGS))

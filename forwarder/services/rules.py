@@ -81,7 +81,7 @@ class RuleService:
         def put(rules: list[Any]) -> list[Any]:
             place = len(rules) + 1 if at is None else at
             if not 1 <= place <= len(rules) + 1:
-                raise wrong("rule_no_such", number=place, count=len(rules))
+                raise wrong("rule_not_number", place="at", least=1, most=len(rules) + 1)
             return [*rules[: place - 1], dict(rule), *rules[place - 1 :]]
 
         return await self._change(owner, put, actor, "rule.add")

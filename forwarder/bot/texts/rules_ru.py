@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 TEXTS: dict[str, str] = {
-    "error.rule_bad_json": "Это не JSON: {reason}, строка {line}, символ {column}.",
+    "error.rule_bad_json": "Это не JSON: {reason}, строка {line}, символ {column}. Тексты пишут в "
+    '"двойных кавычках", а обратную косую черту в них — дважды.',
+    "error.rule_word_twice": "«{word}» стоит в одном объекте дважды, а считалось бы лишь одно: напишите его раз.",
     "error.rule_not_object": "{place}: напишите объект, например {example}.",
     "error.rule_unknown_word": "{place}: слово «{word}» здесь неизвестно; известны {known}.",
     "error.rule_verb_missing": "{place}: скажите, что делает правило, ровно одним из слов: {known}.",
+    "error.rule_condition_missing": "{place}: напишите одно условие; несколько соединяют так: {example}. "
+    "Известны {known}.",
     "error.rule_word_missing": "{place}: не хватает «{word}».",
     "error.rule_not_text": "{place}: напишите текст от 1 до {most} символов.",
+    "error.rule_not_seen": "{place}: в этом тексте ничего не видно, для Telegram он пуст; напишите видимый.",
     "error.rule_odd_character": "{place}: в тексте есть символ, который нельзя сохранить или отправить.",
     "error.rule_not_number": "{place}: напишите целое число от {least} до {most}.",
     "error.rule_not_flag": "{place}: напишите true или false.",
-    "error.rule_not_list": "{place}: напишите список, от 1 до {most}.",
+    "error.rule_not_true": "{place}: напишите true; если это не нужно, уберите правило.",
+    "error.rule_not_list": "{place}: напишите список, от 1 до {most}, например {example}.",
     "error.rule_not_choice": "{place}: напишите одно из: {known}.",
     "error.rule_bad_id": "{place}: напишите числовой id, например -1001234567890; имя может перейти к другому.",
     "error.rule_bad_name": "{place}: «{word}» не подходит; пишите без пробелов, как в Telegram.",
     "error.rule_bad_domain": "{place}: «{word}» не домен; напишите, например, example.com.",
     "error.rule_bad_link": "{place}: «{word}» не ссылка; напишите её целиком, например https://example.com/page.",
+    "error.rule_user_link": "{place}: к человеку по номеру кнопка не ведёт, Telegram почти всегда не разрешает; "
+    "напишите https://t.me/name.",
     "error.rule_many_words": "{place}: слов слишком много для одного правила, или они слишком длинные; разделите его.",
     "error.rule_long_ending": "{place}: окончание длиннее {most} единиц Telegram; у большинства эмодзи их две.",
     "error.rule_bad_pattern": "{place}: RE2 не принимает шаблон «{pattern}»: {reason}.",
@@ -31,8 +39,8 @@ TEXTS: dict[str, str] = {
     "укажите «min», «max» или оба.",
     "error.rule_bad_tag": "{place}: тег «{word}» неизвестен или не закрыт; известны {known}.",
     "error.rule_bad_field": "{place}: поля {word} нет; есть {known}. Саму скобку пишут дважды.",
-    "error.rule_only_once": "{place}: «{word}» бывает в наборе один раз; измените или уберите другое.",
-    "error.rule_same_name": "{place}: имя «{word}» уже есть у другого правила.",
+    "error.rule_only_once": "{place}: «{word}» бывает в наборе один раз, и это {other}; измените или уберите одно.",
+    "error.rule_same_name": "{place}: имя «{word}» уже есть у {other}; выберите другое.",
     "error.rule_too_deep": "{place}: условия вкладываются не глубже {most}.",
     "error.rule_no_such": "Правила {number} нет; всего их {count}.",
     "error.rule_bad_order": "Назовите каждое правило один раз в новом порядке: {count} чисел, каждое от 1 до {count}.",

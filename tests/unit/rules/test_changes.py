@@ -272,7 +272,8 @@ def test_what_nobody_sees_is_nothing(left: str) -> None:
 
 
 def test_a_rest_of_which_nothing_is_seen_is_not_sent() -> None:
-    outcome = made([{"footer": "\u200b" * 100}, {"too_long": "split"}], photo("a" * 1023))
+    unseen = "{author}\n" + "\u200b" * 100  # the line of a field that is empty is left out
+    outcome = made([{"footer": unseen}, {"too_long": "split"}], photo("a" * 1023))
     assert isinstance(outcome, Passed)
     assert outcome.rest is None
 

@@ -50,8 +50,9 @@ REFUSED = [
     ([{"forbid": True}], "rule_unknown_word", "rules[1]"),
     ([{"name": "", "cut": 100}], "rule_not_text", "rules[1].name"),
     ([{"cut": 100}, {"deny": {"word": ["x"]}}], "rule_unknown_word", "rules[2].deny"),
-    ([{"deny": {}}], "rule_verb_missing", "rules[1].deny"),
-    ([{"deny": {"links": True, "words": ["x"]}}], "rule_verb_missing", "rules[1].deny"),
+    ([{"deny": {}}], "rule_condition_missing", "rules[1].deny"),
+    ([{"deny": {"links": True, "words": ["x"]}}], "rule_condition_missing", "rules[1].deny"),
+    ([{"deny": {"not": {"part": True, "words": ["x"], "regex": "y"}}}], "rule_condition_missing", "rules[1].deny.not"),
     ([{"deny": {"words": []}}], "rule_not_list", "rules[1].deny.words"),
     ([{"deny": {"words": ["x", ""]}}], "rule_not_text", "rules[1].deny.words[2]"),
     ([{"deny": {"words": ["\u0640"]}}], "rule_odd_character", "rules[1].deny.words"),
@@ -88,10 +89,16 @@ REFUSED = [
     ([{"replace": {"regex": "(a)", "with": "\\g<b>"}}], "rule_bad_group", "rules[1].replace.with"),
     ([{"replace": {"regex": "a", "with": "", "part": True}}], "rule_unknown_word", "rules[1].replace"),
     ([{"replace_links": {"with": "my site"}}], "rule_bad_link", "rules[1].replace_links.with"),
-    ([{"remove_links": False}], "rule_not_list", "rules[1].remove_links"),
-    ([{"drop_caption": False}], "rule_not_choice", "rules[1].drop_caption"),
+    ([{"remove_links": False}], "rule_not_true", "rules[1].remove_links"),
+    ([{"remove_signature": False}], "rule_not_true", "rules[1].remove_signature"),
+    ([{"remove_hashtags": 1}], "rule_not_list", "rules[1].remove_hashtags"),
+    ([{"drop_caption": False}], "rule_not_true", "rules[1].drop_caption"),
     ([{"header": "{title}"}], "rule_bad_field", "rules[1].header"),
     ([{"header": "}"}], "rule_bad_field", "rules[1].header"),
+    ([{"header": "<b>\u200b</b>\n"}], "rule_not_seen", "rules[1].header"),
+    ([{"footer": "\u200b"}], "rule_not_seen", "rules[1].footer"),
+    ([{"button": {"text": "\u2800"}}], "rule_not_seen", "rules[1].button.text"),
+    ([{"button": {"text": "x", "url": "TG://user?id=5"}}], "rule_user_link", "rules[1].button.url"),
     ([{"header": "<b>x"}], "rule_bad_tag", "rules[1].header"),
     ([{"header": "<b><i>x</b></i>"}], "rule_bad_tag", "rules[1].header"),
     ([{"header": "<script>x</script>"}], "rule_bad_tag", "rules[1].header"),
@@ -164,6 +171,39 @@ def test_json_that_is_none_is_refused_with_line_and_column() -> None:
         read_json("[" * 100_000)
     with pytest.raises(InvalidRequest, match="a number is too long"):
         read_json(f'{{"cut": {"1" * 5000}}}')
+
+
+def test_a_word_that_stands_twice_in_one_object_is_refused_for_only_one_would_count() -> None:
+    with pytest.raises(InvalidRequest, match="“words”") as refused:
+        read_json('{"deny": {"words": ["a"], "words": ["b"]}}')
+    assert refused.value.code == "rule_word_twice"
+    assert read_json('[{"words": 1}, {"words": 2}]') == [{"words": 1}, {"words": 2}]
+
+
+@pytest.mark.parametrize(
+    ("written", "remedy"),
+    [
+        ([{"deny": {"links": True, "words": ["x"]}}], '{"all": ['),
+        ([{"deny": {"words": 5}}], '["sale", "buy now"]'),
+        ([{"deny": {"links": 5}}], '["example.com"]'),
+        ([{"deny": {"hashtags": 5}}], '["news"]'),
+        ([{"deny": {"sender": 5}}], "[-1001234567890]"),
+        ([{"deny": {"any": {}}}], '[{"words": ["sale"]}, {"links": true}]'),
+        ([{"days": {"days": "mon", "zone": "UTC"}}], '["mon", "tue"]'),
+        ([{"source_links": False}], "remove the rule"),
+        ([{"cut": 100}, {"header": "a"}, {"header": "b"}], "rules[2]"),
+        ([{"cut": 100}, {"name": "a", "cut": 100}, {"name": "a", "cut": 200}], "rules[2]"),
+        ([{"header": "<a>x</a>"}], '<a href="…">'),
+    ],
+)
+def test_a_refusal_says_what_would_help(written: Any, remedy: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parse({"rules": written})
+    assert remedy in str(refused.value)
+
+
+def test_the_name_of_a_rule_stands_in_one_line() -> None:
+    assert parse({"rules": [{"name": " no\n adverts ", "cut": 100}]}).rules[0].label == "no adverts"
 
 
 def test_every_problem_can_be_met_and_every_one_that_is_raised_has_its_sentence() -> None:
