@@ -42,7 +42,8 @@ from forwarder.services.why import find_post
 class Tried:
     """``goes`` is None for a refused post, or one that a rule breaks on. ``rewrite`` is what the account that carries
     the mapping sends in its place, None where the post goes as it is; ``mode`` is how it goes, None where it may not go
-    at all; ``forwards`` says that its mapping would forward it. ``by`` names the rules that change what is sent."""
+    at all; ``forwards`` says that its mapping would forward it. ``by`` names the rules that change what is sent,
+    ``withdrawn_by`` the one that withdraws it."""
 
     parts: tuple[SourceMessage, ...]
     outcome: Outcome
@@ -51,6 +52,7 @@ class Tried:
     mode: Mode | None
     forwards: bool = False
     by: tuple[str, ...] = ()
+    withdrawn_by: str = ""
 
 
 class Trial:
@@ -122,7 +124,8 @@ class Trial:
             return stopped(parts, broken(rules, outcome.by))
         mode = way_of(mapping.mode, rewrite, copy_allowed=mapping.settings.copy_fallback)
         forwards, by = mapping.mode is Mode.FORWARD, those_that_did(rules, outcome, rewrite)
-        return Tried(parts, outcome, decision(put_off, now), rewrite, mode, forwards, by)
+        last = put_off.by.rule if put_off is not None and put_off.by is not None else ""
+        return Tried(parts, outcome, decision(put_off, now), rewrite, mode, forwards, by, last)
 
 
 def stopped(parts: tuple[SourceMessage, ...], result: Result) -> Tried:

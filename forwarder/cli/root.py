@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -69,6 +70,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status: 0, 1 for a refusal, 2 for bad settings or usage."""
+    if sys.stdin is None:
+        # A shell has closed it (`<&-`): nobody answers, and no connection of ours may take its place.
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
     try:
         status = cli.main(arguments, standalone_mode=False, prog_name="manage.py")
     except click.ClickException as error:

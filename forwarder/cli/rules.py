@@ -15,6 +15,7 @@ from forwarder.cli.ground import tool_settings, with_database
 from forwarder.cli.ids import ChatReference
 from forwarder.cli.show import moment, table
 from forwarder.db import Database
+from forwarder.errors import InvalidRequest
 from forwarder.message import NewPart, Rewrite, SourceMessage
 from forwarder.models import Language
 from forwarder.rules import (
@@ -41,6 +42,26 @@ WORDED = frozenset(verb for verb, value in VERB_EXAMPLES.items() if isinstance(v
 
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
+
+
+class TriedMapping(click.ParamType[int]):
+    """A mapping as the other commands name it, ``7`` or ``mapping:7``."""
+
+    name = "mapping"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            owner = owner_of(str(value))
+        except InvalidRequest as error:
+            self.fail(str(error), param, ctx)
+        if owner.kind == "list":
+            self.fail(
+                "a list has no posts of its own: try one of its mappings, which `manage.py list show "
+                f"{owner.number}` names.",
+                param,
+                ctx,
+            )
+        return owner.number
 
 
 @click.group()
@@ -92,8 +113,9 @@ def add(owner: str, verb: str, value: str, name: str | None, at: int | None) -> 
     target = owner_of(owner)
     rules = with_database(tool_settings(), lambda db: RuleService(db).add(target, written, at=at))
     number = at or len(rules.rules)
+    on = str(target.number) if target.kind == "mapping" else "MAPPING"
     click.echo(
-        f"Rule {number} of {target}: {rules.rules[number - 1].label}. Try it with `manage.py rule try`."
+        f"Rule {number} of {target}: {rules.rules[number - 1].label}. Try it with `manage.py rule try {on}`."
     )
 
 
@@ -145,7 +167,7 @@ def set_(owner: str) -> None:
     """
     target, written = owner_of(owner), read_json(sys.stdin.read())
     rules = with_database(tool_settings(), lambda db: RuleService(db).replace(target, written))
-    click.echo(f"{len(rules.rules)} rules of {target}.")
+    click.echo(f"{_counted(rules)} of {target}.")
 
 
 @rule.command()
@@ -176,11 +198,11 @@ def remove(owner: str, number: int) -> None:
     """
     target = owner_of(owner)
     rules = with_database(tool_settings(), lambda db: RuleService(db).remove(target, number))
-    click.echo(f"Removed; {target} has {len(rules.rules)} rules.")
+    click.echo(f"Removed; {target} has {_counted(rules)}.")
 
 
 @rule.command("try", cls=ChatReference)
-@click.argument("mapping", type=int)
+@click.argument("mapping", type=TriedMapping())
 @click.argument("link", required=False)
 @click.option("--last", type=click.IntRange(1, MOST_TRIED), help="The newest posts of the source [20].")
 @click.option("--text", help="A text as if it had just been posted.")
@@ -195,6 +217,8 @@ def try_(mapping: int, link: str | None, last: int | None, text: str | None) -> 
     """
     if (link is not None) + (last is not None) + (text is not None) > 1:
         raise click.UsageError("Say one of LINK, --last and --text.")
+    if text is not None and not text.strip():
+        raise click.UsageError("Write a text behind --text.")
 
     async def work(db: Database) -> list[Tried]:
         trial = Trial(db, mapping)
@@ -204,7 +228,12 @@ def try_(mapping: int, link: str | None, last: int | None, text: str | None) -> 
 
     tried = with_database(tool_settings(), work)
     if not tried:
-        click.echo("No such post is kept here; try another, or --text.", err=True)
+        what = (
+            "No such post is kept here; try another"
+            if link
+            else "No post of its source is kept here yet; try a link"
+        )
+        click.echo(f"{what}, or --text.", err=True)
     for one in tried:
         for line in told(one):
             click.echo(line)
@@ -216,11 +245,12 @@ def told(tried: Tried) -> list[str]:
     lines = [f"{first.message_id} {'album' if len(tried.parts) > 1 else first.kind}: {verdict(tried)}"]
     match tried.goes:
         case NotBefore(at, why):
-            lines.append("  " + TEXTS.plain("goes.not_before", at=moment(at), rule=why))
+            lines.append("  " + TEXTS.plain("goes.not_before", at=moment(at), reason=TEXTS.reason(why)))
         case Hold(expires):
             lines.append("  " + TEXTS.plain("goes.hold", at=moment(expires)))
         case Withdraw(why):
-            lines.append("  " + TEXTS.plain("goes.withdraw", rule=why))
+            reason = TEXTS.refusal(why, tried.withdrawn_by, ())
+            lines.append("  " + TEXTS.plain("goes.withdraw", reason=reason))
     if tried.rewrite is not None:
         lines += [f"  {line}" for line in _changes(tried.parts, tried.rewrite)]
     if isinstance(tried.outcome, Passed):
@@ -285,6 +315,10 @@ def _value(verb: str, value: str) -> Any:
     if value[:1] in ("{", "[", '"') or value in ("true", "false") or NUMBER.fullmatch(value):
         return read_json(value)
     return value
+
+
+def _counted(rules: Rules) -> str:
+    return f"{len(rules.rules)} {'rule' if len(rules.rules) == 1 else 'rules'}"
 
 
 def _rows(rules: Rules) -> list[tuple[object, ...]]:

@@ -86,7 +86,7 @@ def _delivery(one: DeliveryStory) -> str:
         parts.append(f"({plain(TEXTS.refusal(one.reason, one.rule, one.words, one.owner))})")
         parts += ["and the copy stays as it was"] if one.kind is DeliveryKind.EDIT else []
     elif one.reason:
-        parts.append(f"because {one.reason.replace('_', ' ')}")
+        parts.append(f"({plain(TEXTS.reason(one.reason))})")
     if one.revision is not None:
         lists = [f"revision {of} of list:{number}" for number, of in one.lists]
         parts.append(f"({', '.join([f'revision {one.revision} of the mapping', *lists])})")

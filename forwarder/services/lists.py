@@ -220,7 +220,7 @@ async def _free_name(session: AsyncSession, name: str, renamed: ChannelList | No
     await session.execute(text("lock table lists in share row exclusive mode"))
     folder = renamed.folder_id if renamed is not None else None
     taken = await session.scalar(
-        select(ChannelList.id).where(
+        select(ChannelList).where(
             func.lower(ChannelList.name) == func.lower(wanted),
             ChannelList.folder_id.is_not_distinct_from(folder),
             ChannelList.id != (renamed.id if renamed is not None else 0),
@@ -229,9 +229,9 @@ async def _free_name(session: AsyncSession, name: str, renamed: ChannelList | No
     if taken is not None:
         raise InvalidRequest(
             "list_name_taken",
-            f"The list {taken} is called “{wanted}” already; choose another name.",
-            name=wanted,
-            number=taken,
+            f"The list {taken.id} is called “{taken.name}” already; choose another name.",
+            name=taken.name,
+            number=taken.id,
         )
     return wanted
 

@@ -23,7 +23,7 @@ from forwarder.services.kept_rules import rules_of
 from forwarder.services.rules import Owner, RuleService, owner_of
 from forwarder.settings import Settings
 from forwarder.trial import Trial
-from tests.builders import DIGEST, NEWS, House, album, photo, post
+from tests.builders import DIGEST, NEWS, OTHER, House, album, photo, post
 
 
 async def labels(core: House, mapping: int) -> list[str]:
@@ -188,6 +188,7 @@ async def test_the_command_line_adds_lists_tries_and_removes(
     assert (added.exit_code, (await run("rule", "remove", mapping, "2")).exit_code) == (0, 0)
     added = await run("rule", "add", mapping, "footer", "<b>{source_title}</b>")
     assert (added.exit_code, added.output.startswith(f"Rule 2 of mapping:{mapping}: footer #2.")) == (0, True)
+    assert f"`manage.py rule try {mapping}`" in added.output
     assert '1\tno sale\tdeny\t{"words": ["sale"]}' in (await run("rule", "list", mapping)).output
     tried = (await run("rule", "try", mapping, "--last", "2")).output
     assert "1 text: refused by the rule “no sale” because of: SALE" in tried
@@ -195,9 +196,15 @@ async def test_the_command_line_adds_lists_tries_and_removes(
     assert (await run("rule", "order", mapping, "2", "1")).output.splitlines()[1].startswith("1\tfooter #1")
     kept = (await run("rule", "list", mapping, "--json")).output
     assert (await run("rule", "set", mapping, typed=kept)).output == f"2 rules of mapping:{mapping}.\n"
-    assert (await run("rule", "remove", mapping, "1")).output == f"Removed; mapping:{mapping} has 1 rules.\n"
+    assert (await run("rule", "remove", mapping, "1")).output == f"Removed; mapping:{mapping} has 1 rule.\n"
     refused = await run("rule", "remove", mapping, "9")
     assert (refused.exit_code, refused.stderr) == (1, "There is no rule 9; the set has 1.\n")
+    refused = await run("rule", "add", mapping, "cut", "100", "--at", "9")
+    assert (refused.exit_code, refused.stderr) == (1, "at: write a whole number from 1 to 2.\n")
+    nothing = str(await core.mapping(OTHER))
+    assert (
+        "No post of its source is kept here yet" in (await run("rule", "try", nothing, "--last", "2")).stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -287,6 +294,7 @@ async def test_trying_counts_what_was_sent_today_and_what_reviewers_said(core: H
     )
     [_, tried] = await Trial(core.db, mapping).last(2)
     assert tried.goes == Withdraw("at_most")
+    assert told(tried)[1] == "  but would be withdrawn: more than the day's number by the rule “at_most #1”"
     await core.keep_rules(mapping, {"rules": [{"review": {"hours": 24}}]})
     assert [type(one.goes) for one in await Trial(core.db, mapping).last(2)] == [Hold, Hold]
     async with core.db.begin() as session:
@@ -294,6 +302,14 @@ async def test_trying_counts_what_was_sent_today_and_what_reviewers_said(core: H
         await reviewing.begin(session, dict.fromkeys(waiting, 24))
         await reviewing.decide(session, waiting, approved=True, by=5)
     assert [type(one.goes) for one in await Trial(core.db, mapping).last(2)] == [Hold, Now]
+
+
+async def test_trying_says_in_words_for_what_a_post_waits(core: House) -> None:
+    mapping = await core.mapping()
+    await core.keep_rules(mapping, {"rules": [{"name": "later", "delay": 5}]})
+    [tried] = await Trial(core.db, mapping).words("text")
+    assert told(tried)[1].startswith("  but not before ")
+    assert told(tried)[1].endswith(" (the mapping's delay)")
 
 
 @pytest.mark.parametrize(

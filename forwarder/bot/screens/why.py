@@ -106,10 +106,18 @@ def delivery_text(texts: Texts, delivery: DeliveryStory) -> Html:
             queued=texts.when(delivery.queued_at),
             done=texts.when(delivery.done_at) if delivery.done_at else "—",
         ),
-        texts("why.delivery.next", when=texts.when(delivery.not_before)) if delivery.not_before else None,
+        until_text(texts, delivery),
         texts("why.delivery.attempts", n=delivery.attempts) if delivery.attempts else None,
         texts("why.delivery.copies", copies=copies) if copies else None,
     )
+
+
+def until_text(texts: Texts, delivery: DeliveryStory) -> Html | None:
+    """When it is tried again, or until when somebody may say what becomes of it."""
+    if delivery.not_before is None:
+        return None
+    held = delivery.state is State.HELD
+    return texts("why.delivery.until" if held else "why.delivery.next", when=texts.when(delivery.not_before))
 
 
 def reason_text(texts: Texts, delivery: DeliveryStory) -> Html:

@@ -204,6 +204,7 @@ TEXTS: dict[str, str] = {
     "why.delivery.by": "   {mode} by {route} {account}",
     "why.delivery.times": "   queued {queued}, done {done}",
     "why.delivery.next": "   next try {when}",
+    "why.delivery.until": "   until {when}",
     "why.delivery.attempts": "   failed attempts: {n}",
     "why.delivery.copies": "   copies: {copies}",
     "why.kind.post": "Post",

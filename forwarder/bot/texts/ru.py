@@ -191,6 +191,7 @@ TEXTS: dict[str, str] = {
     "why.delivery.by": "   {mode}; доставляет {route} {account}",
     "why.delivery.times": "   в очереди с {queued}, готово {done}",
     "why.delivery.next": "   следующая попытка {when}",
+    "why.delivery.until": "   до {when}",
     "why.delivery.attempts": "   неудачных попыток: {n}",
     "why.delivery.copies": "   копии: {copies}",
     "why.kind.post": "Пост",

@@ -190,6 +190,7 @@ async def test_a_name_is_one_lists_own_in_any_case(house: House) -> None:
         with pytest.raises(InvalidRequest) as refused:
             await attempt
         assert (refused.value.code, refused.value.fields["number"]) == ("list_name_taken", papers.id)
+        assert "“Morning papers”" in str(refused.value)
     assert (await lists.rename(papers.id, "MORNING PAPERS")).name == "MORNING PAPERS"
     answers = await asyncio.gather(lists.add("twice"), lists.add("Twice"), return_exceptions=True)
     assert sorted(type(one).__name__ for one in answers) == ["InvalidRequest", "ListView"]
@@ -360,7 +361,7 @@ async def test_the_command_line_makes_fills_shows_and_forgets_a_list(
     assert taken.stdout.endswith("news: sources 1, destinations 1, mappings 0, rules 1.\n"), taken.output
     for arguments, said in (
         (("list", "show", "papers"), "There is no list “papers”. See `manage.py list list`.\n"),
-        (("list", "add", "NEWS"), f"The list {number} is called “NEWS” already; choose another name.\n"),
+        (("list", "add", "NEWS"), f"The list {number} is called “news” already; choose another name.\n"),
         (("list", "add", " "), "A list's name has 1 to 60 characters and is no number.\n"),
         (("list", "put", "news", "@nobody", "--source"),
          "There is no channel @nobody here. See the list of channels, or add it first.\n"),

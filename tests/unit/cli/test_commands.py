@@ -227,7 +227,7 @@ def test_why_tells_the_story_in_lines() -> None:
     )  # fmt: skip
     told = "\n".join(lines(story))
     assert "Post 42 of City (-1001), text" in told
-    assert "Digest (@digest), mapping 3: failed because no right to post" in told
+    assert "Digest (@digest), mapping 3: failed (no right to post in the destination)" in told
     assert "mapping 4: not sent, the post is older than the mapping" in told
 
 
@@ -258,6 +258,25 @@ def test_why_names_the_rule_and_the_words_that_stopped_a_post_and_that_the_copy_
     assert Texts(Language.EN).refusal("no_right_to_post", "x", ()) == Texts(Language.EN).reason(
         "no_right_to_post"
     )
+
+
+def test_why_says_for_which_rule_a_post_waits_and_until_when() -> None:
+    at, there = datetime(2026, 11, 22, 12, 0, tzinfo=UTC), ChannelName(2, -1002, "Digest", "digest")
+    quiet = DeliveryStory(
+        5, 3, DeliveryKind.POST, there, State.QUEUED, "quiet", None, None, None, 0, at, None, None, at, (), None
+    )  # fmt: skip
+    review = replace(quiet, state=State.HELD, reason="review")
+    story = Explanation(ChannelName(1, -1001, "City", None), 42, deliveries=(quiet, review))
+    first, second = lines(story)[1:]
+    assert "waits its turn (quiet hours) until 2026-11-22" in first
+    assert "is held (waits for review) until 2026-11-22" in second
+    for language, next_try, until in (
+        (Language.EN, "next try 22.11.2026", "until 22.11.2026"),
+        (Language.RU, "следующая попытка 22.11.2026", "до 22.11.2026"),
+    ):
+        assert next_try in plain(delivery_text(Texts(language), quiet))
+        assert until in (held := plain(delivery_text(Texts(language), review)))
+        assert next_try not in held
 
 
 def test_why_says_whose_rules_do_not_read_and_what_mends_them() -> None:
@@ -316,6 +335,28 @@ def test_a_footer_is_a_text_whatever_it_looks_like(run: Run, text: str) -> None:
     """It passes what is checked without a server, and meets one that is not there."""
     result = run("rule", "add", "7", "footer", text, database_url=DEAD_DATABASE, redis_url=DEAD_REDIS)
     refused(result, 1, "PostgreSQL", "does not answer")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list:2"], ["a list has no posts of its own", "`manage.py list show 2`"]),
+        (["-5"], ["neither a mapping's number"]),
+        (["9" * 30], ["neither a mapping's number"]),
+        (["mapping:7", "--text", " "], ["--text"]),
+    ],
+)
+def test_rules_are_tried_on_a_mapping_and_on_a_text(run: Run, arguments: list[str], words: list[str]) -> None:
+    refused(run("rule", "try", *arguments), 2, *words)
+
+
+def test_a_program_that_nobody_can_answer_reads_nothing_and_does_not_break() -> None:
+    """As where a shell has closed its standard input (``<&-``)."""
+    command = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, str(ROOT / "manage.py"), "rule", "set", "7"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "This is no JSON" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_reader_that_has_had_enough_ends_a_command_quietly() -> None:
