@@ -29,7 +29,7 @@ from forwarder import schema
 from forwarder.db import Database
 from forwarder.models import Dedup
 from forwarder.servers import embedded
-from forwarder.services.dedup import Candidate, DeduplicationService
+from forwarder.services.dedup import ORIGIN, Candidate, DeduplicationService
 from forwarder.services.working_set import NEW, OLD, WorkingSet
 from forwarder.settings import load_settings
 
@@ -37,6 +37,7 @@ REMEMBERED = (1000, 100_000, 1_000_000)
 LATELY = 10_000
 """The posts that the working set knows at the beginning: its hashes hold twice as many places each."""
 
+SOURCE, ANOTHER = -1001000000001, -1001000000002
 CHECKS = 2000
 TOGETHER = 50
 WARM_UP = 200
@@ -66,7 +67,8 @@ TO_REACH = {
     "repeats: ratio": "at most 1.2",
 }
 
-# A post's two keys are a hash each, as ``keys_of`` makes them; the remembered ones were sent, from another source.
+# A post's two keys are as ``keys_of`` makes them, its origin and a hash; the remembered ones were sent, from another
+# source.
 _FILL = text(
     """
     with sent as (
@@ -75,9 +77,9 @@ _FILL = text(
         select n, 1, n, 'post', 1, n, 'sent', clock_timestamp()
           from generate_series(cast(:first as int), cast(:last as int)) n)
     insert into fingerprints (scope, topic, key, source_id, delivery_id, until)
-    select 1, 0, sha256(convert_to(kind || n, 'UTF8')), 2, n,
-           clock_timestamp() + make_interval(secs => 86400 + n % 3600)
-      from generate_series(cast(:first as int), cast(:last as int)) n, unnest(array['origin', 'content']) kind
+    select 1, 0, key, 2, n, clock_timestamp() + make_interval(secs => 86400 + n % 3600)
+      from generate_series(cast(:first as int), cast(:last as int)) n,
+           unnest(array[int8send(:chat) || int8send(n), sha256(convert_to('content' || n, 'UTF8'))]) key
     """
 )
 
@@ -155,7 +157,9 @@ async def remember(place: Place, count: int) -> None:
             await session.execute(text("set local statement_timeout = 0"))
             # Deliveries alone, without the posts and mappings that they are of.
             await session.execute(text("set local session_replication_role = replica"))
-            await session.execute(_FILL, {"first": begin, "last": min(begin + AT_ONCE - 1, count)})
+            await session.execute(
+                _FILL, {"first": begin, "last": min(begin + AT_ONCE - 1, count), "chat": SOURCE}
+            )
     place.remembered = count
     async with await connected(place.url) as connection:
         await connection.execute("vacuum analyze fingerprints")
@@ -201,7 +205,9 @@ async def measured(places: Sequence[Place], wishes: Wishes, figures: Figures) ->
 
 
 def keys(number: int) -> tuple[bytes, bytes]:
-    return tuple(hashlib.sha256(f"{kind}{number}".encode()).digest() for kind in ("origin", "content"))  # type: ignore[return-value]
+    """Of a post that is remembered, or of one of the other source."""
+    chat = SOURCE if number < 10**9 else ANOTHER
+    return ORIGIN.pack(chat, number), hashlib.sha256(f"content{number}".encode()).digest()
 
 
 def candidates(place: Place, count: int, way: Way) -> list[Candidate]:

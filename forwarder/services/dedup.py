@@ -18,8 +18,8 @@ index over all that is remembered, and without a lock. Whatever Redis says or fo
 
 from __future__ import annotations
 
-import hashlib
 import json
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +32,9 @@ from forwarder.models import Dedup
 from forwarder.outbox import KEY_IS_FREE
 from forwarder.rules import content_hash
 from forwarder.services.working_set import Place, WorkingSet
+
+ORIGIN = struct.Struct(">qq")
+"""A chat and a message, as a key; those of content are of another length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,14 @@ class Owner:
 def keys_of(parts: tuple[SourceMessage, ...]) -> tuple[bytes, ...]:
     """The keys under which a post is known in a destination: its origin, and its content if it has one.
 
-    An album's origin is its first part's.
+    An album's origin is its first part's. It is not hashed, so that the places of one source's posts lie together in
+    the index, those of its newest at hand.
     """
     first = parts[0]
     chat, message = (
         (first.origin.chat_id, first.origin.message_id) if first.origin else (first.chat_id, first.message_id)
     )
-    keys = [hashlib.sha256(f"origin:{chat}:{message}".encode()).digest()]
+    keys = [ORIGIN.pack(chat, message)]
     content = content_hash(parts)
     if content is not None:
         keys.append(content)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+
 import pytest
 import sqlalchemy
 from alembic import command
@@ -11,9 +14,11 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import make_url
 
 from forwarder import schema
+from forwarder.db import Database
 from forwarder.errors import Unavailable
+from forwarder.message import Empty, Origin
 from forwarder.models import Base
-from tests.builders import DIGEST, NEWS, House, post
+from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, post
 
 
 def engine_of(url: str) -> sqlalchemy.Engine:
@@ -79,6 +84,30 @@ def test_lists_that_are_called_the_same_get_names_of_their_own(empty_database_ur
         found = connection.execute(sqlalchemy.text("select name from lists order by id")).scalars().all()
     engine.dispose()
     assert found == ["News", "news (2)*", "NEWS (2)", "News (4)", "other"]
+
+
+async def test_what_is_remembered_of_origins_is_found_after_their_keys_have_changed(
+    empty_database_url: str,
+) -> None:
+    await asyncio.to_thread(schema.upgrade, empty_database_url)
+    db = Database(empty_database_url)
+    house = await House(db).open()
+    for source in (NEWS, OTHER, ARCHIVE):
+        await house.mapping(source, DIGEST)
+    await house.hear(post(7, "first"), Empty(NEWS, tuple(range(1, 7))))
+    await house.hear(post(1, "told on", chat=OTHER, origin=Origin(-100555, 3)))
+    hashed = {hashlib.sha256(f"origin:{name}".encode()).digest() for name in (f"{NEWS}:7", "-100555:3")}
+    await db.close()
+    config = schema.alembic_config(empty_database_url)
+    await asyncio.to_thread(command.downgrade, config, "0011")
+    assert hashed < {bytes(row["key"]) for row in await house.run("select key from fingerprints")}
+    await db.close()
+    await asyncio.to_thread(schema.upgrade, empty_database_url)
+    await house.hear(post(1, "other words", chat=ARCHIVE, origin=Origin(NEWS, 7)))
+    await house.hear(post(2, "and others", chat=ARCHIVE, origin=Origin(-100555, 3)))
+    states = await house.run("select state from deliveries order by id")
+    assert [row["state"] for row in states] == ["queued", "queued", "duplicate", "duplicate"]
+    await db.close()
 
 
 def test_a_dead_database_gets_a_sentence() -> None:
