@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-import sqlalchemy
 import structlog
 from sqlalchemy import text
 
@@ -100,7 +99,8 @@ class Intake:
                 log.warning("posts_wait_for_postgresql", waiting=len(news), reason=str(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
-            except (sqlalchemy.exc.SQLAlchemyError, ValueError, TypeError, KeyError) as error:
+            except Exception as error:
+                # Whatever it is: to end here would bring the same item again at the next start, and for ever.
                 await self._split(news, error)
                 return
             else:

@@ -9,10 +9,12 @@ import pytest
 
 from forwarder import intake as intake_room
 from forwarder.errors import TelegramError, Unavailable
+from forwarder.ingest import hearing
 from forwarder.intake import Intake
-from forwarder.message import AccountKind, Entity
+from forwarder.message import AccountKind, Entity, SourceMessage
 from forwarder.outbox import Due
 from forwarder.services import notices
+from forwarder.services.dedup import keys_of
 from tests.builders import NEWS, House, album, post
 
 
@@ -76,6 +78,23 @@ async def test_one_bad_message_goes_to_quarantine_and_the_others_travel(
     assert told["kind"] == "quarantined"
     assert listener.holes == [], "a message in quarantine is no hole to be filled again and again"
     await core.run("delete from quarantine")
+
+
+async def test_a_post_that_our_own_code_breaks_over_goes_to_quarantine_whatever_breaks(
+    core: House, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = await core.mapping()
+
+    def broken(parts: Sequence[SourceMessage]) -> tuple[bytes, ...]:
+        if any(part.message_id == 2 for part in parts):
+            raise IndexError("a bug")
+        return keys_of(tuple(parts))
+
+    monkeypatch.setattr(hearing, "keys_of", broken)
+    async with asyncio.timeout(20):
+        await listener.intake.store([post(1), post(2), post(3)])
+    assert await core.states(mapping) == [(1, "queued"), (3, "queued")]
+    assert len(await core.run("delete from quarantine returning id")) == 1
 
 
 async def test_news_wait_for_postgresql(
