@@ -367,11 +367,7 @@ def test_a_rule_that_loads_never_breaks_on_a_post_nor_its_formatting(
     check(rules, text, entities, kind)
 
 
-@given(st.lists(RULE, min_size=2, max_size=8), SAID, ENTITIES)
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-def test_rules_that_load_alone_work_together(
-    written: list[dict[str, Any]], text: str, entities: list[Entity]
-) -> None:
+def those_that_load(written: list[dict[str, Any]]) -> Rules:
     sound: list[dict[str, Any]] = []
     for rule in written:
         try:
@@ -379,7 +375,15 @@ def test_rules_that_load_alone_work_together(
         except InvalidRequest:
             continue
         sound.append(rule)
-    check(parse({"rules": sound}), text, entities, Kind.TEXT)
+    return parse({"rules": sound})
+
+
+@given(st.lists(RULE, min_size=2, max_size=8), SAID, ENTITIES)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_rules_that_load_alone_work_together(
+    written: list[dict[str, Any]], text: str, entities: list[Entity]
+) -> None:
+    check(those_that_load(written), text, entities, Kind.TEXT)
 
 
 NAMES = st.sampled_from(["rules", "name", *VERBS, *CONDITIONS]) | LETTERS
@@ -485,3 +489,21 @@ def test_no_text_makes_rules_slow(text: str, written: list[dict[str, Any]]) -> N
         whole = seconds(rules, parts(text))
         assert whole < 1.5  # whatever they let it grow to, also on a machine with much else to do
         assert whole < 24 * seconds(rules, parts(less))
+
+
+UNITS = st.one_of(
+    WORDS, st.lists(WORDS, min_size=1, max_size=3).map(" ".join), st.sampled_from("aё😀#@/.\n \u0301")
+)
+SHORT, LONG = 1600, 12_800
+
+
+@given(st.lists(RULE, min_size=1, max_size=8), UNITS.filter(bool))
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_no_rules_at_all_take_more_than_linear_time(written: list[dict[str, Any]], unit: str) -> None:
+    """A text of eight times the length takes less than twenty-four times as long (the square is sixty-four)."""
+    rules = those_that_load(written)
+    short, long = ([post((unit * length)[:length])] for length in (SHORT, LONG))
+    for _ in range(3):  # a machine with much else to do may disturb one measure
+        if (whole := seconds(rules, long)) < 0.005 or whole < 24 * seconds(rules, short):
+            return
+    pytest.fail(f"{whole:.3f} s for {LONG} characters")
