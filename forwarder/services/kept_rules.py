@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.errors import InvalidRequest
 from forwarder.rules import NO_RULES, Rule, Rules, parse
+
+OWN = 0
+"""Stands for a list's number where a mapping's own rules are meant."""
 
 
 async def rules_of(session: AsyncSession, mapping_ids: Sequence[int]) -> dict[int, Rules]:
@@ -63,10 +67,20 @@ def together(mapping: int, own: str, lists: tuple[tuple[int, str, int], ...], re
 
     ``lists`` has each list's number, its rules and their revision.
     """
-    sets = [(number, read_set(f"list:{number}", {"rules": json.loads(kept)})) for number, kept, _ in lists]
-    inherited = [of_list(number, rule) for number, one in sets for rule in one.rules]
-    own_rules = read_set(f"mapping:{mapping}", json.loads(own)).rules
-    return Rules((*inherited, *own_rules), revision, tuple((number, of) for number, _, of in lists))
+    sets = [
+        (number, read_set(f"list:{number}", {"rules": json.loads(kept)}).rules) for number, kept, _ in lists
+    ]
+    sets.append((OWN, read_set(f"mapping:{mapping}", json.loads(own)).rules))
+    names = Counter(rule.label for _, rules in sets for rule in rules)
+    covering = [number for number, rules in sets if any(rule.verb == "spoiler" for rule in rules)]
+    held = tuple(
+        rule if number == OWN else of_list(number, rule, names)
+        for number, rules in sets
+        for rule in rules
+        # Its half that covers the text is a change like others; both halves are the last set's.
+        if rule.verb != "spoiler" or number == covering[-1]
+    )
+    return Rules(held, revision, tuple((number, of) for number, _, of in lists))
 
 
 def read_set(owner: str, written: object, revision: int = 1) -> Rules:
@@ -85,6 +99,8 @@ def read_set(owner: str, written: object, revision: int = 1) -> Rules:
         ) from error
 
 
-def of_list(number: int, rule: Rule) -> Rule:
-    """A rule without a name says whose it is: its place alone could be that of a rule of the mapping's own."""
-    return rule if "name" in rule.written else replace(rule, label=f"list:{number} {rule.label}")
+def of_list(number: int, rule: Rule, names: Mapping[str, int]) -> Rule:
+    """A rule without a name says whose it is, for its place could be that of a rule of the mapping's own; and one that
+    is called as another is."""
+    alone = "name" in rule.written and names[rule.label] == 1
+    return rule if alone else replace(rule, label=f"list:{number} {rule.label}")
