@@ -225,7 +225,8 @@ RESERVE = text(
     ), taken as materialized (
         select * from sent union all select * from waited
     ), known as (
-        select w.*, t.key is not null as taken, bool_or({IS_REPEAT}) over (partition by w.delivery) as repeat
+        select w.*, t.key is not null as taken,
+               bool_or(t.key is not null and {IS_REPEAT}) over (partition by w.delivery) as repeat
           from wanted w left join taken t on {SAME_PLACE}
     ), reserved as (
         insert into fingerprints as f (scope, topic, key, source_id, delivery_id, until)

@@ -441,6 +441,18 @@ async def test_a_repeat_in_the_same_source_is_a_duplicate_only_where_set(core: H
     assert await core.states(strict) == [(1, "queued"), (2, "duplicate"), (3, "duplicate")]
 
 
+async def test_a_repeat_that_comes_later_is_a_duplicate_too_where_all_repeats_are(core: House) -> None:
+    strict = await core.mapping(dedup="all")
+    other = await core.mapping(OTHER)
+    await core.hear(post(1, "hello"))
+    await core.hear(post(2, "hello"))
+    await core.hear(post(1, "hello", chat=OTHER))
+    [first, _] = await core.deliveries(strict)
+    assert await core.states(strict) == [(1, "queued"), (2, "duplicate")]
+    [from_other] = await core.deliveries(other)
+    assert (from_other["state"], from_other["duplicate_of"]) == ("duplicate", first["id"])
+
+
 async def test_a_duplicate_of_a_duplicate_hangs_on_the_first_copy(core: House) -> None:
     strict = await core.mapping(dedup="all")
     await core.hear(post(1, "hello"), post(2, "hello"), post(3, "told on", origin=Origin(NEWS, 2)))
