@@ -163,7 +163,8 @@ HANDLED = text(
 )
 
 # The same choice as ingest makes for live posts, but for one mapping and without its start. A post that was withdrawn
-# unsent from it is queued after all; any other delivery of it stays as it is.
+# unsent from it is queued after all; any other delivery of it stays as it is. As there, the source is held before: a
+# destination that changed during the wait for the mapping would have the page passed over.
 NEW_DELIVERIES = text(
     f"""
     with ready as (

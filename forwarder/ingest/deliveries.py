@@ -38,7 +38,9 @@ class CompletePost:
         return self.position - BEFORE_THE_MOVE if moved else self.position
 
 
-# The share lock on the mapping makes a pause that is under way wait, or be seen: none is left queued behind it.
+# The share lock on the mapping makes a pause that is under way wait, or be seen: none is left queued behind it. What is
+# joined to it is read before that wait. Who changes a mapping's chats therefore holds its source first, for which we
+# have waited before this statement (services/migration.py): else the mapping would be passed over, and its post lost.
 # A copy of ours is not sent back to where it came from; longer loops are refused when a mapping is made.
 NEW_DELIVERIES = text(
     f"""

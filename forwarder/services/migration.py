@@ -2,13 +2,17 @@
 
 Source: core.telegram.org/api/channel, "Migrating from basic groups". The old row stays, because the posts
 heard there keep their place in it; its mappings move to the new one.
+
+Whoever makes deliveries reads a mapping's destination, its list and its group in the statement that waits for the
+mapping's row: after the wait they would be those of before, and the post would be passed over. So a move holds what
+they hold first, the sources of every mapping that it touches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,11 +24,39 @@ from forwarder.services.channel_rows import SOURCES_CHANGED, start_mark
 from forwarder.services.kept_rules import kept_rules, lists_of
 from forwarder.services.rules import ask_anew, raise_revisions
 
-# The supergroup's ids begin at 1: what waits from the old chat must not end up behind its posts.
+MAPPINGS_MADE = 0x6C6F6F70
+"""The lock of whoever makes a mapping, and of a move: no other mapping of the chats comes or goes meanwhile."""
+
+# Whoever changes a list takes it before mappings, and refers to channels meanwhile. While all are held, no chat comes
+# into one under its old number.
+HOLD_LISTS = text("select id from lists order by id for key share")
+
+# Both chats and all sources of both, as those who change a group hold them; and the groups that these sources were
+# once, whose last posts go into the same mappings. In the order in which ingest takes them. Not for update: a copy that
+# is recorded refers to its chat, and who records it may hold what is needed here.
+HOLD_CHATS = text(
+    """
+    with chats as (
+        select id, telegram_id from channels where telegram_id in (:old, :new)
+    ), heard as (
+        select id, telegram_id from chats
+        union
+        select s.id, s.telegram_id
+          from chats join mappings m on m.destination_id = chats.id join channels s on s.id = m.source_id
+    )
+    select c.id from channels c
+     where c.id in (select id from heard) or c.migrated_to in (select telegram_id from heard)
+     order by c.id for no key update of c
+    """
+)
+
+# The supergroup's ids begin at 1: what waits from the old chat must not end up behind its posts. Deliveries of all
+# lanes in the order of who records several, and before a mapping's chats change: who records a copy holds deliveries,
+# and then refers to its mapping, which nobody can while these change.
 GO_FIRST = text(
     """
     update deliveries set position = position - :before
-     where id = any(array(select id from deliveries where mapping_id = :mapping and done_at is null
+     where id = any(array(select id from deliveries where mapping_id = any(:mappings) and done_at is null
                            order by id for no key update))
     """
 )
@@ -53,28 +85,36 @@ async def move(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> tup
     A chat that is none of ours, or a migration that is known already, changes nothing. A mapping whose
     pair exists with the new chat already stays where it is and is disabled. Mappings of either chat for which the
     rules of other lists hold now have their revision raised, and what waits in them is asked about anew.
+
+    The caller holds no lane and no delivery yet: both are taken after what is held here.
     """
-    old = await session.scalar(select(Channel).where(Channel.telegram_id == old_chat_id).with_for_update())
-    if old is None or old.migrated_to == new_chat_id:
+    if await _unmoved(session, old_chat_id, new_chat_id) is None:
+        return ()
+    await session.execute(select(func.pg_advisory_xact_lock(MAPPINGS_MADE)))
+    await session.execute(HOLD_LISTS)
+    await session.execute(HOLD_CHATS, {"old": old_chat_id, "new": new_chat_id})
+    # Somebody else may have moved it meanwhile.
+    old = await _unmoved(session, old_chat_id, new_chat_id)
+    if old is None:
         return ()
     new = await _successor(session, old, new_chat_id)
     old.migrated_to, old.active = new_chat_id, False
-    mappings = await session.scalars(
+    both = (old.id, new.id)
+    # Those of the new chat too, for their lists may change: whoever takes several takes them in this order.
+    concerned = await session.scalars(
         select(Mapping)
-        .where(or_(Mapping.source_id == old.id, Mapping.destination_id == old.id))
+        .where(or_(Mapping.source_id.in_(both), Mapping.destination_id.in_(both)))
         .order_by(Mapping.id)
         .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
-    both = (old.id, new.id)
-    concerned = await session.scalars(
-        select(Mapping.id).where(or_(Mapping.source_id.in_(both), Mapping.destination_id.in_(both)))
-    )
-    before = await _ruling_lists(session, concerned.all())
+    mappings = concerned.all()
+    before = await _ruling_lists(session, [mapping.id for mapping in mappings])
     # What was sent there is there: the new chat has the old one's history.
     await session.execute(REMEMBER, {"old": old.id, "new": new.id})
     # Its mappings go on by the rules of the lists that they belong to.
     await session.execute(KEEP_LISTS, {"old": old.id, "new": new.id})
-    moved = [mapping.id for mapping in mappings.all() if await _move_mapping(session, mapping, old, new)]
+    moved = await _move_mappings(session, mappings, old, new)
     await session.flush()
     after = await _ruling_lists(session, list(before))
     changed = sorted(number for number, lists in before.items() if after[number] != lists)
@@ -89,6 +129,14 @@ async def move(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> tup
         session, None, "channel.migrated", f"channel:{old.id}", to=f"channel:{new.id}", mappings=moved
     )
     return tuple(moved)
+
+
+async def _unmoved(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> Channel | None:
+    """The chat as it is now, unless this move is known."""
+    old: Channel | None = await session.scalar(
+        select(Channel).where(Channel.telegram_id == old_chat_id).execution_options(populate_existing=True)
+    )
+    return None if old is None or old.migrated_to == new_chat_id else old
 
 
 async def _ruling_lists(session: AsyncSession, mapping_ids: Sequence[int]) -> dict[int, list[int]]:
@@ -137,24 +185,28 @@ async def _successor(session: AsyncSession, old: Channel, new_chat_id: int) -> C
     return new
 
 
-async def _move_mapping(session: AsyncSession, mapping: Mapping, old: Channel, new: Channel) -> bool:
-    source = new.id if mapping.source_id == old.id else mapping.source_id
-    destination = new.id if mapping.destination_id == old.id else mapping.destination_id
-    taken = await session.scalar(
-        select(Mapping.id).where(
-            Mapping.source_id == source,
-            Mapping.source_topic == mapping.source_topic,
-            Mapping.destination_id == destination,
-            Mapping.destination_topic == mapping.destination_topic,
-        )
-    )
-    if taken is not None:
-        mapping.state, mapping.reason = MappingState.DISABLED, "migrated"
-        return False
-    if mapping.source_id != source:
+async def _move_mappings(
+    session: AsyncSession, mappings: Sequence[Mapping], old: Channel, new: Channel
+) -> list[int]:
+    """Of all mappings of both chats, move those of the old one; answer those that moved."""
+    to_new = {old.id: new.id}
+    taken = {(m.source_id, m.source_topic, m.destination_id, m.destination_topic) for m in mappings}
+    moving: list[tuple[Mapping, int, int]] = []
+    for mapping in mappings:
+        source = to_new.get(mapping.source_id, mapping.source_id)
+        destination = to_new.get(mapping.destination_id, mapping.destination_id)
+        if (source, destination) == (mapping.source_id, mapping.destination_id):
+            continue
+        if (source, mapping.source_topic, destination, mapping.destination_topic) in taken:
+            mapping.state, mapping.reason = MappingState.DISABLED, "migrated"
+        else:
+            moving.append((mapping, source, destination))
+    going_on = [mapping for mapping, _, _ in moving if mapping.source_id == old.id]
+    await session.execute(GO_FIRST, {"mappings": [m.id for m in going_on], "before": BEFORE_THE_MOVE})
+    for mapping in going_on:
         mapping.start_after = 0
-        await session.execute(GO_FIRST, {"mapping": mapping.id, "before": BEFORE_THE_MOVE})
-    mapping.source_id, mapping.destination_id = source, destination
-    mapping.revision += 1
+    for mapping, source, destination in moving:
+        mapping.source_id, mapping.destination_id = source, destination
+        mapping.revision += 1
     await session.flush()
-    return True
+    return [mapping.id for mapping, _, _ in moving]
