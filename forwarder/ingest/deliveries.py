@@ -16,7 +16,7 @@ from forwarder.message import GENERAL_TOPIC, SourceMessage
 from forwarder.models import BEFORE_THE_MOVE, Dedup
 from forwarder.outbox import HAS_RULES, LIVE
 from forwarder.services import judging, reviewing
-from forwarder.services.dedup import Candidate
+from forwarder.services.dedup import Candidate, Firsts
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,9 @@ async def hold_for_review(session: AsyncSession, rows: Sequence[Any]) -> frozens
 MARK_DUPLICATES = text(
     """
     update deliveries d set state = 'duplicate', reason = 'same_content', duplicate_of = pair.first,
-           done_at = clock_timestamp()
-      from unnest(cast(:ids as bigint[]), cast(:firsts as bigint[])) as pair (id, first)
+           also_of = pair.other, done_at = clock_timestamp()
+      from unnest(cast(:ids as bigint[]), cast(:firsts as bigint[]), cast(:others as bigint[]))
+               as pair (id, first, other)
      where d.id = pair.id
     """
 )
@@ -142,7 +143,15 @@ def candidate_of(row: Any, keys: tuple[bytes, ...]) -> Candidate:
     )
 
 
-async def mark_duplicates(session: AsyncSession, duplicates: Mapping[int, int]) -> None:
-    """End these deliveries as duplicates, each of the first copy that is named."""
+async def mark_duplicates(session: AsyncSession, duplicates: Mapping[int, Firsts]) -> None:
+    """End these deliveries as duplicates, each of the first copies that are named."""
     if duplicates:
-        await session.execute(MARK_DUPLICATES, {"ids": list(duplicates), "firsts": list(duplicates.values())})
+        values = duplicates.values()
+        await session.execute(
+            MARK_DUPLICATES,
+            {
+                "ids": list(duplicates),
+                "firsts": [one.first for one in values],
+                "others": [one.other for one in values],
+            },
+        )

@@ -36,7 +36,8 @@ from forwarder.outbox.lanes import (
     take,
     taken,
 )
-from forwarder.outbox.results import end_waits, ended_without_success, ends_posts, note_wait, record
+from forwarder.outbox.places import ended_without_success
+from forwarder.outbox.results import end_waits, ends_posts, note_wait, record
 from forwarder.outbox.rewrites import forget_rest, note_begun, rest_of
 from forwarder.outbox.runs import MOST_MESSAGES, first_run, is_silent, may_answer, mode_for
 from forwarder.outbox.values import (

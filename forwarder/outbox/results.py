@@ -8,9 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Ask
-from forwarder.message import AccountKind, DeliveryKind, State
+from forwarder.message import DeliveryKind, State
 from forwarder.outbox.jobs import array, in_order
-from forwarder.outbox.values import ALONE, KEY_IS_FREE, Done, Due, LaneHeld, Worker
+from forwarder.outbox.values import ALONE, Done, LaneHeld, Worker
 
 FLOOD = "^(flood(?!_premium)|too many)"
 """The waits that may be an account's; a slow mode is its chat's, and a premium one the transfer's."""
@@ -223,83 +223,3 @@ def record_sent(done: Sequence[Done], worker: Worker) -> Ask:
             "holder": worker.holder,
         },
     )
-
-
-ENDED_UNSENT = text(
-    "select id from deliveries where id = any(:ids) and done_at is not null and state <> 'sent'"
-)
-
-HOLD_KEYS = text(
-    "select 1 from fingerprints where delivery_id = any(:ids) order by scope, topic, key for update"
-)
-
-
-CLOSE_FIXES = text(
-    """
-    update deliveries f set state = 'withdrawn', reason = 'post_not_sent', done_at = clock_timestamp()
-      from deliveries p
-     where p.id = any(:ids) and f.mapping_id = p.mapping_id and f.post_id = p.post_id
-       and f.kind <> 'post' and f.done_at is null and not (f.kind = 'delete' and p.sent_ids is not null)
-    """
-)
-
-HEIRS = text(
-    """
-    update deliveries d
-       set state = case when m.state = 'paused' then 'held' else 'queued' end,
-           reason = case when m.state = 'paused' then 'paused' end, duplicate_of = null, done_at = null
-      from (select distinct on (o.duplicate_of) o.id, o.duplicate_of as first
-              from deliveries o join mappings n on n.id = o.mapping_id and n.state <> 'disabled'
-             where o.state = 'duplicate' and o.duplicate_of = any(:ids)
-             order by o.duplicate_of, o.id) heir,
-           lanes l, mappings m
-     where d.id = heir.id and l.mapping_id = d.mapping_id and m.id = d.mapping_id
-    returning d.id, d.mapping_id, d.state, heir.first, d.class, l.route, m.important, m.source_id,
-              coalesce((select -c.dedup_group from channels c where c.id = m.destination_id),
-                       m.destination_id) as scope,
-              case when (select c.dedup_group is null from channels c where c.id = m.destination_id)
-                   then m.destination_topic else 0 end as topic
-    """
-)
-
-OTHERS_WAIT_FOR_HEIR = text(
-    "update deliveries set duplicate_of = :heir where state = 'duplicate' and duplicate_of = :first"
-)
-
-# Into the heir's own place: the destination of one of the two may have left their group since, or joined one.
-KEYS_TO_HEIR = text(
-    f"""
-    insert into fingerprints as f (scope, topic, key, source_id, delivery_id, until)
-    select distinct on (key) :scope, :topic, key, :source, :heir, until
-      from fingerprints where delivery_id = :first order by key, until desc
-    on conflict (scope, topic, key) do update
-       set delivery_id = excluded.delivery_id, source_id = excluded.source_id, until = excluded.until
-     where f.delivery_id = :first or {KEY_IS_FREE}
-    """  # noqa: S608 - what is put in is a literal
-)
-
-
-async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]) -> list[Due]:
-    """Close what hung on post deliveries that ended unsent: their edits, and the place they held as first copies.
-
-    The first duplicate of each takes its place, in the same transaction, and is queued (or held, where its
-    mapping is paused; a disabled mapping inherits nothing). Passed over is what did not end so after all: a success
-    of another holder may have come before.
-    """
-    ended = list(await session.scalars(ENDED_UNSENT, {"ids": list(deliveries)})) if deliveries else []
-    if not ended:
-        return []
-    # Whoever finds one of these keys taken at this moment is waited for, and its duplicate seen below.
-    await session.execute(HOLD_KEYS, {"ids": ended})
-    await session.execute(CLOSE_FIXES, {"ids": ended})
-    heirs = (await session.execute(HEIRS, {"ids": ended})).all()
-    for heir in heirs:
-        await session.execute(OTHERS_WAIT_FOR_HEIR, {"heir": heir.id, "first": heir.first})
-        values = {"scope": heir.scope, "topic": heir.topic, "source": heir.source_id}
-        await session.execute(KEYS_TO_HEIR, {**values, "heir": heir.id, "first": heir.first})
-    await session.execute(text("delete from fingerprints where delivery_id = any(:ids)"), {"ids": ended})
-    return [
-        Due(h.mapping_id, h.id, AccountKind(h.route), h._mapping["class"], h.important)
-        for h in heirs
-        if h.state == "queued"
-    ]

@@ -13,7 +13,7 @@ Destinations may be in a group: it then is one place for all of them, and what i
 
 PostgreSQL answers: a reservation is a row, written before the post may go. Redis holds the working set, which says by
 which row to find what was reserved lately (``working_set``): a repeat of that is then decided without a look into the
-index over all that is remembered, and without a lock. Whatever Redis says or forgets, the answer is the same.
+index over all that is remembered. Whatever Redis says or forgets, the same posts are duplicates.
 """
 
 from __future__ import annotations
@@ -57,14 +57,28 @@ class Candidate:
         """What remembers its keys: the group, or else the destination with its topic."""
         return (-self.group, 0) if self.group is not None else (self.destination_id, self.topic)
 
+    @property
+    def places(self) -> tuple[Place, ...]:
+        return tuple((*self.scope, key) for key in self.keys)
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who has a key: a delivery, and the source and the post that it is of."""
+    """Who has a key: a delivery, and the source and the post that it is of. ``known``: it had it before this call."""
 
     delivery_id: int
     source_id: int
     post_id: int | None
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Firsts:
+    """What a duplicate repeats: one delivery by one of its keys, perhaps another by the other. Either may end unsent,
+    and then it waits for the other one."""
+
+    first: int
+    other: int | None = None
 
 
 def keys_of(parts: tuple[SourceMessage, ...]) -> tuple[bytes, ...]:
@@ -84,22 +98,42 @@ def keys_of(parts: tuple[SourceMessage, ...]) -> tuple[bytes, ...]:
     return tuple(keys)
 
 
-def repeats(candidates: Sequence[Candidate]) -> dict[int, int]:
-    """Deliveries that bring the same post to the same place as an earlier one: ``{again: first}``."""
-    firsts: dict[tuple[int, int, int], int] = {}
-    found: dict[int, int] = {}
-    for c in sorted(candidates, key=lambda c: c.delivery_id):
-        first = firsts.setdefault((c.post_id, c.destination_id, c.topic), c.delivery_id)
-        if first != c.delivery_id:
-            found[c.delivery_id] = first
-    return found
-
-
 def is_repeat(candidate: Candidate, owner: Owner) -> bool:
     """Whether what the owner of a key brings makes this one a duplicate: the same post always does, the same content
     where it is another source's, or where the mapping wants no repeats in one source either."""
     same_post = owner.post_id == candidate.post_id
     return same_post or candidate.dedup is Dedup.ALL or owner.source_id != candidate.source_id
+
+
+def judged(
+    candidates: Sequence[Candidate], taken: Mapping[Place, Owner]
+) -> tuple[dict[int, tuple[Owner, ...]], dict[Place, Owner]]:
+    """Which of these are duplicates, with whom they repeat, and who has each place then: as if they came one by one.
+
+    A duplicate has no place, so that nothing is compared with it.
+    """
+    holders, brought = dict(taken), dict[tuple[int, int, int], Owner]()
+    duplicates: dict[int, tuple[Owner, ...]] = {}
+    for one in sorted(candidates, key=lambda c: c.delivery_id):
+        post = (one.post_id, one.destination_id, one.topic)
+        found = [brought[post]] if post in brought else []
+        if one.dedup is not Dedup.OFF:
+            found += [holders[place] for place in one.places if place in holders]
+        found = [owner for owner in found if owner.delivery_id != one.delivery_id and is_repeat(one, owner)]
+        if found:
+            duplicates[one.delivery_id] = tuple(found)
+            continue
+        own = Owner(one.delivery_id, one.source_id, one.post_id)
+        brought[post] = own
+        if one.dedup is not Dedup.OFF:
+            for place in one.places:
+                holders.setdefault(place, own)
+    return duplicates, holders
+
+
+def firsts_of(found: Sequence[Owner]) -> Firsts:
+    first, *others = dict.fromkeys(owner.delivery_id for owner in found)
+    return Firsts(first, others[0] if others else None)
 
 
 class DeduplicationService:
@@ -112,46 +146,53 @@ class DeduplicationService:
     def __init__(self, working_set: WorkingSet | None = None) -> None:
         self._working_set = working_set
 
-    async def reserve(self, session: AsyncSession, candidates: Sequence[Candidate]) -> dict[int, int]:
-        """Reserve the keys of each candidate, in the order given; answer ``{duplicate: first}`` delivery ids.
+    async def reserve(self, session: AsyncSession, candidates: Sequence[Candidate]) -> dict[int, Firsts]:
+        """Reserve the keys of each candidate, as if they came one by one in the order of their ids; answer which are
+        duplicates.
 
         Keys are reserved in sorted order, so that two transactions that want the same keys wait for each
         other instead of deadlocking.
         """
-        repeated = repeats(candidates)
         asking = sorted(
-            (c for c in candidates if c.dedup is not Dedup.OFF and c.delivery_id not in repeated),
-            key=lambda c: c.delivery_id,
+            (c for c in candidates if c.dedup is not Dedup.OFF), key=lambda c: c.delivery_id, reverse=True
         )
-        if not asking:
-            return repeated
-        firsts = {
-            (*c.scope, key): Owner(c.delivery_id, c.source_id, c.post_id)
-            for c in reversed(asking)
-            for key in c.keys
+        # The lowest one's, which is the last to be put down.
+        said = {place: c.delivery_id for c in asking for place in c.places}
+        hints = await self._working_set.look(said) if self._working_set is not None and said else {}
+        taken = await self._reserve(session, asking, hints) if asking else {}
+        duplicates, holders = judged(candidates, taken)
+        # Whoever repeats what was known before has written nothing; the others gave way to one of this call.
+        written = [one for one, found in duplicates.items() if not any(owner.known for owner in found)]
+        if written:
+            await self._give_way(session, [c for c in asking if c.delivery_id in written], holders)
+        said |= hints
+        wrong = {
+            place: owner.delivery_id
+            for place, owner in holders.items()
+            if place in said and owner.delivery_id != said[place]
         }
-        said = {place: owner.delivery_id for place, owner in sorted(firsts.items())}
-        hints = await self._working_set.look(said) if self._working_set is not None else {}
-        owners = firsts | await self._reserve(session, asking, hints)
-        duplicates: dict[int, int] = {}
-        for candidate in asking:
-            for key in candidate.keys:
-                owner = owners[(*candidate.scope, key)]
-                if owner.delivery_id != candidate.delivery_id and is_repeat(candidate, owner):
-                    # An owner that is a duplicate itself stands for the first copy, which is the one to wait for.
-                    duplicates[candidate.delivery_id] = duplicates.get(owner.delivery_id, owner.delivery_id)
-                    break
-        await self.release(session, list(duplicates))
-        if self._working_set is not None:
-            said |= hints
-            wrong = {
-                place: owner.delivery_id
-                for place, owner in owners.items()
-                if owner.delivery_id != said[place] and owner.delivery_id not in duplicates
+        if wrong and self._working_set is not None:
+            await self._working_set.correct(wrong)
+        return {one: firsts_of(found) for one, found in duplicates.items()}
+
+    async def _give_way(
+        self, session: AsyncSession, duplicates: Sequence[Candidate], holders: Mapping[Place, Owner]
+    ) -> None:
+        """What these wrote goes to who has it now, or to nobody."""
+        rows = [
+            {
+                "scope": scope,
+                "topic": topic,
+                "key": key.hex(),
+                "delivery": holders[scope, topic, key].delivery_id,
+                "source": holders[scope, topic, key].source_id,
             }
-            if wrong:
-                await self._working_set.correct(wrong)
-        return duplicates | {again: duplicates.get(first, first) for again, first in repeated.items()}
+            for scope, topic, key in {place for one in duplicates for place in one.places} & holders.keys()
+        ]
+        ids = [one.delivery_id for one in duplicates]
+        if rows:
+            await session.execute(GIVE_WAY, {"rows": json.dumps(rows), "ids": ids})
+        await self.release(session, ids)
 
     async def _reserve(
         self, session: AsyncSession, asking: Sequence[Candidate], hints: Mapping[Place, int]
@@ -176,7 +217,10 @@ class DeduplicationService:
             for key in c.keys
         ]
         [taken] = await in_session(session, Ask(RESERVE, {"wanted": json.dumps(rows)}))
-        return {(r.scope, r.topic, bytes(r.key)): Owner(r.delivery_id, r.source_id, r.post_id) for r in taken}
+        return {
+            (r.scope, r.topic, bytes(r.key)): Owner(r.delivery_id, r.source_id, r.post_id, r.known)
+            for r in taken
+        }
 
     async def release(self, session: AsyncSession, delivery_ids: Sequence[int]) -> None:
         """The deliveries will not be sent: others may have their keys."""
@@ -191,10 +235,10 @@ class DeduplicationService:
 IS_REPEAT = "coalesce(t.post_id = w.post or w.always or t.source_id <> w.source, false)"
 SAME_PLACE = "t.scope = w.scope and t.topic = w.topic and t.key = w.digest"
 
-# Sent is final: what was sent and is within its window is neither handed on nor given up, and needs no lock. It is
-# looked for by its delivery (``offset 0`` keeps the planner from the other index), near what was written lately.
-# What somebody else has is only locked, so that it stays his until the duplicate's row is there (a write would move the
-# row, and cost more the more is remembered). Whoever is a duplicate of either reserves nothing.
+# What was sent is looked for by its delivery, near what was written lately; what is put to its columns keeps the
+# planner from the index over all places. What somebody has already is only locked, so that it stays his until the
+# duplicate's row is there (a write would move the row, and cost more the more is remembered). Whoever repeats it
+# reserves nothing.
 # The first of several candidates for one key within this call is the one with the lowest delivery id. What another
 # transaction is reserving at this moment is waited for, and written as it is, because only a row that is written is
 # returned.
@@ -205,25 +249,30 @@ RESERVE = text(
           from json_to_recordset(cast(:wanted as json)) as w (
                scope int, topic int, key text, hint bigint, delivery bigint, post bigint, source int, hours int,
                always boolean)
-    ), sent as materialized (
-        select distinct t.scope, t.topic, t.key, t.delivery_id, t.source_id, d.post_id
-          from wanted w join deliveries d on d.id = w.hint and d.state = 'sent'
-         cross join lateral (select f.* from fingerprints f where f.delivery_id = w.hint offset 0) t
-         where {SAME_PLACE} and t.until >= statement_timestamp()
+    ), hinted as materialized (
+        select f.*, d.post_id
+          from (select distinct scope, topic, digest, hint from wanted where hint is not null
+                 order by scope, topic, digest) w
+          join deliveries d on d.id = w.hint and d.state = 'sent'
+         cross join lateral (
+            select f.scope, f.topic, f.key, f.delivery_id, f.source_id from fingerprints f
+             where f.delivery_id = w.hint and f.scope + 0 = w.scope and f.topic + 0 = w.topic
+               and f.key || ''::bytea = w.digest and f.until >= statement_timestamp()
+               for key share) f
     ), repeats as (
-        select w.delivery from wanted w join sent t on {SAME_PLACE} where {IS_REPEAT}
-    ), waited as materialized (
+        select w.delivery from wanted w join hinted t on {SAME_PLACE} where {IS_REPEAT}
+    ), found as materialized (
         select f.*, (select d.post_id from deliveries d where d.id = f.delivery_id) as post_id
           from (select distinct scope, topic, digest from wanted w
                  where w.delivery not in (select delivery from repeats)
-                   and not exists (select 1 from sent t where {SAME_PLACE})
+                   and not exists (select 1 from hinted t where {SAME_PLACE})
                  order by scope, topic, digest) w
          cross join lateral (
             select f.scope, f.topic, f.key, f.delivery_id, f.source_id from fingerprints f
              where f.scope = w.scope and f.topic = w.topic and f.key = w.digest and not {KEY_IS_FREE}
                for key share) f
     ), taken as materialized (
-        select * from sent union all select * from waited
+        select * from hinted union all select * from found
     ), known as (
         select w.*, t.key is not null as taken,
                bool_or(t.key is not null and {IS_REPEAT}) over (partition by w.delivery) as repeat
@@ -242,9 +291,17 @@ RESERVE = text(
                  from (select {KEY_IS_FREE} as free) as x)
         returning scope, topic, key, delivery_id, source_id
     )
-    select * from taken
+    select *, true as known from taken
      union all
-    select r.*, (select d.post_id from deliveries d where d.id = r.delivery_id) as post_id
+    select r.*, (select d.post_id from deliveries d where d.id = r.delivery_id), false
       from reserved r where r.delivery_id not in (select delivery from wanted)
     """  # noqa: S608 - what is put in is a literal
+)
+
+GIVE_WAY = text(
+    """
+    update fingerprints f set delivery_id = w.delivery, source_id = w.source
+      from json_to_recordset(cast(:rows as json)) as w (scope int, topic int, key text, delivery bigint, source int)
+     where f.scope = w.scope and f.topic = w.topic and f.key = decode(w.key, 'hex') and f.delivery_id = any(:ids)
+    """
 )

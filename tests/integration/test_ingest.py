@@ -455,7 +455,7 @@ async def test_a_repeat_that_comes_later_is_a_duplicate_too_where_all_repeats_ar
 
 async def test_a_duplicate_of_a_duplicate_hangs_on_the_first_copy(core: House) -> None:
     strict = await core.mapping(dedup="all")
-    await core.hear(post(1, "hello"), post(2, "hello"), post(3, "told on", origin=Origin(NEWS, 2)))
+    await core.hear(post(1, "hello"), post(2, "hello"), post(3, "hello", origin=Origin(NEWS, 2)))
     first, *others = await core.deliveries(strict)
     assert [row["duplicate_of"] for row in others] == [first["id"], first["id"]]
 
