@@ -23,17 +23,16 @@ def downgrade() -> None:
 
 
 def written_anew(old: str, new: str) -> None:
-    """Give the keys of origins their other form, so that what is remembered now is found after it too."""
+    """Give the keys of origins their other form, so that what is remembered now is found after it too.
+
+    Of all stored messages: who has a place may have it from another, whose origin is not its own.
+    """
     op.execute(
         f"""
-        with o as (
-            select distinct on (d.id) d.id, coalesce(m.origin_chat, c.telegram_id) as chat,
+        with o as materialized (
+            select distinct coalesce(m.origin_chat, c.telegram_id) as chat,
                    coalesce(m.origin_message, m.message_id) as message
-              from fingerprints f
-              join deliveries d on d.id = f.delivery_id
-              join messages m on m.post_id = d.post_id
-              join channels c on c.id = m.channel_id
-             order by d.id, m.message_id)
-        update fingerprints f set key = {new} from o where f.delivery_id = o.id and f.key = {old}
+              from messages m join channels c on c.id = m.channel_id)
+        update fingerprints f set key = {new} from o where f.key = {old}
         """  # noqa: S608 - what is put in are the two forms above
     )
