@@ -167,7 +167,7 @@ async def test_the_working_set_is_bounded_and_keeps_what_is_asked_for(redis: Red
 
 async def test_nobody_waits_for_a_redis_that_does_not_answer(known: House) -> None:
     first = await sent(known)
-    now = 0.0
+    now, asked = 0.0, 0
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal asked
@@ -175,7 +175,6 @@ async def test_nobody_waits_for_a_redis_that_does_not_answer(known: House) -> No
         await reader.read()
         writer.close()
 
-    asked = 0
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     async with server, Redis(port=server.sockets[0].getsockname()[1]) as mute:
         known.ingest = Ingest(DeduplicationService(WorkingSet(mute, clock=lambda: now)))
