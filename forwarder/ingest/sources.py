@@ -56,14 +56,16 @@ class Standing:
     follows: bool
 
 
+# Whose mappings want its posts is read after the lock: a group that became a supergroup while we waited is seen here
+# with its successor's chat, but with the mappings of before.
 LOCK_SOURCES = text(
     """
-    select c.id, c.telegram_id, c.listener_id, g.goes_on_as
+    select c.id, c.telegram_id, c.listener_id
       from channels c
-     cross join lateral (select coalesce((select n.id from channels n where n.telegram_id = c.migrated_to),
-                                         c.id) as goes_on_as) g
      where c.telegram_id = any(cast(:chats as bigint[])) and c.is_source
-       and exists (select 1 from mappings m where m.state <> 'disabled' and m.source_id = g.goes_on_as)
+       and exists (select 1 from mappings m
+                    where m.state <> 'disabled'
+                      and m.source_id in (c.id, (select n.id from channels n where n.telegram_id = c.migrated_to)))
        and (c.kind <> 'group' or cast(:account as int) is null
             or coalesce(c.listener_id, :account) = :account)
      order by c.id for no key update of c
@@ -73,6 +75,7 @@ LOCK_SOURCES = text(
 READ_STANDING = text(
     """
     select c.id, k.mark, k.known,
+           coalesce((select n.id from channels n where n.telegram_id = c.migrated_to), c.id) as goes_on_as,
            case when k.mark is null then (select min(m.start_after) from mappings m
                                            where m.source_id = c.id and m.state <> 'disabled') end as start,
            (select json_object_agg(a.account_id, a.mark) from marks a where a.channel_id = c.id) as marks,
@@ -117,8 +120,10 @@ async def lock_and_read(
         Ask(LOCK_SOURCES, {"chats": chats, "account": account_id}),
         Ask(READ_STANDING, {"chats": chats, "ids": wanted, "account": account_id}),
     )
+    goes_on_as = {row.id: row.goes_on_as for row in read}
     sources = {
-        row.telegram_id: Source(row.id, row.telegram_id, row.listener_id, row.goes_on_as) for row in locked
+        row.telegram_id: Source(row.id, row.telegram_id, row.listener_id, goes_on_as[row.id])
+        for row in locked
     }
     ours = {source.id for source in sources.values()}
     return sources, {row.id: standing_of(row) for row in read if row.id in ours}

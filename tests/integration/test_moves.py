@@ -206,3 +206,17 @@ async def test_a_chat_of_nobodys_interest_is_moved_without_a_lock(core: House) -
         await session.execute(text("select id from channels for update"))
         async with core.db.begin() as other:
             assert await move(other, -99, -1000000000099) == ()
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new", "known before"])
+async def test_a_post_heard_while_its_source_becomes_another_chat_is_queued(
+    core: House, house_id: int, known: bool
+) -> None:
+    mapping = await core.mapping(HOUSE, DIGEST)
+    if known:
+        await core.channel(SUPER_HOUSE, kind=ChatKind.SUPERGROUP)
+    async with moving(core):
+        hearing = await waits(core, core.hear(post(1, chat=HOUSE)))
+    await hearing
+    [row] = await core.deliveries(mapping)
+    assert (row["state"], row["position"] < 0) == ("queued", True)
