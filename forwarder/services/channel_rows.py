@@ -23,6 +23,12 @@ PROTECTED_CONTENT = "protected_content"
 """The health of a source whose content Telegram does not let be forwarded or copied."""
 
 
+async def as_moved(session: AsyncSession, channel_id: int) -> int:
+    """The supergroup that a group has become while somebody was still choosing it; else the channel itself."""
+    moved_to = select(Channel.migrated_to).where(Channel.id == channel_id).scalar_subquery()
+    return await session.scalar(select(Channel.id).where(Channel.telegram_id == moved_to)) or channel_id
+
+
 async def views(session: AsyncSession, rows: Sequence[Channel]) -> tuple[ChannelView, ...]:
     """The rows with the rights of the accounts that act now, and how many mappings use them."""
     ids = [row.id for row in rows]

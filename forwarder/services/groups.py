@@ -15,6 +15,7 @@ from forwarder.db import Database
 from forwarder.errors import InvalidRequest, NotFound
 from forwarder.models import Channel, DedupGroup
 from forwarder.services import audit
+from forwarder.services.channel_rows import as_moved
 from forwarder.services.mapping_rows import name_of
 from forwarder.services.values import ChannelName
 
@@ -69,12 +70,12 @@ class GroupService:
             group = await _named(session, wanted)
             if group.id != channel.dedup_group:
                 await _leave(session, channel)
-                await session.execute(INTO, {"channel": channel_id, "group": group.id})
-                await session.execute(FORGET, {"channel": channel_id})
+                await session.execute(INTO, {"channel": channel.id, "group": group.id})
+                await session.execute(FORGET, {"channel": channel.id})
                 channel.dedup_group = group.id
                 await session.flush()
                 await session.execute(DROP_EMPTY)
-                await audit.record(session, actor, "channel.group", f"channel:{channel_id}", group=group.name)
+                await audit.record(session, actor, "channel.group", f"channel:{channel.id}", group=group.name)
             return group.name
 
     async def leave(self, channel_id: int, *, actor: int | None = None) -> bool:
@@ -98,9 +99,13 @@ async def leave_in(session: AsyncSession, channel_id: int) -> bool:
 
 HOLD = text(
     """
-    select id from channels
-     where id = :channel or id in (select source_id from mappings where destination_id = :channel)
-     order by id for no key update
+    with held as (
+        select id, telegram_id from channels
+         where id = :channel or id in (select source_id from mappings where destination_id = :channel)
+    )
+    select c.id from channels c
+     where c.id in (select id from held) or c.migrated_to in (select telegram_id from held)
+     order by c.id for no key update of c
     """
 )
 
@@ -134,9 +139,12 @@ DROP_EMPTY = text(
 
 
 async def _held(session: AsyncSession, channel_id: int) -> Channel:
+    """The channel, or the supergroup that it has become, with all that a change of its group must hold."""
     await session.execute(HOLD, {"channel": channel_id})
     # One change of groups at a time: an empty group is dropped, and nobody may join it at that moment.
     await session.execute(text("lock table dedup_groups in share row exclusive mode"))
+    if (successor := await as_moved(session, channel_id)) != channel_id:
+        return await _held(session, successor)
     channel = await session.get(Channel, channel_id, populate_existing=True)
     if channel is None:
         raise NotFound(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, text, true
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -28,6 +28,13 @@ from forwarder.services.values import ChannelName, MappingCounts, MappingSetting
 Source = aliased(Channel, name="source")
 Destination = aliased(Channel, name="destination")
 LARGEST_ID = 2**31 - 1
+MAPPINGS_MADE = 0x6C6F6F70
+
+
+async def hold_mappings_made(session: AsyncSession) -> None:
+    """No mapping is made, and no chat becomes another, until the transaction ends: two mappings made at the same time
+    could close a loop that neither sees alone."""
+    await session.execute(select(func.pg_advisory_xact_lock(MAPPINGS_MADE)))
 
 
 def joined() -> Select[Mapping, Lane, Channel, Channel]:

@@ -12,7 +12,7 @@ from forwarder.db import Database, notify
 from forwarder.message import GENERAL_TOPIC, Mode, Route
 from forwarder.models import Lane, Mapping, MappingState, NoticeKind
 from forwarder.services import audit, mapping_checks, mapping_rows, mapping_work, notices
-from forwarder.services.channel_rows import SOURCES_CHANGED
+from forwarder.services.channel_rows import SOURCES_CHANGED, as_moved
 from forwarder.services.graph import choose_route
 from forwarder.services.rules import check_joined_times
 from forwarder.services.values import (
@@ -79,8 +79,9 @@ class MappingService:
         if destination_topic == GENERAL_TOPIC:
             destination_topic = 0
         async with self._db.begin() as session:
-            # Two mappings made at the same time could close a loop that neither sees alone.
-            await session.execute(select(func.pg_advisory_xact_lock(0x6C6F6F70)))
+            await mapping_rows.hold_mappings_made(session)
+            source_id = await as_moved(session, source_id)
+            destination_id = await as_moved(session, destination_id)
             await mapping_rows.lock_source(session, source_id)
             source = await mapping_checks.channel_on(session, source_id, "source")
             destination = await mapping_checks.channel_on(session, destination_id, "destination")

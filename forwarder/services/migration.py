@@ -12,20 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import notify
 from forwarder.message import ChatKind
 from forwarder.models import BEFORE_THE_MOVE, Channel, ChannelAccess, Mapping, MappingState
-from forwarder.services import audit
+from forwarder.services import audit, mapping_rows
 from forwarder.services.channel_rows import SOURCES_CHANGED, start_mark
 from forwarder.services.kept_rules import kept_rules, lists_of
 from forwarder.services.rules import ask_anew, raise_revisions
-
-MAPPINGS_MADE = 0x6C6F6F70
-"""The lock of whoever makes a mapping, and of a move: no other mapping of the chats comes or goes meanwhile."""
 
 # Whoever changes a list takes it before mappings, and refers to channels meanwhile. While all are held, no chat comes
 # into one under its old number.
@@ -90,7 +87,7 @@ async def move(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> tup
     """
     if await _unmoved(session, old_chat_id, new_chat_id) is None:
         return ()
-    await session.execute(select(func.pg_advisory_xact_lock(MAPPINGS_MADE)))
+    await mapping_rows.hold_mappings_made(session)
     await session.execute(HOLD_LISTS)
     await session.execute(HOLD_CHATS, {"old": old_chat_id, "new": new_chat_id})
     # Somebody else may have moved it meanwhile.

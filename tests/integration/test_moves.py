@@ -220,3 +220,34 @@ async def test_a_post_heard_while_its_source_becomes_another_chat_is_queued(
     await hearing
     [row] = await core.deliveries(mapping)
     assert (row["state"], row["position"] < 0) == ("queued", True)
+
+
+async def test_a_mapping_that_is_made_while_its_destination_becomes_another_chat_is_the_new_ones(
+    core: House, house_id: int
+) -> None:
+    await core.channel(NEWS)
+    await core.run("update channels set is_source = telegram_id = :news, is_destination = telegram_id = :house",
+                   news=NEWS, house=HOUSE)  # fmt: skip
+    async with moving(core):
+        making = await waits(
+            core, MappingService(core.db).create(core.channels[NEWS], house_id, mode=Mode.COPY, start_after=0)
+        )
+    made = await making
+    [row] = await core.run(
+        "select c.telegram_id from mappings m join channels c on c.id = m.destination_id where m.id = :id",
+        id=made.id,
+    )
+    assert row["telegram_id"] == SUPER_HOUSE
+
+
+async def test_a_group_of_destinations_takes_in_what_a_chat_became_meanwhile(
+    core: House, house_id: int
+) -> None:
+    await core.run("update channels set is_destination = true where id = :id", id=house_id)
+    async with moving(core):
+        joining = await waits(core, GroupService(core.db).join(house_id, "papers"))
+    await joining
+    rows = await core.run("select telegram_id from channels where dedup_group is not null")
+    assert [row["telegram_id"] for row in rows] == [SUPER_HOUSE]
+    assert await GroupService(core.db).leave(house_id)
+    assert await core.run("select 1 from channels where dedup_group is not null") == []
