@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.message import AccountKind, State, is_basic_group
 from forwarder.models import MappingState
+from forwarder.outbox import WINDOW_BEGINS
 from forwarder.services.kept_rules import rules_of
 from forwarder.services.mapping_rows import missing
 
@@ -212,7 +213,7 @@ async def adopt(
     session: AsyncSession, terms: Terms, found: Sequence[Adopted], states: Sequence[State]
 ) -> int:
     """Record copies that were found, and as sent their deliveries that are in one of ``states``; answer how many
-    deliveries changed."""
+    deliveries changed. Their window of deduplication begins now, where they have kept their places."""
     changed = 0
     for one in found:
         sources, copies = [source for source, _ in one.pairs], [copy for _, copy in one.pairs]
@@ -229,7 +230,7 @@ async def adopt(
             },
         )
         if one.delivery_id is not None:
-            sent = await session.execute(
+            changed += await session.scalar(
                 RECORD_SENT,
                 {
                     "id": one.delivery_id,
@@ -240,7 +241,6 @@ async def adopt(
                     "states": [state.value for state in states],
                 },
             )
-            changed += sent.rowcount  # type: ignore[attr-defined]  # an UPDATE answers a CursorResult
     return changed
 
 
@@ -256,10 +256,14 @@ RECORD_COPIES = text(
 )
 
 RECORD_SENT = text(
-    """
-    update deliveries set state = 'sent', reason = null, message_ids = :sources, sent_ids = :copies, mode = :mode,
-           route = :route, not_before = null, reserved = 0, unsettled = false, again = false,
-           done_at = clock_timestamp()
-     where id = :id and state = any(:states)
-    """
+    f"""
+    with changed as (
+        update deliveries set state = 'sent', reason = null, message_ids = :sources, sent_ids = :copies, mode = :mode,
+               route = :route, not_before = null, reserved = 0, unsettled = false, again = false,
+               done_at = clock_timestamp()
+         where id = :id and state = any(:states)
+        returning id, mapping_id),
+    confirmed as ({WINDOW_BEGINS})
+    select count(*) from changed
+    """  # noqa: S608 - what is put in is a literal
 )

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.db import Ask
 from forwarder.message import DeliveryKind, State
 from forwarder.outbox.jobs import array, in_order
-from forwarder.outbox.values import ALONE, Done, LaneHeld, Worker
+from forwarder.outbox.values import ALONE, WINDOW_BEGINS, Done, LaneHeld, Worker
 
 FLOOD = "^(flood(?!_premium)|too many)"
 """The waits that may be an account's; a slow mode is its chat's, and a premium one the transfer's."""
@@ -163,10 +163,8 @@ def record_other(done: Sequence[Done], worker: Worker) -> Ask:
     )
 
 
-# The window of deduplication begins when the post is sent; within a minute of its reservation that is near enough,
-# and spares a write.
 RECORD_SENT = text(
-    """
+    f"""
     with changed as (
         update deliveries d
            set state = case when d.again then 'queued' else 'sent' end, reason = null,
@@ -179,11 +177,7 @@ RECORD_SENT = text(
            and (d.kind = 'post' or exists (select 1 from lanes l where l.mapping_id = d.mapping_id
                                               and l.holder = :holder and l.fence = n.fence))
         returning d.id, d.mapping_id, d.kind),
-    confirmed as (
-        update fingerprints f set until = clock_timestamp() + make_interval(hours => m.dedup_hours)
-          from changed c join mappings m on m.id = c.mapping_id
-         where f.delivery_id = c.id
-           and f.until < clock_timestamp() + make_interval(hours => m.dedup_hours) - interval '1 minute')
+    confirmed as ({WINDOW_BEGINS})
     insert into copies (channel_id, message_id, mapping_id, source_id, source_message_id, mode, route)
     select n.channel, n.copy, c.mapping_id, n.source, n.message, n.mode, :route
       from unnest(cast(:deliveries as bigint[]), cast(:channels as int[]), cast(:copies as bigint[]),
@@ -191,7 +185,7 @@ RECORD_SENT = text(
                as n (delivery, channel, copy, source, message, mode)
       join changed c on c.id = n.delivery and c.kind = 'post'
     on conflict (channel_id, message_id) do nothing
-    """
+    """  # noqa: S608 - what is put in is a literal
 )
 
 

@@ -247,6 +247,15 @@ KEY_IS_FREE = """(f.until < statement_timestamp() and not exists (
 """Whether nobody holds the place in deduplication that the fingerprint ``f`` is: its window has ended, and the post of
 its delivery does not wait any more. The window begins when that is sent."""
 
+WINDOW_BEGINS = """
+    update fingerprints f set until = clock_timestamp() + make_interval(hours => m.dedup_hours)
+      from changed c join mappings m on m.id = c.mapping_id
+     where f.delivery_id = c.id
+       and f.until < clock_timestamp() + make_interval(hours => m.dedup_hours) - interval '1 minute'
+"""
+"""What a statement that records deliveries as sent does with their places besides; ``changed`` are their ids and
+mappings. Within a minute of its reservation the window's end is near enough, and a write spared."""
+
 FIX_AGAIN = """
     again = d.state = 'sending', done_at = null, attempts = 0,
     not_before = case when d.done_at is null then d.not_before end,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.outbox import Due, ended_without_success
+from forwarder.outbox import WINDOW_BEGINS, Due, ended_without_success
 
 PAUSED = "paused"
 """The reason of a delivery that is held because its mapping is paused; ingest writes it too."""
@@ -76,12 +76,16 @@ SEND_UNSURE_AGAIN = text(
     """
 )
 UNSURE_ARRIVED = text(
-    """
-    update deliveries set state = 'sent', reason = null, unsettled = false, done_at = clock_timestamp()
-     where mapping_id = :mapping and done_at is null and state = 'held' and reason = 'unsure'
-       and (cast(:until as bigint) is null
-            or coalesce(extract(epoch from claimed_at) * 1000000, 0) <= cast(:until as bigint))
-    """
+    f"""
+    with changed as (
+        update deliveries set state = 'sent', reason = null, unsettled = false, done_at = clock_timestamp()
+         where mapping_id = :mapping and done_at is null and state = 'held' and reason = 'unsure'
+           and (cast(:until as bigint) is null
+                or coalesce(extract(epoch from claimed_at) * 1000000, 0) <= cast(:until as bigint))
+        returning id, mapping_id),
+    confirmed as ({WINDOW_BEGINS})
+    select count(*) from changed
+    """  # noqa: S608 - what is put in is a literal
 )
 
 
@@ -127,10 +131,12 @@ async def _settle(session: AsyncSession, ended: Sequence[int]) -> set[int]:
 async def settle_unsure(
     session: AsyncSession, mapping_id: int, until: int | None, *, again: bool, paused: bool
 ) -> int:
-    """Do with posts of unknown outcome what a person decided; answer how many there were."""
+    """Do with posts of unknown outcome what a person decided; answer how many there were.
+
+    The window of deduplication of those that arrived begins now: when they did is not known.
+    """
     values: dict[str, object] = {"mapping": mapping_id, "until": until}
-    if again:
-        settled = await session.execute(SEND_UNSURE_AGAIN, {**values, "paused": paused})
-    else:
-        settled = await session.execute(UNSURE_ARRIVED, values)
+    if not again:
+        return await session.scalar(UNSURE_ARRIVED, values) or 0
+    settled = await session.execute(SEND_UNSURE_AGAIN, {**values, "paused": paused})
     return settled.rowcount  # type: ignore[attr-defined, no-any-return]  # an UPDATE answers a CursorResult

@@ -250,6 +250,18 @@ async def test_a_word_about_posts_of_unknown_outcome_concerns_those_that_were_to
     )
 
 
+async def test_the_window_of_what_a_person_says_arrived_begins_then(core: House) -> None:
+    words = "the same words"
+    first, second = await core.mapping(NEWS, DIGEST), await core.mapping(OTHER, DIGEST)
+    await core.hear(post(1, words))
+    # It waited for thirty hours before its call.
+    await core.run("update fingerprints set until = clock_timestamp() - interval '6 hours'")
+    await core.set_state(first, "held", reason="unsure", unsettled=True)
+    assert await MappingService(core.db).settle_unsure(first, again=False) == 1
+    await core.hear(post(1, words, chat=OTHER))
+    assert (await core.states(first), await core.states(second)) == ([(1, "sent")], [(1, "duplicate")])
+
+
 async def test_an_update_in_quarantine_is_told_of(core: House) -> None:
     async def ring(_: object) -> None: ...
 

@@ -135,3 +135,19 @@ def test_an_id_is_proven_empty_only_below_an_old_message() -> None:
     now = datetime.now(UTC)
     old, young = post(5, date=now - timedelta(minutes=1)), post(9, date=now)
     assert proven_empty(Read(1, 12, (old, young), empty=(3, 7, 11), elsewhere=(4,)), now) == (3, 4)
+
+
+async def test_the_window_of_what_was_found_begins_then(core: House, street: Street, chats: Chats) -> None:
+    mapping = await core.mapping(NEWS, DIGEST, by=BOT)
+    await core.hear(*chats.post(post(1)))
+    await street.carrier(street.sender(BOT)).carry(mapping)
+    chats.see()
+    await core.run("delete from copies")
+    await core.run("update deliveries set state = 'queued', done_at = null, sent_ids = null")
+    # It had waited for thirty hours when the backup was made.
+    await core.run("update fingerprints set until = clock_timestamp() - interval '6 hours'")
+    await pause(core.db)
+    assert (await restoration(core, chats).compare())[0].found == 1
+    other = await core.mapping(builders.OTHER, DIGEST)
+    await core.hear(post(1, chats.source[1].text, chat=builders.OTHER))
+    assert await core.states(other) == [(1, "duplicate")]
