@@ -26,6 +26,7 @@ from forwarder.errors import Unavailable
 from forwarder.health import Heart
 from forwarder.hooks import Hooks
 from forwarder.ingest import Ingest
+from forwarder.ingest.rows import stored_parts
 from forwarder.outbox import Worker
 from forwarder.pace import Pace, Preset, Window, tempo_of
 from forwarder.seam import Finder, Sender
@@ -35,6 +36,7 @@ from forwarder.services.accounts import AccountService
 from forwarder.services.dedup import DeduplicationService
 from forwarder.services.mappings import pause_by_program
 from forwarder.services.migration import move
+from forwarder.services.places import Places
 from forwarder.services.queue import QueueManager
 from forwarder.services.working_set import WorkingSet
 from forwarder.settings import Settings, public_url
@@ -55,6 +57,7 @@ class House:
     redis: Redis
     queue: QueueManager
     dedup: DeduplicationService
+    places: Places
     ingest: Ingest
     accounts: AccountService
     pace: Pace
@@ -81,13 +84,15 @@ async def open_house(
         await db.check()
         await check_redis(redis, redis_url)
         dedup = DeduplicationService(WorkingSet(redis))
+        places = Places(dedup, stored_parts)
         process_id = f"{name}:{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         yield House(
             settings=settings,
             name=name,
             db=db,
             redis=redis,
-            queue=QueueManager(db, redis, publisher(celery or make_celery())),
+            queue=QueueManager(db, redis, publisher(celery or make_celery()), places),
+            places=places,
             dedup=dedup,
             ingest=Ingest(dedup, timedelta(minutes=settings.outage_ask_after)),
             accounts=AccountService(db),

@@ -8,7 +8,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.backfill.rows import Run
-from forwarder.ingest.deliveries import candidate_of, mark_duplicates, stop_refused
+from forwarder.ingest.deliveries import mark_duplicates, stop_refused
 from forwarder.ingest.hearing import clean
 from forwarder.ingest.plan import Plan, PlannedPost
 from forwarder.ingest.rows import store, stored_parts
@@ -22,6 +22,7 @@ from forwarder.message import (
 )
 from forwarder.outbox import BULK, HAS_RULES, Due
 from forwarder.services.dedup import DeduplicationService, keys_of
+from forwarder.services.places import candidate_of
 from forwarder.services.retention import REOPENED
 
 

@@ -66,12 +66,15 @@ def audit(mapping: int, since: datetime | None, repair: bool, yes: bool) -> None
     async def mend(db: Database) -> Mended:
         from forwarder.account_desk import AccountDesk
         from forwarder.ingest import Ingest
+        from forwarder.ingest.rows import stored_parts
         from forwarder.services.dedup import DeduplicationService
+        from forwarder.services.places import Places
 
-        mender = Mender(db, AccountDesk(db), Ingest(DeduplicationService()))
+        dedup = DeduplicationService()
+        mender = Mender(db, AccountDesk(db), Ingest(dedup), Places(dedup, stored_parts))
         return await mender.mend(found, delete=delete)
 
-    click.echo(_done(mapping, with_database(settings, mend)))
+    click.echo(mended_in_words(mapping, with_database(settings, mend)))
 
 
 def verdict(found: Audit) -> str:
@@ -119,9 +122,14 @@ def _asked(found: Audit) -> bool:
     return click.confirm(f"Delete {count} from the destination?")
 
 
-def _done(mapping: int, mended: Mended) -> str:
+def mended_in_words(mapping: int, mended: Mended) -> str:
     said = f"{mended.queued:,} queued again, {mended.deleted:,} deleted, {mended.edited:,} edits queued, "
     said += f"{mended.recorded:,} recorded as sent."
+    if mended.repeats:
+        said += (
+            f"\n{_many(mended.repeats, 'post was', 'posts were')} not queued: the destination has the same content by "
+            "another delivery, or is about to get it; `manage.py why LINK` names that one."
+        )
     if mended.unheard:
         said += (
             f"\n{_many(len(mended.unheard), 'post was', 'posts were')} never heard; bring them with "

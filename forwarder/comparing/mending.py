@@ -13,11 +13,13 @@ from forwarder.comparing.rows import Adopted, Terms, adopt
 from forwarder.db import Database
 from forwarder.errors import InvalidRequest
 from forwarder.ingest import Ingest
+from forwarder.ingest.deliveries import mark_duplicates
 from forwarder.message import AccountKind, DeleteOrder, Edited, State
 from forwarder.models import MappingState
 from forwarder.outbox import BULK, FIX, FIX_AGAIN
 from forwarder.seam import Chats
 from forwarder.services import audit as audit_log
+from forwarder.services.places import Places
 
 OPEN = (State.QUEUED, State.HELD, State.UNSURE, State.FAILED)
 """Deliveries whose copy was found count as sent from these states; one that is being sent records itself."""
@@ -29,6 +31,7 @@ PER_DELETION = 100
 class Mended:
     """How many posts were queued again, copies deleted, edits queued, and posts recorded as sent that are there.
 
+    ``repeats`` are missing posts that were not queued: what they say is there by another delivery, or on its way.
     ``unheard`` are ids of missing posts that our rows do not have: a backfill brings them.
     """
 
@@ -37,13 +40,14 @@ class Mended:
     edited: int = 0
     recorded: int = 0
     unheard: tuple[int, ...] = ()
+    repeats: int = 0
 
 
 class Mender:
     """``chats`` deletes what is doubled: a delivery knows all copies of a post only, not one too many."""
 
-    def __init__(self, db: Database, chats: Chats, ingest: Ingest) -> None:
-        self._db, self._chats, self._ingest = db, chats, ingest
+    def __init__(self, db: Database, chats: Chats, ingest: Ingest, places: Places) -> None:
+        self._db, self._chats, self._ingest, self._places = db, chats, ingest, places
 
     async def mend(self, found: Audit, *, delete: bool, actor: int | None = None) -> Mended:
         """Record, queue and, where ``delete`` says so, delete what is doubled or stray.
@@ -55,11 +59,13 @@ class Mender:
         refuse_disabled(terms)
         deleted = await self._delete(found) if delete else 0
         async with self._db.begin() as session:
+            await self._places.hold(session, terms.mapping_id)
             copies = [Adopted(one.pairs, one.mode, one.fate.delivery_id) for one in found.unrecorded]
             await adopt(session, terms, copies, OPEN)
-            queued = await queue_missing(session, terms, found.missing)
+            await self._places.take(session, failed_before(found))
+            queued, repeats = await self._queue(session, terms, found.missing)
             edited = await self._edit(session, found)
-            mended = Mended(queued, deleted, edited, len(copies), unheard(found.missing))
+            mended = Mended(queued, deleted, edited, len(copies), unheard(found.missing), repeats)
             await audit_log.record(
                 session,
                 actor,
@@ -69,6 +75,7 @@ class Mender:
                 deleted=deleted,
                 edited=edited,
                 recorded=len(copies),
+                repeats=repeats,
             )
         return mended
 
@@ -83,6 +90,24 @@ class Mender:
                     {"channel": found.terms.destination_id, "ids": part},
                 )
         return len(ids)
+
+    async def _queue(self, session: AsyncSession, terms: Terms, missing: Sequence[Lack]) -> tuple[int, int]:
+        """Queue posts that our rows have, behind everything live; answer how many, and how many repeat what others
+        bring: these end as duplicates. Records of copies that are not there are forgotten first."""
+        ids = [part.message_id for lack in missing for part in lack.post]
+        await session.execute(
+            text(
+                "delete from copies where mapping_id = :mapping and source_id = :source"
+                " and source_message_id = any(:ids)"
+            ),
+            {"mapping": terms.mapping_id, "source": terms.source_id, "ids": ids},
+        )
+        posts = [lack.fate.post_id for lack in missing if lack.fate.post_id is not None]
+        values = {"mapping": terms.mapping_id, "posts": posts, "class": BULK}
+        queued = list(await session.scalars(QUEUE, values))
+        repeats = await self._places.take(session, queued)
+        await mark_duplicates(session, repeats)
+        return len(queued) - len(repeats), len(repeats)
 
     async def _edit(self, session: AsyncSession, found: Audit) -> int:
         """Give the copies the source's text again; our rows may not know it either."""
@@ -117,20 +142,13 @@ def unheard(missing: Sequence[Lack]) -> tuple[int, ...]:
     return tuple(part.message_id for lack in missing if lack.fate.post_id is None for part in lack.post)
 
 
-async def queue_missing(session: AsyncSession, terms: Terms, missing: Sequence[Lack]) -> int:
-    """Queue posts that our rows have, behind everything live; answer how many. Records of copies that are not there
-    are forgotten first."""
-    ids = [part.message_id for lack in missing for part in lack.post]
-    await session.execute(
-        text(
-            "delete from copies where mapping_id = :mapping and source_id = :source"
-            " and source_message_id = any(:ids)"
-        ),
-        {"mapping": terms.mapping_id, "source": terms.source_id, "ids": ids},
-    )
-    posts = [lack.fate.post_id for lack in missing if lack.fate.post_id is not None]
-    rows = await session.execute(QUEUE, {"mapping": terms.mapping_id, "posts": posts, "class": BULK})
-    return len(rows.all())
+def failed_before(found: Audit) -> list[int]:
+    """Deliveries whose copies are there though they failed, and gave their places up for it."""
+    return [
+        one.fate.delivery_id
+        for one in found.unrecorded
+        if one.fate.state is State.FAILED and one.fate.delivery_id is not None
+    ]
 
 
 # A new epoch: Telegram answers a random id that it knows with the message that is not there any more.

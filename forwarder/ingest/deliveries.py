@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.db import Ask
 from forwarder.ingest.sources import Source
 from forwarder.message import GENERAL_TOPIC, SourceMessage
-from forwarder.models import BEFORE_THE_MOVE, Dedup
+from forwarder.models import BEFORE_THE_MOVE
 from forwarder.outbox import HAS_RULES, LIVE
 from forwarder.services import judging, reviewing
-from forwarder.services.dedup import Candidate, Firsts
+from forwarder.services.dedup import Firsts
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +126,6 @@ MARK_DUPLICATES = text(
      where d.id = pair.id
     """
 )
-
-
-def candidate_of(row: Any, keys: tuple[bytes, ...]) -> Candidate:
-    """What asks for its place in a destination, from a row of new deliveries and the keys of its post."""
-    return Candidate(
-        delivery_id=row.id,
-        post_id=row.post_id,
-        destination_id=row.destination_id,
-        topic=row.destination_topic,
-        source_id=row.source_id,
-        dedup=Dedup(row.dedup),
-        hours=row.dedup_hours,
-        keys=keys,
-        group=row.dedup_group,
-    )
 
 
 async def mark_duplicates(session: AsyncSession, duplicates: Mapping[int, Firsts]) -> None:

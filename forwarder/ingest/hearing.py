@@ -14,7 +14,6 @@ from forwarder.db import in_session
 from forwarder.ingest.changes import Change, apply_deletion, apply_edit, real_changes
 from forwarder.ingest.deliveries import (
     CompletePost,
-    candidate_of,
     hold_for_review,
     making,
     mark_duplicates,
@@ -40,6 +39,7 @@ from forwarder.message import (
 from forwarder.outbox import LIVE, Due
 from forwarder.services import migration, outage
 from forwarder.services.dedup import DeduplicationService, keys_of
+from forwarder.services.places import candidate_of
 
 Parts = tuple[SourceMessage, ...]
 

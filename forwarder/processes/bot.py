@@ -195,5 +195,5 @@ def services_of(house: House, bot: Bot) -> BotServices:
         explain=lambda link: explain(house.db, link),
         takeback=TakebackService(house.db, house.queue.ring_lanes),
         auditor=Auditor(house.db, desk) if desk else None,
-        mender=Mender(house.db, desk, house.ingest) if desk else None,
+        mender=Mender(house.db, desk, house.ingest, house.places) if desk else None,
     )

@@ -20,6 +20,7 @@ from forwarder.db import Database
 from forwarder.errors import NotFound
 from forwarder.message import AccountKind
 from forwarder.outbox import BULK, FIX, Due, due_lanes
+from forwarder.services.places import Places, repeat_of
 
 log = structlog.get_logger(__name__)
 
@@ -72,10 +73,13 @@ class Depth:
 
 
 class QueueManager:
-    """``publish`` puts bells on the broker; it blocks, so it runs in a thread."""
+    """``publish`` puts bells on the broker; it blocks, so it runs in a thread.
 
-    def __init__(self, db: Database, redis: Redis, publish: Publish) -> None:
-        self._db, self._redis, self._publish = db, redis, publish
+    ``places`` reserves for what is queued again.
+    """
+
+    def __init__(self, db: Database, redis: Redis, publish: Publish, places: Places) -> None:
+        self._db, self._redis, self._publish, self._places = db, redis, publish, places
 
     async def ring(self, dues: Sequence[Due]) -> None:
         """Ring these lanes; those with a bell outstanding are passed over. Never raises: a lost bell is the
@@ -157,8 +161,16 @@ class QueueManager:
 
     async def send_again(self, delivery_id: int) -> None:
         """Queue a failed or held delivery again, as a new epoch for what was tried before. A post whose first message
-        has been deleted since begins anew."""
+        has been deleted since begins anew. Its place in deduplication is reserved again.
+
+        Raises NotFound ``delivery_not_waiting``; InvalidRequest (``repeat_sent``, ``repeat_waits``, ``repeat_held``)
+        where another delivery has brought the same content there, or is about to. Nothing is changed then.
+        """
         async with self._db.begin() as session:
+            mapping = await session.scalar(
+                text("select mapping_id from deliveries where id = :id"), {"id": delivery_id}
+            )
+            await self._places.hold(session, mapping or 0)
             row = (
                 await session.execute(
                     text(
@@ -180,12 +192,14 @@ class QueueManager:
                     {"id": delivery_id},
                 )
             ).one_or_none()
-        if row is None:
-            raise NotFound(
-                "delivery_not_waiting",
-                f"Delivery {delivery_id} is not waiting for an operator, or its mapping is not active.",
-                delivery=delivery_id,
-            )
+            if row is None:
+                raise NotFound(
+                    "delivery_not_waiting",
+                    f"Delivery {delivery_id} is not waiting for an operator, or its mapping is not active.",
+                    delivery=delivery_id,
+                )
+            if repeats := await self._places.take(session, [delivery_id]):
+                raise await repeat_of(session, delivery_id, repeats[delivery_id].first)
         klass = row._mapping["class"]
         await self.ring([Due(row.mapping_id, delivery_id, AccountKind(row.route), klass, row.important)])
 

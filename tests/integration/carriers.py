@@ -13,12 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.deliver import Carrier
 from forwarder.hooks import Hooks
+from forwarder.ingest.rows import stored_parts
 from forwarder.message import AccountKind, DeleteOrder, EditOrder, FindOrder, SendOrder
 from forwarder.outbox import Worker
 from forwarder.outcome import Outcome
 from forwarder.pace import Limits, Pace, Window
+from forwarder.services.dedup import DeduplicationService
 from forwarder.services.mappings import pause_by_program
 from forwarder.services.migration import move
+from forwarder.services.places import Places
 from forwarder.services.queue import Bell, QueueManager
 from tests.builders import House
 
@@ -137,7 +140,8 @@ class Street:
 
     def __post_init__(self) -> None:
         self.pace = Pace(self.redis, bot=self.limits, user=self.limits)
-        self.queue = QueueManager(self.house.db, self.redis, self.bells.extend)
+        self.places = Places(DeduplicationService(), stored_parts)
+        self.queue = QueueManager(self.house.db, self.redis, self.bells.extend, self.places)
 
     def sender(self, kind: AccountKind) -> ScriptedSender:
         return ScriptedSender(self.chat, kind, self.house.account(kind))

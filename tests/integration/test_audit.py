@@ -13,9 +13,10 @@ from forwarder.comparing.mending import Mended, Mender
 from forwarder.comparing.report import Audit
 from forwarder.errors import InvalidRequest, TelegramError
 from forwarder.message import AccountKind, Edited
+from forwarder.outbox import ended_without_success
 from forwarder.services.rules import Owner, RuleService
 from tests import builders
-from tests.builders import House
+from tests.builders import OTHER, House
 from tests.integration.carriers import Street
 from tests.integration.desk import ARCHIVE, DIGEST, NEWS, Chats, no_wait, post
 
@@ -33,7 +34,7 @@ async def audited(core: House, chats: Chats, mapping: int, since: datetime | Non
 
 
 async def mend(core: House, chats: Chats, found: Audit, *, delete: bool = True) -> Mended:
-    return await Mender(core.db, chats, core.ingest).mend(found, delete=delete)
+    return await Mender(core.db, chats, core.ingest, chats.street.places).mend(found, delete=delete)
 
 
 async def five_sent(core: House, street: Street, chats: Chats, **values: Any) -> int:
@@ -234,3 +235,83 @@ async def test_copies_of_another_mapping_are_left_alone(core: House, street: Str
     ]
     chats.put(copy, chats.source[1])
     assert (await audited(core, chats, mapping)).good
+
+
+async def repeated(core: House, street: Street, chats: Chats, state: str) -> tuple[int, int]:
+    """Post 1 of a mapping failed, and another source's repeat of it has its place; answers that mapping and the
+    other's."""
+    mapping, other = await core.mapping(NEWS, DIGEST), await core.mapping(OTHER, DIGEST)
+    await core.hear(*chats.post(post(1)))
+    await core.hear(post(1, chats.source[1].text, chat=OTHER))
+    [row] = await core.deliveries(mapping)
+    await core.set_state(mapping, "failed", reason="content_limit")
+    async with core.db.begin() as session:
+        await ended_without_success(session, [row["id"]])
+    await core.set_state(other, state)
+    return mapping, other
+
+
+@pytest.mark.parametrize("state", ["queued", "sent"])
+async def test_what_the_destination_gets_from_another_source_is_not_sent_beside_it(
+    core: House, street: Street, chats: Chats, state: str
+) -> None:
+    mapping, other = await repeated(core, street, chats, state)
+    found = await audited(core, chats, mapping)
+    assert [lack.reason for lack in found.missing] == ["content_limit"]
+    mended = await mend(core, chats, found)
+    assert (mended.queued, mended.repeats) == (0, 1)
+    [row], [first] = await core.deliveries(mapping), await core.deliveries(other)
+    assert (row["state"], row["duplicate_of"]) == ("duplicate", first["id"])
+    again = await audited(core, chats, mapping)
+    assert (again.missing, again.explained) == ((), {"same_content": 1})
+
+
+async def test_what_was_not_sent_beside_another_goes_when_that_ends_unsent(
+    core: House, street: Street, chats: Chats
+) -> None:
+    mapping, other = await repeated(core, street, chats, "queued")
+    await mend(core, chats, await audited(core, chats, mapping))
+    [row] = await core.deliveries(other)
+    await core.set_state(other, "failed", reason="content_limit")
+    async with core.db.begin() as session:
+        await ended_without_success(session, [row["id"]])
+    assert await core.states(mapping) == [(1, "queued")]
+
+
+@pytest.mark.parametrize("lost", ["delivery", "copy", "neither"])
+async def test_a_repeat_of_what_is_queued_again_is_a_duplicate_of_it(
+    core: House, street: Street, chats: Chats, lost: str
+) -> None:
+    mapping, other = await core.mapping(NEWS, DIGEST), await core.mapping(OTHER, DIGEST)
+    await core.hear(*chats.post(post(1)))
+    if lost == "copy":
+        await street.carrier(street.sender(USER)).carry(mapping)
+    await core.run("delete from fingerprints")
+    if lost == "delivery":
+        await core.run("delete from deliveries")
+    elif lost == "neither":
+        await core.set_state(mapping, "failed", reason="content_limit")
+    mended = await mend(core, chats, await audited(core, chats, mapping))
+    assert (mended.queued, mended.repeats) == (1, 0)
+    [row] = await core.deliveries(mapping)
+    await core.hear(post(1, chats.source[1].text, chat=OTHER))
+    [copy] = await core.deliveries(other)
+    assert (row["state"], copy["state"], copy["duplicate_of"]) == ("queued", "duplicate", row["id"])
+
+
+@pytest.mark.parametrize("state", ["failed", "held"])
+async def test_what_is_found_there_is_known_there_from_then_on(
+    core: House, street: Street, chats: Chats, state: str
+) -> None:
+    mapping, other = await core.mapping(NEWS, DIGEST), await core.mapping(OTHER, DIGEST)
+    await core.hear(*chats.post(post(1)))
+    # It waited for thirty hours before its call.
+    await core.run("update fingerprints set until = clock_timestamp() - interval '6 hours'")
+    [row] = await core.deliveries(mapping)
+    await core.set_state(mapping, state, reason="unsure")
+    async with core.db.begin() as session:
+        await ended_without_success(session, [row["id"]])
+    chats.put(500, chats.source[1])
+    assert (await mend(core, chats, await audited(core, chats, mapping))).recorded == 1
+    await core.hear(post(1, chats.source[1].text, chat=OTHER))
+    assert (await core.states(mapping), await core.states(other)) == ([(1, "sent")], [(1, "duplicate")])

@@ -146,5 +146,6 @@ def done(texts: Texts, mended: Mended) -> Html:
             edited=mended.edited,
             recorded=mended.recorded,
         ),
+        texts("audit.repeats", n=mended.repeats) if mended.repeats else None,
         texts("audit.unheard", n=len(mended.unheard)) if mended.unheard else None,
     )

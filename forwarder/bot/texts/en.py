@@ -277,6 +277,13 @@ TEXTS: dict[str, str] = {
     "with the button, forward a post from it, or send its id.",
     "error.chat_migrated": "This group became a supergroup. Add the supergroup in its place.",
     "error.delivery_not_waiting": "This post does not wait for a decision any more.",
+    "error.repeat_sent": "This post is not queued again: the same content was sent there as post {post} of {title}, by "
+    "mapping #{mapping}. Nothing is missing there; this one can be queued again {hours} "
+    "{hours:plural:hour|hours} after that.",
+    "error.repeat_waits": "This post is not queued again: the same content is on its way there as post {post} of "
+    "{title}, by mapping #{mapping}. Wait for that one; if it ends unsent, queue this one again.",
+    "error.repeat_held": "This post is not queued again: the same content is to be sent there as post {post} of "
+    "{title}, by mapping #{mapping}, and is held. Let that one go; if it ends unsent, queue this one again.",
     "error.no_side": "Say what the chat is to be: a source or a destination.",
     "error.channel_not_found": "This channel is not here (any more).",
     "error.channel_in_use": "{title} is used by the mappings {mappings}. Disable them first.",

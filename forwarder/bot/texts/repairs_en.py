@@ -47,5 +47,7 @@ TEXTS: dict[str, str] = {
     "audit.explained": "Without a copy: {n} ({reason})",
     "audit.good": "✅ All is well.",
     "audit.mended": "Queued again: {queued}. Deleted: {deleted}. Edits queued: {edited}. Recorded as sent: {recorded}.",
+    "audit.repeats": "Not queued, because the same content is in the destination by another post or mapping, or on its "
+    "way there: {n}.",
     "audit.unheard": "{n} {n:plural:message was|messages were} never heard: a backfill brings them.",
 }

@@ -93,6 +93,7 @@ def test_what_was_found_and_mended_is_told_in_both_languages(language: Language)
     assert "All is well" not in told
     assert repairs.told(texts, replace(FOUND, doubles=())).splitlines()[-1].startswith("✅")
     assert "2" in repairs.done(texts, Mended(queued=1, unheard=(7, 8))).splitlines()[1]
+    assert "3" in repairs.done(texts, Mended(queued=1, repeats=3)).splitlines()[1]
 
 
 def test_a_press_remembers_the_hours_that_were_compared() -> None:

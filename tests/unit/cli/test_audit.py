@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from forwarder.cli.audit import differences, notes, verdict
+from forwarder.cli.audit import differences, mended_in_words, notes, verdict
 from forwarder.cli.moment import Moment
 from forwarder.comparing.judgement import How, Match
+from forwarder.comparing.mending import Mended
 from forwarder.comparing.report import Audit, Lack, Unrecorded
 from forwarder.comparing.rows import Fate, Terms
 from forwarder.message import AccountKind, Heard, Kind, SourceMessage
@@ -68,3 +69,10 @@ def test_a_day_is_a_time_too() -> None:
 def test_what_is_no_time_is_refused(said: str) -> None:
     with pytest.raises(click.BadParameter):
         Moment().convert(said, None, None)
+
+
+def test_posts_that_repeat_what_others_bring_are_said_not_to_be_queued() -> None:
+    first, *more = mended_in_words(4, Mended(queued=1, repeats=2)).splitlines()
+    assert first.startswith("1 queued again")
+    assert [line[:27] for line in more] == ["2 posts were not queued: th"]
+    assert len(mended_in_words(4, Mended(queued=1)).splitlines()) == 1
