@@ -29,7 +29,8 @@ from forwarder import schema
 from forwarder.db import Database
 from forwarder.models import Dedup
 from forwarder.servers import embedded
-from forwarder.services.dedup import ORIGIN, Candidate, DeduplicationService
+from forwarder.services.dedup import DeduplicationService
+from forwarder.services.repeats import ORIGIN, Candidate
 from forwarder.services.working_set import NEW, OLD, WorkingSet
 from forwarder.settings import load_settings
 

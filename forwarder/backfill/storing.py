@@ -21,8 +21,9 @@ from forwarder.message import (
     SourceMessage,
 )
 from forwarder.outbox import BULK, HAS_RULES, Due
-from forwarder.services.dedup import DeduplicationService, keys_of
+from forwarder.services.dedup import DeduplicationService
 from forwarder.services.places import candidate_of
+from forwarder.services.repeats import keys_of
 from forwarder.services.retention import REOPENED
 
 

@@ -16,7 +16,7 @@ from forwarder.message import GENERAL_TOPIC, SourceMessage
 from forwarder.models import BEFORE_THE_MOVE
 from forwarder.outbox import HAS_RULES, LIVE
 from forwarder.services import judging, reviewing
-from forwarder.services.dedup import Firsts
+from forwarder.services.repeats import Firsts
 
 
 @dataclass(frozen=True, slots=True)

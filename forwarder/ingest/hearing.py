@@ -38,8 +38,9 @@ from forwarder.message import (
 )
 from forwarder.outbox import LIVE, Due
 from forwarder.services import migration, outage
-from forwarder.services.dedup import DeduplicationService, keys_of
+from forwarder.services.dedup import DeduplicationService
 from forwarder.services.places import candidate_of
+from forwarder.services.repeats import keys_of
 
 Parts = tuple[SourceMessage, ...]
 

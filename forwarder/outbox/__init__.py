@@ -6,6 +6,7 @@ with a fresh snapshot: one that locks the lanes, one that looks at their rows; a
 as they were before it waited for the lock. See docs/architecture.md for the drawing of the states.
 """
 
+from forwarder.outbox.heirs import ended_without_success
 from forwarder.outbox.jobs import (
     OPEN_JOBS,
     answered_copy,
@@ -36,7 +37,6 @@ from forwarder.outbox.lanes import (
     take,
     taken,
 )
-from forwarder.outbox.places import ended_without_success
 from forwarder.outbox.results import end_waits, ends_posts, note_wait, record
 from forwarder.outbox.rewrites import forget_rest, note_begun, rest_of
 from forwarder.outbox.runs import MOST_MESSAGES, first_run, is_silent, may_answer, mode_for

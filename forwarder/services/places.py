@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.errors import InvalidRequest
 from forwarder.message import State
 from forwarder.models import Dedup
-from forwarder.services.dedup import Candidate, DeduplicationService, Firsts, keys_of
+from forwarder.services.dedup import DeduplicationService
+from forwarder.services.repeats import Candidate, Firsts, keys_of
 from forwarder.services.reviews import Stored
 
 

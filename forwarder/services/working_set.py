@@ -20,6 +20,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from forwarder.services.repeats import Place
+
 log = structlog.get_logger(__name__)
 
 SIZE = 20_000
@@ -32,9 +34,6 @@ PATIENCE = 0.25
 """Seconds that an answer may take: a transaction is open meanwhile."""
 
 NEW, OLD = "dedup:new", "dedup:old"
-
-Place = tuple[int, int, bytes]
-"""Scope, topic and key: what a fingerprint is known by."""
 
 DELIVERY = re.compile(rb"[1-9][0-9]{0,17}")
 

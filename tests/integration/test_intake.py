@@ -14,7 +14,7 @@ from forwarder.intake import Intake
 from forwarder.message import AccountKind, Entity, SourceMessage
 from forwarder.outbox import Due
 from forwarder.services import notices
-from forwarder.services.dedup import keys_of
+from forwarder.services.repeats import keys_of
 from tests.builders import NEWS, House, album, post
 
 

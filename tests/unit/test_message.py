@@ -17,7 +17,7 @@ from forwarder.message import (
     State,
     without_nul,
 )
-from forwarder.services.dedup import keys_of
+from forwarder.services.repeats import keys_of
 
 
 def message(text: str = "", **values: Any) -> SourceMessage:
