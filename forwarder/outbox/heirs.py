@@ -53,7 +53,8 @@ NEXT = text(
 RIVAL = text(
     f"""
     select f.delivery_id from fingerprints f
-     where f.scope = :scope and f.topic = :topic and f.delivery_id <> :first and not {KEY_IS_FREE}
+     where f.scope = :scope and f.topic = :topic and not {KEY_IS_FREE}
+       and f.delivery_id <> all(:ended) and f.delivery_id <> :heir
        and (f.delivery_id = :also
             or f.key = any(array(select k.key from fingerprints k where k.delivery_id = :first))
                and (:always or f.source_id <> :source
@@ -88,7 +89,7 @@ KEYS_TO_HEIR = text(
       from fingerprints where delivery_id = :first order by key, until desc
     on conflict (scope, topic, key) do update
        set delivery_id = excluded.delivery_id, source_id = excluded.source_id, until = excluded.until
-     where f.delivery_id = :first or {KEY_IS_FREE}
+     where f.delivery_id = any(:ended) or {KEY_IS_FREE}
     """  # noqa: S608 - what is put in is a literal
 )
 
@@ -108,7 +109,7 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
     await session.execute(HOLD_KEYS, {"ids": ended})
     await session.execute(CLOSE_FIXES, {"ids": ended})
     wanted = (await session.scalars(WANTED, {"ids": ended})).all()
-    heirs = [heir for first in wanted if (heir := await hand_on(session, first)) is not None]
+    heirs = [heir for first in wanted if (heir := await hand_on(session, first, ended)) is not None]
     await session.execute(text("delete from fingerprints where delivery_id = any(:ids)"), {"ids": ended})
     return [
         Due(h.mapping_id, h.id, AccountKind(h.route), h._mapping["class"], h.important)
@@ -117,10 +118,14 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
     ]
 
 
-async def hand_on(session: AsyncSession, first: int) -> Row[Any] | None:
-    """Give the place of a first copy that ended to its first duplicate that nobody else stands before; answer it."""
+async def hand_on(session: AsyncSession, first: int, ended: Sequence[int]) -> Row[Any] | None:
+    """Give the place of a first copy, one of those that ended, to its first duplicate that nobody else stands before;
+    answer it."""
     while (heir := (await session.execute(NEXT, {"first": first})).one_or_none()) is not None:
-        place = {"scope": heir.scope, "topic": heir.topic, "source": heir.source_id, "first": first}
+        place = {
+            "scope": heir.scope, "topic": heir.topic, "source": heir.source_id, "heir": heir.id,
+            "first": first, "ended": list(ended),
+        }  # fmt: skip
         rival = await session.scalar(
             RIVAL,
             place | {"also": heir.also_of or 0, "always": heir.dedup == "all", "post": heir.post_id},
@@ -131,6 +136,6 @@ async def hand_on(session: AsyncSession, first: int) -> Row[Any] | None:
         await session.execute(QUEUE_HEIR, {"id": heir.id, "paused": heir.mapping_state == "paused"})
         await session.execute(OTHERS_WAIT_FOR_HEIR, {"heir": heir.id, "first": first})
         await session.execute(OTHERS_KNOW_HEIR, {"heir": heir.id, "first": first})
-        await session.execute(KEYS_TO_HEIR, place | {"heir": heir.id, "hours": heir.dedup_hours})
+        await session.execute(KEYS_TO_HEIR, place | {"hours": heir.dedup_hours})
         return heir
     return None

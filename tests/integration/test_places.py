@@ -100,6 +100,24 @@ async def test_a_repeat_of_two_posts_goes_only_when_both_have_ended_unsent(busy:
     assert (await of(busy, ARCHIVE))[1:] == ("queued", None)
 
 
+async def test_a_repeat_of_two_posts_goes_when_both_end_at_once(busy: House) -> None:
+    by_content, by_origin, _ = await both_repeated(busy)
+    ended = [by_content, by_origin]
+    async with busy.db.begin() as session:
+        await session.execute(
+            text(
+                "update deliveries set state = 'withdrawn', reason = 'x', done_at = clock_timestamp()"
+                " where id = any(:ids)"
+            ),
+            {"ids": ended},
+        )
+        await ended_without_success(session, ended)
+    heir, *state = await of(busy, ARCHIVE)
+    assert state == ["queued", None]
+    await busy.hear(post(1, "hello", chat=FOURTH))
+    assert (await of(busy, FOURTH))[1:] == ("duplicate", heir)
+
+
 async def test_a_repeat_of_two_posts_waits_for_the_heir_of_either(busy: House) -> None:
     by_content, by_origin, _ = await both_repeated(busy)
     await busy.hear(post(1, "hello", chat=FOURTH))
