@@ -16,7 +16,7 @@ from forwarder.message import GENERAL_TOPIC, SourceMessage
 from forwarder.models import BEFORE_THE_MOVE
 from forwarder.outbox import HAS_RULES, LIVE
 from forwarder.services import judging, reviewing
-from forwarder.services.repeats import Firsts
+from forwarder.services.repeats import Repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,24 +119,19 @@ async def hold_for_review(session: AsyncSession, rows: Sequence[Any]) -> frozens
 
 MARK_DUPLICATES = text(
     """
-    update deliveries d set state = 'duplicate', reason = 'same_content', duplicate_of = pair.first,
-           also_of = pair.other, done_at = clock_timestamp()
-      from unnest(cast(:ids as bigint[]), cast(:firsts as bigint[]), cast(:others as bigint[]))
-               as pair (id, first, other)
-     where d.id = pair.id
+    update deliveries d set state = 'duplicate', reason = 'same_content', duplicate_of = n.first,
+           keys = array(select decode(k, 'hex') from json_array_elements_text(n.keys) k), done_at = clock_timestamp()
+      from json_to_recordset(cast(:repeats as json)) as n (id bigint, first bigint, keys json)
+     where d.id = n.id
     """
 )
 
 
-async def mark_duplicates(session: AsyncSession, duplicates: Mapping[int, Firsts]) -> None:
-    """End these deliveries as duplicates, each of the first copies that are named."""
+async def mark_duplicates(session: AsyncSession, duplicates: Mapping[int, Repeat]) -> None:
+    """End these deliveries as duplicates, each of the first copy that is named."""
     if duplicates:
-        values = duplicates.values()
-        await session.execute(
-            MARK_DUPLICATES,
-            {
-                "ids": list(duplicates),
-                "firsts": [one.first for one in values],
-                "others": [one.other for one in values],
-            },
-        )
+        rows = [
+            {"id": number, "first": repeat.first, "keys": [key.hex() for key in repeat.keys]}
+            for number, repeat in duplicates.items()
+        ]
+        await session.execute(MARK_DUPLICATES, {"repeats": json.dumps(rows)})

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     UniqueConstraint,
 )
@@ -66,7 +68,6 @@ class Delivery(Base):
         Index("ix_deliveries_post_id", "post_id"),
         Index("ix_deliveries_done_at", "done_at", postgresql_where=sql_text("done_at is not null")),
         Index("ix_deliveries_duplicate_of", "duplicate_of", postgresql_where=sql_text("state = 'duplicate'")),
-        Index("ix_deliveries_also_of", "also_of", postgresql_where=sql_text("also_of is not null")),
         {"postgresql_with": {"fillfactor": "80"}},
     )
 
@@ -96,7 +97,7 @@ class Delivery(Base):
     revision: Mapped[int | None] = mapped_column(Integer)
     details: Mapped[dict[str, Any] | None]
     duplicate_of: Mapped[int | None] = mapped_column(BigInteger)
-    also_of: Mapped[int | None] = mapped_column(BigInteger)
+    keys: Mapped[list[bytes] | None] = mapped_column(ARRAY(LargeBinary))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     claimed_at: Mapped[datetime | None]
     done_at: Mapped[datetime | None]

@@ -1,4 +1,4 @@
-"""What follows from a post that ended unsent: its edits are closed, and its place goes to the first who wants it."""
+"""What follows from a post that ended unsent: its edits are closed, and its place goes to those who repeated it."""
 
 from __future__ import annotations
 
@@ -33,12 +33,14 @@ WANTED = text(
     "select distinct duplicate_of from deliveries where state = 'duplicate' and duplicate_of = any(:ids) order by 1"
 )
 
-# Scope and topic are the heir's own: the destination of one of the two may have left their group since, or joined one.
+# Scope and topic are its own: the destination of one of the two may have left their group since, or joined one. Those
+# of before the keys were kept ask by the first copy's.
 NEXT = text(
     """
-    select d.id, d.mapping_id, d.also_of, d.post_id, d.class, l.route, m.state as mapping_state, m.important,
-           m.source_id, m.dedup, m.dedup_hours, coalesce(-c.dedup_group, m.destination_id) as scope,
-           case when c.dedup_group is null then m.destination_topic else 0 end as topic
+    select d.id, d.mapping_id, d.post_id, d.class, l.route, m.state as mapping_state, m.important, m.source_id,
+           m.dedup, m.dedup_hours, coalesce(-c.dedup_group, m.destination_id) as scope,
+           case when c.dedup_group is null then m.destination_topic else 0 end as topic,
+           coalesce(d.keys, array(select distinct key from fingerprints where delivery_id = :first)) as keys
       from deliveries d
       join mappings m on m.id = d.mapping_id and m.state <> 'disabled'
       join channels c on c.id = m.destination_id
@@ -48,48 +50,41 @@ NEXT = text(
     """
 )
 
-# Who has the heir's place already, by one of the keys that the first had, or as the other one that the heir repeated.
-# It is locked as a first copy is by its duplicates: it may end at this moment, and then its place is free.
+# Who has its place meanwhile. That is locked as a first copy is by its duplicates: it may end at this moment, and then
+# the place is free.
 RIVAL = text(
     f"""
     select f.delivery_id from fingerprints f
-     where f.scope = :scope and f.topic = :topic and not {KEY_IS_FREE}
+     where f.scope = :scope and f.topic = :topic and f.key = any(:keys) and not {KEY_IS_FREE}
        and f.delivery_id <> all(:ended) and f.delivery_id <> :heir
-       and (f.delivery_id = :also
-            or f.key = any(array(select k.key from fingerprints k where k.delivery_id = :first))
-               and (:always or f.source_id <> :source
-                    or (select d.post_id from deliveries d where d.id = f.delivery_id) = :post))
+       and (:always or f.source_id <> :source
+            or (select d.post_id from deliveries d where d.id = f.delivery_id) = :post)
      order by f.key limit 1 for key share
     """  # noqa: S608 - what is put in is a literal
 )
 
-HANG_ON_RIVAL = text("update deliveries set duplicate_of = :rival, also_of = null where id = :id")
+FORGET = text("delete from fingerprints where delivery_id = any(:ids)")
+
+HANG_ON_RIVAL = text("update deliveries set duplicate_of = :rival where id = :heir")
 
 QUEUE_HEIR = text(
     """
     update deliveries
        set state = case when :paused then 'held' else 'queued' end, reason = case when :paused then 'paused' end,
-           duplicate_of = null, also_of = null, done_at = null
-     where id = :id
+           duplicate_of = null, keys = null, done_at = null
+     where id = :heir
     """
 )
 
-OTHERS_WAIT_FOR_HEIR = text(
-    "update deliveries set duplicate_of = :heir where state = 'duplicate' and duplicate_of = :first"
-)
-
-OTHERS_KNOW_HEIR = text("update deliveries set also_of = :heir where also_of = :first")
-
-# A place whose window has ended while its post waited must not be free at the moment at which it is handed on.
-KEYS_TO_HEIR = text(
+RESERVE = text(
     f"""
     insert into fingerprints as f (scope, topic, key, source_id, delivery_id, until)
-    select distinct on (key) :scope, :topic, key, :source, :heir,
-           greatest(until, clock_timestamp() + make_interval(hours => :hours))
-      from fingerprints where delivery_id = :first order by key, until desc
+    select :scope, :topic, key, :source, :heir, clock_timestamp() + make_interval(hours => :hours)
+      from unnest(cast(:keys as bytea[])) key order by key
     on conflict (scope, topic, key) do update
        set delivery_id = excluded.delivery_id, source_id = excluded.source_id, until = excluded.until
      where f.delivery_id = any(:ended) or {KEY_IS_FREE}
+    returning key
     """  # noqa: S608 - what is put in is a literal
 )
 
@@ -97,10 +92,10 @@ KEYS_TO_HEIR = text(
 async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]) -> list[Due]:
     """Close what hung on post deliveries that ended unsent: their edits, and the place they held as first copies.
 
-    The first duplicate of each takes its place, in the same transaction, and is queued (or held, where its
-    mapping is paused; a disabled mapping inherits nothing). One whose place somebody else has meanwhile becomes
-    that one's duplicate. Passed over is what did not end so after all: a success of another holder may have come
-    before.
+    Their duplicates are judged anew, in the same transaction, as if they came now one by one: the first takes its place
+    and is queued (or held, where its mapping is paused; a disabled mapping inherits nothing), the others become its
+    duplicates, or those of whoever has their place. Passed over is what did not end so after all: a success of another
+    holder may have come before.
     """
     ended = list(await session.scalars(ENDED_UNSENT, {"ids": list(deliveries)})) if deliveries else []
     if not ended:
@@ -108,9 +103,12 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
     # Whoever finds one of these keys taken at this moment is waited for, and its duplicate seen below.
     await session.execute(HOLD_KEYS, {"ids": ended})
     await session.execute(CLOSE_FIXES, {"ids": ended})
-    wanted = (await session.scalars(WANTED, {"ids": ended})).all()
-    heirs = [heir for first in wanted if (heir := await hand_on(session, first, ended)) is not None]
-    await session.execute(text("delete from fingerprints where delivery_id = any(:ids)"), {"ids": ended})
+    heirs = [
+        heir
+        for first in (await session.scalars(WANTED, {"ids": ended})).all()
+        for heir in await hand_on(session, first, ended)
+    ]
+    await session.execute(FORGET, {"ids": ended})
     return [
         Due(h.mapping_id, h.id, AccountKind(h.route), h._mapping["class"], h.important)
         for h in heirs
@@ -118,24 +116,24 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
     ]
 
 
-async def hand_on(session: AsyncSession, first: int, ended: Sequence[int]) -> Row[Any] | None:
-    """Give the place of a first copy, one of those that ended, to its first duplicate that nobody else stands before;
-    answer it."""
-    while (heir := (await session.execute(NEXT, {"first": first})).one_or_none()) is not None:
+async def hand_on(session: AsyncSession, first: int, ended: Sequence[int]) -> list[Row[Any]]:
+    """Judge the duplicates of a first copy, one of those that ended; answer those that go now."""
+    heirs = []
+    while (one := (await session.execute(NEXT, {"first": first})).one_or_none()) is not None:
         place = {
-            "scope": heir.scope, "topic": heir.topic, "source": heir.source_id, "heir": heir.id,
-            "first": first, "ended": list(ended),
+            "heir": one.id, "scope": one.scope, "topic": one.topic, "keys": one.keys,
+            "source": one.source_id, "ended": list(ended),
         }  # fmt: skip
-        rival = await session.scalar(
-            RIVAL,
-            place | {"also": heir.also_of or 0, "always": heir.dedup == "all", "post": heir.post_id},
-        )
+        asking = place | {"always": one.dedup == "all", "post": one.post_id}
+        rival = await session.scalar(RIVAL, asking)
+        if rival is None:
+            reserved = (await session.scalars(RESERVE, place | {"hours": one.dedup_hours})).all()
+            # What somebody else was reserving at this moment is seen only now.
+            rival = await session.scalar(RIVAL, asking) if len(reserved) < len(one.keys) else None
         if rival is not None:
-            await session.execute(HANG_ON_RIVAL, {"id": heir.id, "rival": rival})
+            await session.execute(FORGET, {"ids": [one.id]})
+            await session.execute(HANG_ON_RIVAL, place | {"rival": rival})
             continue
-        await session.execute(QUEUE_HEIR, {"id": heir.id, "paused": heir.mapping_state == "paused"})
-        await session.execute(OTHERS_WAIT_FOR_HEIR, {"heir": heir.id, "first": first})
-        await session.execute(OTHERS_KNOW_HEIR, {"heir": heir.id, "first": first})
-        await session.execute(KEYS_TO_HEIR, place | {"hours": heir.dedup_hours})
-        return heir
-    return None
+        await session.execute(QUEUE_HEIR, place | {"paused": one.mapping_state == "paused"})
+        heirs.append(one)
+    return heirs

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.db import Ask, in_session
 from forwarder.models import Dedup
 from forwarder.outbox import KEY_IS_FREE
-from forwarder.services.repeats import Candidate, Firsts, Owner, Place, firsts_of, judged
+from forwarder.services.repeats import Candidate, Owner, Place, Repeat, judged
 from forwarder.services.working_set import WorkingSet
 
 
@@ -41,7 +41,7 @@ class DeduplicationService:
     def __init__(self, working_set: WorkingSet | None = None) -> None:
         self._working_set = working_set
 
-    async def reserve(self, session: AsyncSession, candidates: Sequence[Candidate]) -> dict[int, Firsts]:
+    async def reserve(self, session: AsyncSession, candidates: Sequence[Candidate]) -> dict[int, Repeat]:
         """Reserve the keys of each candidate, as if they came one by one in the order of their ids; answer which are
         duplicates.
 
@@ -56,10 +56,10 @@ class DeduplicationService:
         hints = await self._working_set.look(said) if self._working_set is not None and said else {}
         taken = await self._reserve(session, asking, hints) if asking else {}
         duplicates, holders = judged(candidates, taken)
-        # Whoever repeats what was known before has written nothing; the others gave way to one of this call.
-        written = [one for one, found in duplicates.items() if not any(owner.known for owner in found)]
+        # Whoever repeats what was known before has written nothing; the others give way to one of this call.
+        written = [c for c in asking if c.delivery_id in duplicates and not duplicates[c.delivery_id].known]
         if written:
-            await self._give_way(session, [c for c in asking if c.delivery_id in written], holders)
+            await self._give_way(session, written, holders)
         said |= hints
         wrong = {
             place: owner.delivery_id
@@ -68,7 +68,8 @@ class DeduplicationService:
         }
         if wrong and self._working_set is not None:
             await self._working_set.correct(wrong)
-        return {one: firsts_of(found) for one, found in duplicates.items()}
+        keys = {c.delivery_id: c.keys for c in asking}
+        return {one: Repeat(owner.delivery_id, keys.get(one, ())) for one, owner in duplicates.items()}
 
     async def _give_way(
         self, session: AsyncSession, duplicates: Sequence[Candidate], holders: Mapping[Place, Owner]

@@ -15,7 +15,7 @@ from forwarder.errors import InvalidRequest
 from forwarder.message import State
 from forwarder.models import Dedup
 from forwarder.services.dedup import DeduplicationService
-from forwarder.services.repeats import Candidate, Firsts, keys_of
+from forwarder.services.repeats import Candidate, Repeat, keys_of
 from forwarder.services.reviews import Stored
 
 
@@ -48,7 +48,7 @@ class Places:
         await session.execute(HOLD_SOURCE, {"mapping": mapping_id})
         await session.execute(HOLD_MAPPING, {"mapping": mapping_id})
 
-    async def take(self, session: AsyncSession, deliveries: Sequence[int]) -> dict[int, Firsts]:
+    async def take(self, session: AsyncSession, deliveries: Sequence[int]) -> dict[int, Repeat]:
         """Reserve the places of these deliveries, as if they were new; answer which are duplicates, and of what.
 
         Those have no place. Which places the others ask for is what their posts say now; what they have still is

@@ -53,12 +53,11 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Firsts:
-    """What a duplicate repeats: one delivery by one of its keys, perhaps another by the other. Either may end unsent,
-    and then it waits for the other one."""
+class Repeat:
+    """What a duplicate repeats, and the ``keys`` by which it asks for a place itself when that one ends unsent."""
 
     first: int
-    other: int | None = None
+    keys: tuple[bytes, ...]
 
 
 def keys_of(parts: tuple[SourceMessage, ...]) -> tuple[bytes, ...]:
@@ -87,13 +86,14 @@ def is_repeat(candidate: Candidate, owner: Owner) -> bool:
 
 def judged(
     candidates: Sequence[Candidate], taken: Mapping[Place, Owner]
-) -> tuple[dict[int, tuple[Owner, ...]], dict[Place, Owner]]:
-    """Which of these are duplicates, with whom they repeat, and who has each place then: as if they came one by one.
+) -> tuple[dict[int, Owner], dict[Place, Owner]]:
+    """Which of these are duplicates, and of whom, and who has each place then: as if they came one by one.
 
-    A duplicate has no place, so that nothing is compared with it.
+    A duplicate has no place, so that nothing is compared with it. What was known before is named first, for whoever
+    repeats that has written nothing.
     """
     holders, brought = dict(taken), dict[tuple[int, int, int], Owner]()
-    duplicates: dict[int, tuple[Owner, ...]] = {}
+    duplicates: dict[int, Owner] = {}
     for one in sorted(candidates, key=lambda c: c.delivery_id):
         post = (one.post_id, one.destination_id, one.topic)
         found = [brought[post]] if post in brought else []
@@ -101,7 +101,7 @@ def judged(
             found += [holders[place] for place in one.places if place in holders]
         found = [owner for owner in found if owner.delivery_id != one.delivery_id and is_repeat(one, owner)]
         if found:
-            duplicates[one.delivery_id] = tuple(found)
+            duplicates[one.delivery_id] = next((owner for owner in found if owner.known), found[0])
             continue
         own = Owner(one.delivery_id, one.source_id, one.post_id)
         brought[post] = own
@@ -109,8 +109,3 @@ def judged(
             for place in one.places:
                 holders.setdefault(place, own)
     return duplicates, holders
-
-
-def firsts_of(found: Sequence[Owner]) -> Firsts:
-    first, *others = dict.fromkeys(owner.delivery_id for owner in found)
-    return Firsts(first, others[0] if others else None)

@@ -128,6 +128,47 @@ async def test_a_repeat_of_two_posts_waits_for_the_heir_of_either(busy: House) -
     assert (await of(busy, ARCHIVE))[1:] == ("duplicate", heir)
 
 
+async def test_the_repeats_of_what_ended_unsent_are_judged_by_what_they_say_themselves(busy: House) -> None:
+    """One told it on with other words, one said the same: neither repeats the other."""
+    await busy.hear(post(1, "hello"))
+    await busy.hear(post(1, "told on", chat=OTHER, origin=Origin(NEWS, 1)))
+    await busy.hear(post(1, "hello", chat=ARCHIVE))
+    await busy.hear(post(1, "hello", chat=FOURTH))
+    await becomes(busy, (await of(busy, NEWS))[0], "failed")
+    assert (await of(busy, OTHER))[1:] == ("queued", None)
+    says_the_same, *state = await of(busy, ARCHIVE)
+    assert state == ["queued", None]
+    assert (await of(busy, FOURTH))[1:] == ("duplicate", says_the_same)
+
+
+async def test_a_mapping_that_asks_for_no_place_brings_the_post_that_another_of_its_source_could_not(
+    busy: House,
+) -> None:
+    source = FOURTH + 100
+    whole = await busy.mapping(source, DIGEST)
+    topic = await busy.mapping(source, DIGEST, source_topic=5, dedup="off")
+    await busy.hear(post(1, "hello", chat=source, topic_id=5))
+    assert await busy.states(topic) == [(1, "duplicate")]
+    [first] = await busy.deliveries(whole)
+    await becomes(busy, first["id"], "failed")
+    assert await busy.states(topic) == [(1, "queued")]
+
+
+async def test_an_heir_whose_place_is_being_taken_at_that_moment_waits_for_who_takes_it(busy: House) -> None:
+    await busy.hear(post(1, "hello"))
+    await busy.hear(post(1, "hello", chat=OTHER))
+    first, *_ = await of(busy, NEWS)
+    async with busy.db.begin() as session:
+        told_on = post(1, "other words", chat=ARCHIVE, origin=Origin(OTHER, 1))
+        await busy.ingest.receive(session, busy.user, AccountKind.USER, [told_on])
+        failing = asyncio.create_task(becomes(busy, first, "failed"))
+        await wait_for_lock(busy)
+    await failing
+    goes, *state = await of(busy, ARCHIVE)
+    assert state == ["queued", None]
+    assert (await of(busy, OTHER))[1:] == ("duplicate", goes)
+
+
 async def test_an_heir_whose_own_place_is_taken_meanwhile_waits_for_who_has_it(busy: House) -> None:
     """The group was one place when it became a duplicate; its destination has left since."""
     elsewhere = -1006
