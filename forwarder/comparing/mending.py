@@ -13,7 +13,7 @@ from forwarder.comparing.rows import Adopted, Terms, adopt
 from forwarder.db import Database
 from forwarder.errors import InvalidRequest
 from forwarder.ingest import Ingest
-from forwarder.ingest.deliveries import mark_duplicates
+from forwarder.ingest.deliveries import mark_late_duplicates
 from forwarder.message import AccountKind, DeleteOrder, Edited, State
 from forwarder.models import MappingState
 from forwarder.outbox import BULK, FIX, FIX_AGAIN
@@ -106,7 +106,7 @@ class Mender:
         values = {"mapping": terms.mapping_id, "posts": posts, "class": BULK}
         queued = list(await session.scalars(QUEUE, values))
         repeats = await self._places.take(session, queued)
-        await mark_duplicates(session, repeats)
+        await mark_late_duplicates(session, repeats)
         return len(queued) - len(repeats), len(repeats)
 
     async def _edit(self, session: AsyncSession, found: Audit) -> int:

@@ -135,3 +135,20 @@ async def mark_duplicates(session: AsyncSession, duplicates: Mapping[int, Repeat
             for number, repeat in duplicates.items()
         ]
         await session.execute(MARK_DUPLICATES, {"repeats": json.dumps(rows)})
+
+
+THEIR_DUPLICATES = text(
+    """
+    update deliveries d set duplicate_of = n.first
+      from unnest(cast(:ids as bigint[]), cast(:firsts as bigint[])) as n (id, first)
+     where d.state = 'duplicate' and d.duplicate_of = n.id
+    """
+)
+
+
+async def mark_late_duplicates(session: AsyncSession, duplicates: Mapping[int, Repeat]) -> None:
+    """The same of deliveries that have been about for a while: who has waited for one waits for its first copy now."""
+    await mark_duplicates(session, duplicates)
+    if duplicates:
+        values = {"ids": list(duplicates), "firsts": [repeat.first for repeat in duplicates.values()]}
+        await session.execute(THEIR_DUPLICATES, values)

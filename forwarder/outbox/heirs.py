@@ -33,14 +33,13 @@ WANTED = text(
     "select distinct duplicate_of from deliveries where state = 'duplicate' and duplicate_of = any(:ids) order by 1"
 )
 
-# Scope and topic are its own: the destination of one of the two may have left their group since, or joined one. Those
-# of before the keys were kept ask by the first copy's.
+# Scope and topic are its own: the destination of one of the two may have left their group since, or joined one.
 NEXT = text(
     """
     select d.id, d.mapping_id, d.post_id, d.class, l.route, m.state as mapping_state, m.important, m.source_id,
            m.dedup, m.dedup_hours, coalesce(-c.dedup_group, m.destination_id) as scope,
            case when c.dedup_group is null then m.destination_topic else 0 end as topic,
-           coalesce(d.keys, array(select distinct key from fingerprints where delivery_id = :first)) as keys
+           d.keys
       from deliveries d
       join mappings m on m.id = d.mapping_id and m.state <> 'disabled'
       join channels c on c.id = m.destination_id
@@ -50,18 +49,24 @@ NEXT = text(
     """
 )
 
+# Whether the place that the fingerprint ``f`` is was somebody's who has ended unsent at this moment: it is given up.
+GIVEN_UP = """exists (select 1 from deliveries e
+                 where e.id = f.delivery_id and e.done_at is not null and e.state <> 'sent')"""
+
 # Who has its place meanwhile. That is locked as a first copy is by its duplicates: it may end at this moment, and then
 # the place is free.
 RIVAL = text(
     f"""
     select f.delivery_id from fingerprints f
      where f.scope = :scope and f.topic = :topic and f.key = any(:keys) and not {KEY_IS_FREE}
-       and f.delivery_id <> all(:ended) and f.delivery_id <> :heir
+       and not {GIVEN_UP} and f.delivery_id <> :heir
        and (:always or f.source_id <> :source
             or (select d.post_id from deliveries d where d.id = f.delivery_id) = :post)
      order by f.key limit 1 for key share
     """  # noqa: S608 - what is put in is a literal
 )
+
+KEYS = text("select distinct key from fingerprints where delivery_id = :first")
 
 FORGET = text("delete from fingerprints where delivery_id = any(:ids)")
 
@@ -83,7 +88,7 @@ RESERVE = text(
       from unnest(cast(:keys as bytea[])) key order by key
     on conflict (scope, topic, key) do update
        set delivery_id = excluded.delivery_id, source_id = excluded.source_id, until = excluded.until
-     where f.delivery_id = any(:ended) or {KEY_IS_FREE}
+     where {GIVEN_UP} or {KEY_IS_FREE}
     returning key
     """  # noqa: S608 - what is put in is a literal
 )
@@ -106,7 +111,7 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
     heirs = [
         heir
         for first in (await session.scalars(WANTED, {"ids": ended})).all()
-        for heir in await hand_on(session, first, ended)
+        for heir in await hand_on(session, first)
     ]
     await session.execute(FORGET, {"ids": ended})
     return [
@@ -116,20 +121,22 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
     ]
 
 
-async def hand_on(session: AsyncSession, first: int, ended: Sequence[int]) -> list[Row[Any]]:
-    """Judge the duplicates of a first copy, one of those that ended; answer those that go now."""
+async def hand_on(session: AsyncSession, first: int) -> list[Row[Any]]:
+    """Judge the duplicates of a first copy that ended; answer those that go now."""
+    # Those of before the keys were kept ask by the first copy's.
+    its_own = list(await session.scalars(KEYS, {"first": first}))
     heirs = []
     while (one := (await session.execute(NEXT, {"first": first})).one_or_none()) is not None:
+        keys = one.keys if one.keys is not None else its_own
         place = {
-            "heir": one.id, "scope": one.scope, "topic": one.topic, "keys": one.keys,
-            "source": one.source_id, "ended": list(ended),
+            "heir": one.id, "scope": one.scope, "topic": one.topic, "keys": keys, "source": one.source_id
         }  # fmt: skip
         asking = place | {"always": one.dedup == "all", "post": one.post_id}
         rival = await session.scalar(RIVAL, asking)
         if rival is None:
             reserved = (await session.scalars(RESERVE, place | {"hours": one.dedup_hours})).all()
             # What somebody else was reserving at this moment is seen only now.
-            rival = await session.scalar(RIVAL, asking) if len(reserved) < len(one.keys) else None
+            rival = await session.scalar(RIVAL, asking) if len(reserved) < len(keys) else None
         if rival is not None:
             await session.execute(FORGET, {"ids": [one.id]})
             await session.execute(HANG_ON_RIVAL, place | {"rival": rival})

@@ -11,10 +11,13 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 
 from forwarder.ingest import Ingest
+from forwarder.ingest.deliveries import mark_late_duplicates
+from forwarder.ingest.rows import stored_parts
 from forwarder.message import AccountKind, Empty, Origin, SourceMessage
 from forwarder.outbox import ended_without_success
 from forwarder.services.dedup import DeduplicationService
 from forwarder.services.groups import GroupService
+from forwarder.services.places import Places
 from forwarder.services.working_set import WorkingSet
 from tests.builders import ARCHIVE, DIGEST, NEWS, OTHER, House, post
 from tests.integration.carriers import wait_for_lock
@@ -139,6 +142,36 @@ async def test_the_repeats_of_what_ended_unsent_are_judged_by_what_they_say_them
     says_the_same, *state = await of(busy, ARCHIVE)
     assert state == ["queued", None]
     assert (await of(busy, FOURTH))[1:] == ("duplicate", says_the_same)
+
+
+async def test_duplicates_of_before_their_keys_were_kept_go_one_for_all(busy: House) -> None:
+    for chat in (NEWS, OTHER, ARCHIVE, FOURTH):
+        await busy.hear(post(1, "hello", chat=chat))
+    await busy.run("update deliveries set keys = null")
+    await becomes(busy, (await of(busy, NEWS))[0], "failed")
+    heir, *state = await of(busy, OTHER)
+    assert state == ["queued", None]
+    for chat in (ARCHIVE, FOURTH):
+        assert (await of(busy, chat))[1:] == ("duplicate", heir)
+
+
+async def test_who_waited_for_a_post_that_has_become_a_repeat_waits_for_its_first_copy(busy: House) -> None:
+    """An audit queues again what is missing; another has its place since."""
+    await busy.hear(post(1, "hello"))
+    missing, *_ = await of(busy, NEWS)
+    await becomes(busy, missing, "sent")
+    await busy.hear(post(1, "hello", chat=OTHER))
+    await busy.run("update fingerprints set until = clock_timestamp() - interval '3 days'")
+    await busy.hear(post(1, "hello", chat=ARCHIVE))
+    goes, *_ = await of(busy, ARCHIVE)
+    async with busy.db.begin() as session:
+        await session.execute(
+            text("update deliveries set state = 'queued', done_at = null where id = :id"), {"id": missing}
+        )
+        found = await Places(DeduplicationService(), stored_parts).take(session, [missing])
+        await mark_late_duplicates(session, found)
+    assert (await of(busy, NEWS))[1:] == ("duplicate", goes)
+    assert (await of(busy, OTHER))[1:] == ("duplicate", goes)
 
 
 async def test_a_mapping_that_asks_for_no_place_brings_the_post_that_another_of_its_source_could_not(
