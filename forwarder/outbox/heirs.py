@@ -9,16 +9,11 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.message import AccountKind
-from forwarder.outbox.values import KEY_IS_FREE, Due
+from forwarder.outbox.values import GIVE_UP_KEYS, HOLD_KEYS, KEY_IS_FREE, Due
 
 ENDED_UNSENT = text(
     "select id from deliveries where id = any(:ids) and done_at is not null and state <> 'sent'"
 )
-
-HOLD_KEYS = text(
-    "select 1 from fingerprints where delivery_id = any(:ids) order by scope, topic, key for update"
-)
-
 
 CLOSE_FIXES = text(
     """
@@ -68,8 +63,6 @@ RIVAL = text(
 
 KEYS = text("select distinct key from fingerprints where delivery_id = :first")
 
-FORGET = text("delete from fingerprints where delivery_id = any(:ids)")
-
 HANG_ON_RIVAL = text("update deliveries set duplicate_of = :rival where id = :heir")
 
 QUEUE_HEIR = text(
@@ -106,14 +99,14 @@ async def ended_without_success(session: AsyncSession, deliveries: Sequence[int]
     if not ended:
         return []
     # Whoever finds one of these keys taken at this moment is waited for, and its duplicate seen below.
-    await session.execute(HOLD_KEYS, {"ids": ended})
+    await session.execute(text(HOLD_KEYS), {"ids": ended})
     await session.execute(CLOSE_FIXES, {"ids": ended})
     heirs = [
         heir
         for first in (await session.scalars(WANTED, {"ids": ended})).all()
         for heir in await hand_on(session, first)
     ]
-    await session.execute(FORGET, {"ids": ended})
+    await session.execute(text(GIVE_UP_KEYS), {"ids": ended})
     return [
         Due(h.mapping_id, h.id, AccountKind(h.route), h._mapping["class"], h.important)
         for h in heirs
@@ -138,7 +131,7 @@ async def hand_on(session: AsyncSession, first: int) -> list[Row[Any]]:
             # What somebody else was reserving at this moment is seen only now.
             rival = await session.scalar(RIVAL, asking) if len(reserved) < len(keys) else None
         if rival is not None:
-            await session.execute(FORGET, {"ids": [one.id]})
+            await session.execute(text(GIVE_UP_KEYS), {"ids": [one.id]})
             await session.execute(HANG_ON_RIVAL, place | {"rival": rival})
             continue
         await session.execute(QUEUE_HEIR, place | {"paused": one.mapping_state == "paused"})

@@ -242,6 +242,12 @@ MAY_HAVE_COPIES = """(p.state in ('sending', 'unsure', 'sent') or (p.state in ('
 """Whether a message of the post delivery ``p`` may stand in the destination; a post that rules have split may have
 ended after its first."""
 
+HOLD_KEYS = "select 1 from fingerprints where delivery_id = any(:ids) order by scope, topic, key for update"
+"""Has whoever finds one of these deliveries' places taken wait, and waits for whoever just has."""
+
+GIVE_UP_KEYS = "delete from fingerprints where delivery_id = any(:ids)"
+"""Others may have the places of these deliveries."""
+
 KEY_IS_FREE = """(f.until < statement_timestamp() and not exists (
                  select 1 from deliveries o where o.id = f.delivery_id and o.done_at is null))"""
 """Whether nobody holds the place in deduplication that the fingerprint ``f`` is: its window has ended, and the post of

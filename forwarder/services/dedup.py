@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.db import Ask, in_session
 from forwarder.models import Dedup
-from forwarder.outbox import KEY_IS_FREE
+from forwarder.outbox import GIVE_UP_KEYS, KEY_IS_FREE
 from forwarder.services.repeats import Candidate, Owner, Place, Repeat, judged
 from forwarder.services.working_set import WorkingSet
 
@@ -121,9 +121,7 @@ class DeduplicationService:
     async def release(self, session: AsyncSession, delivery_ids: Sequence[int]) -> None:
         """The deliveries will not be sent: others may have their keys."""
         if delivery_ids:
-            await session.execute(
-                text("delete from fingerprints where delivery_id = any(:ids)"), {"ids": list(delivery_ids)}
-            )
+            await session.execute(text(GIVE_UP_KEYS), {"ids": list(delivery_ids)})
 
 
 # Whether the candidate ``w`` repeats what the owner ``t`` of one of its keys brings: ``is_repeat``, as PostgreSQL

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.errors import InvalidRequest
 from forwarder.message import State
 from forwarder.models import Dedup
+from forwarder.outbox import HOLD_KEYS
 from forwarder.services.dedup import DeduplicationService
 from forwarder.services.repeats import Candidate, Repeat, keys_of
 from forwarder.services.reviews import Stored
@@ -63,7 +64,7 @@ class Places:
             candidate_of(row, keys_of(tuple(parts[row.post_id]))) for row in rows if row.post_id in parts
         ]
         ids = [one.delivery_id for one in asking]
-        await session.execute(HOLD_KEYS, {"ids": ids})
+        await session.execute(text(HOLD_KEYS), {"ids": ids})
         await self._dedup.release(session, ids)
         return await self._dedup.reserve(session, asking)
 
@@ -101,10 +102,6 @@ HOLD_SOURCE = text(
     "select 1 from channels where id = (select source_id from mappings where id = :mapping) for no key update"
 )
 HOLD_MAPPING = text("select 1 from mappings where id = :mapping for share")
-
-HOLD_KEYS = text(
-    "select 1 from fingerprints where delivery_id = any(:ids) order by scope, topic, key for update"
-)
 
 ASKING = text(
     """
