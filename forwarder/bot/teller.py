@@ -85,12 +85,13 @@ class Teller:
 
     async def tell(self) -> float:
         """Tell everybody what is due for them now; answer the seconds until there may be more."""
-        late = SWEEP
+        # Asked before the rest: what becomes due while others are told is looked for right after, not at the sweep.
+        due_in = await self._notices.due_in()
+        late = SWEEP if due_in is None else min(due_in, SWEEP)
         for person, waiting in self._by_person(await self._notices.due()).items():
             late = min(late, await self._tell_one(person, waiting))
         await self._close()
-        due_in = await self._notices.due_in()
-        return max(0.1, min(late, SWEEP if due_in is None else due_in))
+        return max(0.1, late)
 
     def _by_person(self, due: Sequence[Notice]) -> dict[Addressee, list[Notice]]:
         found: dict[Addressee, list[Notice]] = defaultdict(list)

@@ -36,7 +36,8 @@ async def leave(
 ) -> None:
     """Leave a notice in the caller's transaction. One that is open already is told anew, once.
 
-    A first one is told ``wait`` seconds from now, with what was added meanwhile.
+    A first one is told ``wait`` seconds after the transaction's begin, with what was added meanwhile; several of one
+    transaction are due at the same moment, to be told together.
     """
     await session.execute(
         text(
@@ -44,7 +45,7 @@ async def leave(
             insert into notices (kind, subject, reason, not_before)
             select :kind, :subject, :reason,
                    (select greatest(max(done_at) + make_interval(secs => :quiet),
-                                    case when :wait > 0 then clock_timestamp() + make_interval(secs => :wait) end)
+                                    case when :wait > 0 then now() + make_interval(secs => :wait) end)
                       from notices where kind = :kind and subject = :subject and done_at is not null)
             on conflict (kind, subject) where done_at is null
                do update set version = notices.version + 1, reason = excluded.reason, told = '{}'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +35,12 @@ class FakeBot:
     trouble: dict[int, Exception] = field(default_factory=dict)
     killed: bool = False
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    before: Callable[[], Awaitable[None]] | None = None
+    """Happens before each message leaves."""
 
     async def send_message(self, chat: int, text: str, **_: Any) -> None:
+        if self.before is not None:
+            await self.before()
         if chat in self.trouble:
             raise self.trouble[chat]
         self.sent.append((chat, text))
@@ -174,6 +178,29 @@ async def test_many_pauses_come_in_one_message_and_more_of_them_later(stage: Sta
     await teller.tell()
     assert len(stage.bot.sent) == 7
     assert await stage.open() == 0
+
+
+async def test_what_becomes_due_while_others_are_told_does_not_wait_for_the_sweep(stage: Stage) -> None:
+    first, second = [await stage.core.mapping(NEWS, -5000 - n, created_by=OWNER) for n in range(2)]
+    await stage.pause(first, second)
+    await stage.core.run(
+        f"update notices set not_before = clock_timestamp() + interval '0.5 seconds' where subject = {second}"
+    )
+    stage.bot.before = lambda: due(stage, second)
+    teller = stage.teller()
+    assert await teller.tell() <= 0.5
+    assert len(stage.bot.sent) == 1
+    await teller.tell()
+    assert len(stage.bot.sent) == 2
+
+
+async def due(stage: Stage, mapping: int) -> None:
+    """Return as soon as the mapping's notice is due."""
+    async with asyncio.timeout(10):
+        while not await stage.core.run(
+            f"select 1 from notices where subject = {mapping} and not_before <= clock_timestamp()"
+        ):
+            await asyncio.sleep(0.02)
 
 
 async def test_a_notification_wakes_the_teller(stage: Stage) -> None:
