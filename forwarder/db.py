@@ -28,6 +28,9 @@ STATEMENT_TIMEOUT_MS = 30_000
 LOCK_TIMEOUT_MS = 10_000
 OPTIONS = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
 TRIPS_AT_ONCE = 4
+GAVE_WAY = (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)
+"""PostgreSQL answers well, and ended what waited for others too long."""
+
 PSYCOPG = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects have no types
 
 
@@ -192,7 +195,13 @@ async def notify(session: AsyncSession, channel: str, payload: str = "") -> None
 
 
 def unavailable_sentence(where: str, error: Exception) -> str:
-    first_line = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    cause = getattr(error, "orig", None) or error
+    first_line = str(cause).strip().splitlines()[0]
+    if isinstance(cause, GAVE_WAY):
+        return (
+            f"Somebody else was changing the same rows of PostgreSQL at {where} ({first_line}). "
+            "Nothing of this change was stored; make it once more."
+        )
     return (
         f"PostgreSQL at {where} does not answer ({first_line}). "
         "Start it, or correct DATABASE_URL; nothing is lost, waiting posts go on when it is back."

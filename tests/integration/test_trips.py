@@ -121,3 +121,18 @@ async def test_who_is_called_off_in_the_middle_leaves_nothing_half_done(
     async with asyncio.timeout(10):
         assert await works(db)
     assert await kept(db) == 0
+
+
+async def test_who_waits_too_long_for_others_is_told_so_and_not_that_nobody_answers(
+    core_db: Database,
+) -> None:
+    async def delete() -> None:
+        async with core_db.begin() as session:
+            await session.execute(text("set local lock_timeout = 50"))
+            await session.execute(text("delete from leases"))
+
+    async with core_db.begin() as holder:
+        await holder.execute(text("lock table leases in exclusive mode"))
+        with pytest.raises(Unavailable, match="Somebody else was changing the same rows") as refused:
+            await delete()
+    assert "does not answer" not in str(refused.value)
