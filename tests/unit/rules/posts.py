@@ -6,8 +6,9 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from forwarder.errors import InvalidRequest
 from forwarder.message import Entity, Facts, Heard, Kind, SourceMessage
-from forwarder.rules import Context, Outcome, Passed, decide, parse
+from forwarder.rules import Context, Outcome, Passed, Rules, decide, parse
 
 SOURCE = -1001234567890
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -51,3 +52,15 @@ def text_of(rule: dict[str, Any], text: str, *entities: Entity) -> str:
     outcome = made([rule], post(text, *entities))
     assert isinstance(outcome, Passed), outcome
     return outcome.parts[0].text
+
+
+def those_that_load(written: list[dict[str, Any]]) -> Rules:
+    """A set of them, without those that are refused beside the ones before."""
+    sound: list[dict[str, Any]] = []
+    for rule in written:
+        try:
+            parse({"rules": [*sound, rule]})
+        except InvalidRequest:
+            continue
+        sound.append(rule)
+    return parse({"rules": sound})

@@ -22,6 +22,7 @@ from forwarder.rules import (
     Context,
     Counters,
     Passed,
+    Rules,
     decide,
     marks,
     parse,
@@ -31,8 +32,7 @@ from forwarder.rules import (
 )
 from forwarder.rules.entities import length_in_units, says_something
 from forwarder.rules.folding import FOLDS, folded
-from forwarder.rules.ruleset import Rules
-from tests.unit.rules.posts import CONTEXT, SOURCE, photo, post
+from tests.unit.rules.posts import CONTEXT, SOURCE, photo, post, those_that_load
 
 ROOT = Path(__file__).resolve().parents[3] / "forwarder"
 DEEP: Any = {"words": ["x"]}
@@ -365,17 +365,6 @@ def test_a_rule_that_loads_never_breaks_on_a_post_nor_its_formatting(
         return
     assert to_json(parse(json.loads(json.dumps(to_json(rules))))) == to_json(rules)
     check(rules, text, entities, kind)
-
-
-def those_that_load(written: list[dict[str, Any]]) -> Rules:
-    sound: list[dict[str, Any]] = []
-    for rule in written:
-        try:
-            parse({"rules": [*sound, rule]})
-        except InvalidRequest:
-            continue
-        sound.append(rule)
-    return parse({"rules": sound})
 
 
 @given(st.lists(RULE, min_size=2, max_size=8), SAID, ENTITIES)
