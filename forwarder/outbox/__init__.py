@@ -28,6 +28,7 @@ from forwarder.outbox.jobs import (
 from forwarder.outbox.lanes import (
     DUE_LANES,
     HAS_RULES,
+    count_from_now,
     due_lanes,
     release,
     release_idle,
@@ -97,6 +98,7 @@ __all__ = [
     "Worker",
     "answered_copy",
     "copies_of",
+    "count_from_now",
     "due_lanes",
     "end_waits",
     "ended_without_success",

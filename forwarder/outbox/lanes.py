@@ -120,6 +120,20 @@ async def switch_route(session: AsyncSession, lane: LaneHeld, kind: AccountKind)
     return None if row is None else Due(lane.mapping_id, 0, kind, LIVE, important=False)
 
 
+async def count_from_now(session: AsyncSession, mappings: Sequence[int]) -> None:
+    """What waits in these lanes has been let go by somebody: how long it waits counts from now."""
+    await session.execute(
+        text(
+            """
+            update lanes set not_before = clock_timestamp()
+             where mapping_id in (select mapping_id from lanes where mapping_id = any(:mappings)
+                                   order by mapping_id for no key update)
+            """
+        ),
+        {"mappings": list(mappings)},
+    )
+
+
 def release(lanes: Sequence[LaneHeld], worker: Worker) -> Ask:
     return Ask(
         LET_GO,

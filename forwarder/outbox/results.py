@@ -93,10 +93,12 @@ def record(done: Sequence[Done], worker: Worker) -> list[Ask]:
     """
     sent = [d for d in done if d.result.state is State.SENT]
     other = [d for d in done if d.result.state is not State.SENT]
+    put_off = [d for d in done if d.result.put_off_by is not None]
     return [
         *in_order([d.job.delivery_id for d in done]),
         *([record_sent(sent, worker)] if sent else []),
         *([record_other(other, worker)] if other else []),
+        *(put_off_by_rules(put_off, worker) if put_off else []),
     ]
 
 
@@ -161,6 +163,40 @@ def record_other(done: Sequence[Done], worker: Worker) -> Ask:
             "holder": worker.holder,
         },
     )
+
+
+# Other rules may have been written between the look at them and this. Whoever writes them takes the lanes too, so that
+# either sees what the other did.
+ASK_ANEW = text(
+    """
+    update deliveries d set not_before = null, reason = null
+      from unnest(cast(:ids as bigint[]), cast(:fences as bigint[]), cast(:revisions as int[]))
+               as n (id, fence, revision),
+           lanes l, mappings m
+     where d.id = n.id and d.state = 'queued' and d.reserved = 0 and not d.unsettled
+       and l.mapping_id = d.mapping_id and l.holder = :holder and l.fence = n.fence
+       and m.id = d.mapping_id and m.revision <> n.revision
+    """
+)
+
+LANE_WAITS = text(
+    """
+    update lanes l set not_before = d.not_before
+      from unnest(cast(:ids as bigint[]), cast(:fences as bigint[])) as n (id, fence) join deliveries d on d.id = n.id
+     where l.mapping_id = d.mapping_id and l.holder = :holder and l.fence = n.fence and d.not_before is not null
+    """
+)
+
+
+def put_off_by_rules(done: Sequence[Done], worker: Worker) -> list[Ask]:
+    """What follows from posts that wait by a rule of time: what is behind them waits as long."""
+    values = {
+        "ids": [d.job.delivery_id for d in done],
+        "fences": [d.lane.fence for d in done],
+        "holder": worker.holder,
+    }
+    revisions = [d.result.put_off_by for d in done]
+    return [Ask(ASK_ANEW, values | {"revisions": revisions}), Ask(LANE_WAITS, values)]
 
 
 RECORD_SENT = text(

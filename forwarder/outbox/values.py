@@ -214,7 +214,8 @@ class RuledBy:
 class Result:
     """What became of a job. ``sent_ids`` are aligned with ``message_ids``. ``wait`` (seconds) puts a queued or unsure
     row off; ``attempt`` counts it. ``unsettled`` says whether a call may have been executed; None leaves that as
-    it is. ``by`` is the rule that decided, where one did.
+    it is. ``by`` is the rule that decided, where one did; ``put_off_by`` is the revision of the mapping whose rules of
+    time have put it off.
     """
 
     state: State
@@ -228,6 +229,7 @@ class Result:
     new_epoch: bool = False
     unsettled: bool | None = None
     by: RuledBy | None = None
+    put_off_by: int | None = None
 
 
 FIX_MAY_GO = """(select p.state from deliveries p

@@ -215,7 +215,8 @@ def waiting(
     if isinstance(decision, Hold):
         return Result(State.HELD, reviewing.REVIEW, wait=(decision.expires - now).total_seconds())
     if isinstance(decision, NotBefore):
-        return Result(State.QUEUED, decision.reason, wait=(decision.at - now).total_seconds())
+        wait = (decision.at - now).total_seconds()
+        return Result(State.QUEUED, decision.reason, wait=wait, put_off_by=rules.revision)
     if isinstance(decision, Withdraw):
         rule = rules.label_of(AtMost if decision.reason == "at_most" else Review)
         return Result(State.WITHDRAWN, decision.reason, by=by_rule(rules, rule))

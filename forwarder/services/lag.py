@@ -22,19 +22,21 @@ SKIPPERS = text(
 )
 
 # The oldest wait in front: a mapping whose head is young enough costs one look. Bulk posts are old by nature, what
-# waits by a rule of time is wanted later, and what may have been sent already is not withdrawn.
+# waits by a rule of time, or behind such a post, is wanted later, what somebody has approved or queued again is wanted
+# now, and what may have been sent already is not withdrawn.
 SKIP_OLD = text(
     """
     update deliveries d set state = 'withdrawn', reason = 'too_old', done_at = clock_timestamp(),
            revision = m.revision
-      from mappings m
+      from mappings m join lanes l on l.mapping_id = m.id
      cross join lateral (
         select q.id from deliveries q
-         where q.mapping_id = m.id and q.done_at is null and q.class = :live and q.kind = 'post'
+         where q.mapping_id = m.id and q.done_at is null and q.class = :live and q.kind = 'post' and q.state <> 'held'
          order by q.position, q.id limit :batch) oldest
      where m.id = any(:mappings) and d.id = oldest.id
-       and d.state = 'queued' and not d.unsettled and (d.reason is null or d.reason <> all(:times))
-       and (select min(x.date) from messages x where x.post_id = d.post_id)
+       and d.state = 'queued' and not d.unsettled and (d.reason is null or d.reason <> all(:times)) and d.epoch = 0
+       and greatest((select min(x.date) from messages x where x.post_id = d.post_id), l.not_before,
+                    (select r.decided_at from reviews r where r.delivery_id = d.id))
            < clock_timestamp() - make_interval(hours => m.skip_hours)
     returning d.id
     """

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.db import Database, notify
 from forwarder.message import GENERAL_TOPIC, Mode, Route
 from forwarder.models import Lane, Mapping, MappingState, NoticeKind
+from forwarder.outbox import count_from_now
 from forwarder.services import audit, mapping_checks, mapping_rows, mapping_work, notices
 from forwarder.services.channel_rows import SOURCES_CHANGED, as_moved
 from forwarder.services.graph import choose_route
@@ -153,6 +154,8 @@ class MappingService:
             mapping_checks.refuse_protected(source)
             chosen = await mapping_checks.route_for(session, source, destination, Route(mapping.route))
             await session.execute(update(Lane).where(Lane.mapping_id == mapping_id).values(route=chosen))
+            if send:
+                await count_from_now(session, [mapping_id])
             lanes = await resume_in(session, mapping, send, actor)
             answer = await mapping_rows.one(session, mapping_id)
         await self._ring(lanes)

@@ -58,6 +58,11 @@ GO_FIRST = text(
     """
 )
 
+# Before deliveries, as who records takes them: those whose rules change are asked about anew.
+HOLD_LANES = text(
+    "select 1 from lanes where mapping_id = any(:mappings) order by mapping_id for no key update"
+)
+
 KEEP_LISTS = text(
     """
     with moved as (delete from list_channels where channel_id = :old returning *)
@@ -106,6 +111,7 @@ async def move(session: AsyncSession, old_chat_id: int, new_chat_id: int) -> tup
         .execution_options(populate_existing=True)
     )
     mappings = concerned.all()
+    await session.execute(HOLD_LANES, {"mappings": [mapping.id for mapping in mappings]})
     before = await _ruling_lists(session, [mapping.id for mapping in mappings])
     # What was sent there is there: the new chat has the old one's history.
     await session.execute(REMEMBER, {"old": old.id, "new": new.id})

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.models import NoticeKind
-from forwarder.outbox import Due, ended_without_success
+from forwarder.outbox import Due, count_from_now, ended_without_success
 from forwarder.services import notices
 
 ASK_AFTER = timedelta(hours=1)
@@ -91,6 +91,8 @@ async def answer(
 
     In a paused mapping they go on waiting, for the mapping. Answers the other lanes that have work because of it.
     """
+    if last != 0:
+        await count_from_now(session, [mapping_id])
     rows = (await session.execute(ANSWER, {"mapping": mapping_id, "last": last, "paused": paused})).all()
     gone = [row.id for row in rows if not row.wanted]
     heirs = await ended_without_success(session, gone) if gone else []

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.errors import InvalidRequest
 from forwarder.models import NoticeKind
-from forwarder.outbox import Due, ended_without_success
+from forwarder.outbox import Due, count_from_now, ended_without_success
 from forwarder.services import notices
 from forwarder.services.kept_rules import kept_rules, read_kept
 
@@ -124,6 +124,7 @@ LET_GO = text(
       from mappings m
      where m.id = any(:mappings) and d.mapping_id = m.id and d.done_at is null
        and d.state = 'held' and d.reason = 'review'
+    returning d.mapping_id
     """
 )
 
@@ -237,7 +238,8 @@ async def ask_again(session: AsyncSession, mappings: Collection[int]) -> None:
     queued. The relay rings for it."""
     hours = await hours_of(session, mappings)
     await session.execute(RETIME, {"mappings": list(hours), "hours": list(hours.values())})
-    await session.execute(LET_GO, {"mappings": [one for one in mappings if one not in hours]})
+    let_go = await session.scalars(LET_GO, {"mappings": [one for one in mappings if one not in hours]})
+    await count_from_now(session, sorted(set(let_go)))
 
 
 async def _tell(session: AsyncSession, mappings: Collection[int]) -> None:

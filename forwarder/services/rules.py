@@ -179,6 +179,7 @@ async def hold_anew(session: AsyncSession, changed: Sequence[int]) -> None:
 
 async def ask_anew(session: AsyncSession, changed: Sequence[int]) -> None:
     """The same where nobody can be refused: rules that together leave no time let posts wait until they are mended."""
+    await session.execute(LANES_WAIT_NO_MORE, {"mappings": list(changed)})
     await session.execute(ASK_AGAIN, {"mappings": list(changed), "times": list(TIMES)})
     await reviewing.ask_again(session, changed)
 
@@ -226,11 +227,22 @@ RAISE_REVISIONS = text(
     """
 )
 
+# Whoever is putting off a post of these lanes by the rules of before is waited for, and seen below.
+LANES_WAIT_NO_MORE = text(
+    """
+    update lanes set not_before = case when not_before > clock_timestamp() then clock_timestamp() else not_before end
+     where mapping_id in (select mapping_id from lanes where mapping_id = any(:mappings)
+                           order by mapping_id for no key update)
+    """
+)
+
 # What waits for a rule of time is asked about anew when the rules change; the relay rings for it.
 ASK_AGAIN = text(
     """
     update deliveries set not_before = null, reason = null
-     where mapping_id = any(:mappings) and done_at is null and state = 'queued' and kind = 'post'
-       and reserved = 0 and not unsettled and reason = any(:times)
+     where id = any(array(
+           select id from deliveries
+            where mapping_id = any(:mappings) and done_at is null and state = 'queued' and kind = 'post'
+              and reserved = 0 and not unsettled and reason = any(:times) order by id for no key update))
     """
 )

@@ -1,0 +1,149 @@
+"""Rules of time together with pauses, limits of age, backfills, reviewers and calls of unknown outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from forwarder.ingest.rows import stored_parts
+from forwarder.message import AccountKind
+from forwarder.services import lag
+from forwarder.services.late import LateService
+from forwarder.services.mappings import MappingService
+from forwarder.services.reviews import ReviewService
+from forwarder.services.rules import Owner, RuleService
+from tests.builders import DIGEST, House, post
+from tests.integration.carriers import Street
+
+USER = AccountKind.USER
+REVIEW = {"review": {"hours": 5, "then": "withdraw"}}
+
+
+def quiet(hours_left: int = 9) -> dict[str, Any]:
+    """Quiet hours that have begun and last for so many hours yet."""
+    now = datetime.now(UTC)
+    begins, ends = now - timedelta(hours=2), now + timedelta(hours=hours_left)
+    return {"quiet": {"from": f"{begins:%H:%M}", "to": f"{ends:%H:%M}", "zone": "UTC"}}
+
+
+async def ruled(core: House, *rules: dict[str, Any], **values: Any) -> int:
+    mapping = await core.mapping(**values)
+    for one in rules:
+        await RuleService(core.db).add(Owner("mapping", mapping), one)
+    return mapping
+
+
+async def no_rules(core: House, mapping: int) -> None:
+    await RuleService(core.db).replace(Owner("mapping", mapping), {"rules": []})
+
+
+async def carry(street: Street, mapping: int) -> None:
+    await street.carrier(street.sender(USER)).carry(mapping)
+
+
+async def outcomes(core: House, mapping: int) -> list[tuple[int, str, str | None]]:
+    return [(row["position"], row["state"], row["reason"]) for row in await core.deliveries(mapping)]
+
+
+async def grow_old(core: House, hours: int = 7) -> None:
+    await core.run("update messages set date = date - make_interval(hours => :hours)", hours=hours)
+
+
+async def skip_old(core: House) -> int:
+    async with core.db.begin() as session:
+        return (await lag.skip_old(session))[0]
+
+
+# --- limits of age
+
+
+@pytest.mark.parametrize("rule", [quiet(), {"at_most": {"a_day": 1, "zone": "UTC"}}, {"delay": 600}])
+async def test_what_waits_behind_a_post_that_a_rule_of_time_holds_is_not_too_old(
+    core: House, street: Street, rule: dict[str, Any]
+) -> None:
+    mapping = await ruled(core, rule, skip_hours=6)
+    await core.hear(*(post(number) for number in range(1, 5)))
+    await carry(street, mapping)
+    await grow_old(core)
+    assert await skip_old(core) == 0
+    # The wait is over: how long they lag behind counts from then.
+    await core.run("update deliveries set not_before = null, reason = null where done_at is null")
+    await core.run("update lanes set not_before = clock_timestamp() - interval '5 hours'")
+    assert await skip_old(core) == 0
+    await core.run("update lanes set not_before = not_before - interval '2 hours'")
+    assert await skip_old(core) == len([one for one in await core.states(mapping) if one[1] != "sent"])
+
+
+async def test_what_waited_by_a_rule_that_is_removed_has_its_time_to_go(core: House, street: Street) -> None:
+    mapping = await ruled(core, quiet(), skip_hours=6)
+    await core.hear(post(1), post(2), post(3))
+    await carry(street, mapping)
+    await grow_old(core)
+    await no_rules(core, mapping)
+    assert await skip_old(core) == 0
+    await carry(street, mapping)
+    assert street.chat.posts(DIGEST) == [1, 2, 3]
+
+
+async def test_a_rule_that_is_written_anew_does_not_make_a_backlog_younger(
+    core: House, street: Street
+) -> None:
+    mapping = await ruled(core, {"delay": 1}, skip_hours=6)
+    await core.hear(post(1), post(2))
+    await grow_old(core)
+    await RuleService(core.db).replace(Owner("mapping", mapping), {"rules": [{"delay": 2}]})
+    assert await skip_old(core) == 2
+
+
+async def approve(core: House, street: Street, mapping: int) -> None:
+    await ReviewService(core.db, stored_parts).decide_all(mapping, approve=True)
+
+
+async def stop_reviewing(core: House, street: Street, mapping: int) -> None:
+    await no_rules(core, mapping)
+
+
+async def send_all(core: House, street: Street, mapping: int) -> None:
+    await core.set_state(mapping, "held", reason="outage")
+    await LateService(core.db).answer_outage(mapping, None)
+
+
+async def resume(core: House, street: Street, mapping: int) -> None:
+    await core.set_state(mapping, "queued")
+    await MappingService(core.db).pause(mapping)
+    await MappingService(core.db).resume(mapping, send=True)
+
+
+async def send_again(core: House, street: Street, mapping: int) -> None:
+    await core.set_state(mapping, "failed", reason="no_right")
+    for row in await core.deliveries(mapping):
+        await street.queue.send_again(row["id"])
+
+
+@pytest.mark.parametrize("word", [approve, stop_reviewing, send_all, resume, send_again])
+async def test_what_somebody_has_let_go_is_not_withdrawn_for_its_age(
+    core: House, street: Street, word: Callable[[House, Street, int], Awaitable[None]]
+) -> None:
+    mapping = await ruled(core, REVIEW, skip_hours=6)
+    await core.hear(post(1), post(2))
+    await grow_old(core)
+    await word(core, street, mapping)
+    assert [state for _, state in await core.states(mapping)] == ["queued", "queued"]
+    assert await skip_old(core) == 0
+
+
+async def test_posts_that_wait_for_a_person_do_not_hide_what_has_grown_too_old_behind_them(
+    core: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = await ruled(core, REVIEW, skip_hours=6)
+    await core.hear(post(1), post(2), post(3))
+    await core.run(
+        "update deliveries set state = 'queued', reason = null, not_before = null where position = 3"
+    )
+    await grow_old(core)
+    monkeypatch.setattr(lag, "BATCH", 2)
+    assert await skip_old(core) == 1
+    assert (await outcomes(core, mapping))[2] == (3, "withdrawn", "too_old")
