@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.models import BackfillState, MappingState
+from forwarder.services.rules import TIMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +96,18 @@ async def finish(session: AsyncSession, run_id: int) -> None:
     )
 
 
-# What is queued after a mapping's own pause is ours to hold too: the mapping's resuming must not send it.
+# What is queued after a mapping's own pause is ours to hold too: the mapping's resuming must not send it. Rules of time
+# are asked anew when it goes on, as after that.
 HOLD = text(
     """
-    update deliveries set state = 'held', reason = 'backfill_paused'
+    update deliveries set state = 'held', reason = 'backfill_paused',
+           not_before = case when reason is null or reason <> all(:times) then not_before end
      where id = any(array(
            select id from deliveries
             where mapping_id = :mapping and class = 2 and done_at is null
               and (state = 'queued' or (state = 'held' and reason = 'paused')) order by id for no key update))
     """
-)
+).bindparams(times=list(TIMES))
 
 LET_GO = text(
     """

@@ -12,16 +12,19 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.outbox import WINDOW_BEGINS, Due, ended_without_success
+from forwarder.services.rules import TIMES
 
 PAUSED = "paused"
 """The reason of a delivery that is held because its mapping is paused; ingest writes it too."""
 SKIPPED = "skipped"
 MAPPING_DISABLED = "mapping_disabled"
 
-# What a worker may be about to send is locked in the order that it takes too.
+# What a worker may be about to send is locked in the order that it takes too. What waited by a rule of time forgets
+# until when: the rules may be others when the mapping goes on, and are asked then.
 HOLD = text(
     """
-    update deliveries set state = 'held', reason = 'paused'
+    update deliveries set state = 'held', reason = 'paused',
+           not_before = case when reason is null or reason <> all(:times) then not_before end
      where id = any(array(select id from deliveries where mapping_id = :mapping and done_at is null
                              and state = 'queued' order by id for no key update))
     """
@@ -91,7 +94,7 @@ UNSURE_ARRIVED = text(
 
 async def hold(session: AsyncSession, mapping_id: int) -> int:
     """Hold what is queued; what is being sent at this moment ends as it ends. Answer how many are held."""
-    held = await session.execute(HOLD, {"mapping": mapping_id})
+    held = await session.execute(HOLD, {"mapping": mapping_id, "times": list(TIMES)})
     return held.rowcount  # type: ignore[attr-defined, no-any-return]  # an UPDATE answers a CursorResult
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from forwarder.backfill import rows as backfill_rows
 from forwarder.ingest.rows import stored_parts
 from forwarder.message import AccountKind
 from forwarder.services import lag
@@ -147,3 +148,48 @@ async def test_posts_that_wait_for_a_person_do_not_hide_what_has_grown_too_old_b
     monkeypatch.setattr(lag, "BATCH", 2)
     assert await skip_old(core) == 1
     assert (await outcomes(core, mapping))[2] == (3, "withdrawn", "too_old")
+
+
+# --- pauses
+
+
+async def pause_the_mapping(core: House, mapping: int) -> Callable[[], Awaitable[object]]:
+    await MappingService(core.db).pause(mapping)
+    return lambda: MappingService(core.db).resume(mapping, send=True)
+
+
+async def pause_the_backfill(core: House, mapping: int) -> Callable[[], Awaitable[object]]:
+    async def in_one(statement: Any) -> None:
+        async with core.db.begin() as session:
+            await session.execute(statement, {"mapping": mapping})
+
+    await core.run("update deliveries set class = 2")
+    await in_one(backfill_rows.HOLD)
+    return lambda: in_one(backfill_rows.LET_GO)
+
+
+@pytest.mark.parametrize("pause", [pause_the_mapping, pause_the_backfill])
+async def test_a_rule_that_is_removed_during_a_pause_holds_nothing_after_it(
+    core: House,
+    street: Street,
+    pause: Callable[[House, int], Awaitable[Callable[[], Awaitable[object]]]],
+) -> None:
+    mapping = await ruled(core, quiet())
+    await core.hear(post(1))
+    await carry(street, mapping)
+    go_on = await pause(core, mapping)
+    await no_rules(core, mapping)
+    await go_on()
+    await carry(street, mapping)
+    assert street.chat.posts(DIGEST) == [1]
+
+
+async def test_after_a_pause_the_same_quiet_hours_hold_by_their_name(core: House, street: Street) -> None:
+    mapping = await ruled(core, quiet())
+    await core.hear(post(1))
+    await carry(street, mapping)
+    go_on = await pause_the_mapping(core, mapping)
+    await go_on()
+    await carry(street, mapping)
+    assert await outcomes(core, mapping) == [(1, "queued", "quiet")]
+    assert street.chat.arrived == []
