@@ -234,11 +234,19 @@ async def sent_today(session: AsyncSession, mapping_id: int, rule: AtMost | None
     return int(await session.scalar(SENT, values) or 0)
 
 
+# A post counts on the day of its call, also where it was seen, or said, only later that it had arrived, and where
+# nobody knows yet: the day's number is not exceeded whatever comes out. What a comparison found has had no call of
+# which we know.
 SENT = text(
     """
     select count(*) from (
         select 1 from deliveries
-         where mapping_id = :mapping and kind = 'post' and state = 'sent' and done_at >= :begin and done_at < :end
+         where mapping_id = :mapping and kind = 'post' and done_at >= :begin
+           and (state = 'sent' or sent_ids is not null or unsettled) and claimed_at >= :begin and claimed_at < :end
+        union all
+        select 1 from deliveries
+         where mapping_id = :mapping and kind = 'post' and done_at is null
+           and (unsettled or state in ('sending', 'unsure')) and claimed_at >= :begin and claimed_at < :end
          limit :most) sent
     """
 )

@@ -289,8 +289,8 @@ async def test_trying_counts_what_was_sent_today_and_what_reviewers_said(core: H
     [_, tried] = await Trial(core.db, mapping).last(2)
     assert tried.goes == Now()
     await core.run(
-        "update deliveries set state = 'sent', done_at = clock_timestamp() where position ="
-        " (select min(position) from deliveries)"
+        "update deliveries set state = 'sent', claimed_at = clock_timestamp(), done_at = clock_timestamp()"
+        " where position = (select min(position) from deliveries)"
     )
     [_, tried] = await Trial(core.db, mapping).last(2)
     assert tried.goes == Withdraw("at_most")
