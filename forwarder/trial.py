@@ -30,7 +30,7 @@ from forwarder.rules import (
 )
 from forwarder.rules.frame import ButtonRule, Preview, Spoiler
 from forwarder.services import mapping_rows
-from forwarder.services.judging import broken, ruling, sent_today, waiting, way_of
+from forwarder.services.judging import appeared, broken, ruling, sent_today, waiting, way_of
 from forwarder.services.kept_rules import rules_of
 from forwarder.services.reviewing import NOBODY, standings
 from forwarder.services.rule_context import SourceNamed, context_of
@@ -115,7 +115,8 @@ class Trial:
         word = NOBODY
         if post is not None and rules.when.review is not None:
             word = (await standings(session, mapping.id, [post])).get(post, NOBODY)
-        put_off = waiting(rules, parts[0].date, now, sent, word)
+        posted = await appeared(session, post, parts[0].date, now)
+        put_off = waiting(rules, posted, now, sent, word)
         if put_off is not None and put_off.state is State.FAILED:
             return stopped(parts, put_off)
         try:

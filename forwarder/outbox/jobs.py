@@ -26,7 +26,17 @@ from forwarder.message import (
 )
 from forwarder.outbox.rewrites import rewrite_from, rewrite_json
 from forwarder.outbox.runs import same_call
-from forwarder.outbox.values import FIX_MAY_GO, CopyOf, Job, LaneHeld, Part, Run, Start, Worker
+from forwarder.outbox.values import (
+    FIX_MAY_GO,
+    CopyOf,
+    Job,
+    LaneHeld,
+    Part,
+    Run,
+    Start,
+    Worker,
+    first_class,
+)
 from forwarder.pace import Place
 
 log = structlog.get_logger(__name__)
@@ -55,7 +65,8 @@ OPEN_JOBS = text(
           order by d.not_before nulls first, d.position, d.id limit 1)
         union all
         (select {COLUMNS} from deliveries d
-          where d.mapping_id = w.lane and d.done_at is null and d.class > 0 and d.state <> 'held'
+          where d.mapping_id = w.lane and d.done_at is null and d.class >= {first_class("w.lane")}
+            and d.state <> 'held'
           order by d.class, d.position, d.id limit w.count)
       ) j
       join posts p on p.id = j.post_id

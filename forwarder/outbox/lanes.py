@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.db import Ask
 from forwarder.message import AccountKind, Mode
 from forwarder.models import WhenUnsure
-from forwarder.outbox.values import FIX_MAY_GO, LEASE_SECONDS, LIVE, Due, LaneHeld, Worker
+from forwarder.outbox.values import FIX_MAY_GO, LEASE_SECONDS, LIVE, Due, LaneHeld, Worker, first_class
 
 HAS_RULES = """(m.rules <> '{}' or exists (
     select 1 from lists r
@@ -158,7 +158,8 @@ RELEASE_IDLE = text(
        and not exists (
             select 1 from (
                 select d.not_before from deliveries d
-                 where d.mapping_id = l.mapping_id and d.done_at is null and d.class > 0 and d.state <> 'held'
+                 where d.mapping_id = l.mapping_id and d.done_at is null and d.class >= {first_class("l.mapping_id")}
+                   and d.state <> 'held'
                  order by d.class, d.position, d.id limit 1) head
              where head.not_before is null or head.not_before <= clock_timestamp())
     returning l.mapping_id
@@ -235,7 +236,8 @@ DUE_LANES = text(
               order by d.not_before nulls first limit 1)
             union all
             (select d.id, d.class, d.not_before from deliveries d
-              where d.mapping_id = l.mapping_id and d.done_at is null and d.class > 0 and d.state <> 'held'
+              where d.mapping_id = l.mapping_id and d.done_at is null and d.class >= {first_class("l.mapping_id")}
+                and d.state <> 'held'
               order by d.class, d.position, d.id limit 1)
          ) head
          where (l.lease_until is null or l.lease_until < clock_timestamp())

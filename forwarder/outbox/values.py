@@ -239,6 +239,24 @@ FIX_MAY_GO = """(select p.state from deliveries p
 (what hung on one that ended before that was closed with it). A subquery and no "exists": that could become a join,
 which reads a lane's whole history."""
 
+
+def first_class(lane: str) -> str:
+    """The class of posts from which the head of a lane is taken, as SQL; ``lane`` is the SQL of its number.
+
+    Live ones first, but where the first of these waits by its mapping's delay: it keeps its place among them, and older
+    posts of a backfill go on meanwhile. They would have no turn at all where a source posts more often than its delay
+    is long. (Asked in the order of the index of open rows, so that no plan reads the finished ones.)
+    """
+    return f"""coalesce((
+            select case when h.reason = 'delay' and h.not_before > clock_timestamp() and (
+                             select b.id from deliveries b
+                              where b.mapping_id = {lane} and b.done_at is null and b.class = {BULK}
+                                and b.state <> 'held' order by b.position, b.id limit 1) is not null then {BULK} end
+              from deliveries h
+             where h.mapping_id = {lane} and h.done_at is null and h.class = {LIVE} and h.state <> 'held'
+             order by h.position, h.id limit 1), {LIVE})"""  # noqa: S608 - our own words and numbers
+
+
 MAY_HAVE_COPIES = """(p.state in ('sending', 'unsure', 'sent') or (p.state in ('queued', 'held') and p.unsettled)
             or (p.state in ('failed', 'withdrawn') and p.sent_ids is not null))"""
 """Whether a message of the post delivery ``p`` may stand in the destination; a post that rules have split may have

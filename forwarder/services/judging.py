@@ -104,7 +104,8 @@ async def going(
         if isinstance(outcome, Result):
             return Going(before, outcome)
         word = words.get(post, reviewing.NOBODY)
-        put_off = waiting(rules, parts[0].date, kept.now, sent + before, word)
+        posted = await appeared(session, post, parts[0].date, kept.now)
+        put_off = waiting(rules, posted, kept.now, sent + before, word)
         if put_off is not None:
             return Going(before, put_off)
         try:
@@ -223,8 +224,19 @@ def waiting(
     return None
 
 
+async def appeared(session: AsyncSession, post: int | None, date: datetime, now: datetime) -> datetime:
+    """Since when a post is delayed. A date that lies in the future is not believed: it is as old as its hearing."""
+    if date <= now:
+        return date
+    heard: datetime | None = await session.scalar(HEARD, {"post": post})
+    return min(date, heard or now)
+
+
+HEARD = text("select min(heard_at) from messages where post_id = :post")
+
+
 async def sent_today(session: AsyncSession, mapping_id: int, rule: AtMost | None, now: datetime) -> int:
-    """Posts that the mapping has sent on the day that it is in the rule's zone, no more than matter."""
+    """Posts that the mapping has sent, or may have, on the day that it is in the rule's zone; no more than matter."""
     if rule is None:
         return 0
     midnight = datetime.min.time()

@@ -222,3 +222,43 @@ async def test_a_post_counts_on_the_day_of_its_call_and_not_when_it_was_found_in
     await core.hear(post(3), post(4), post(5))
     await carry(street, mapping)
     assert street.chat.posts(DIGEST) == [3, 4]
+
+
+# --- delay
+
+
+async def test_older_posts_of_a_backfill_go_on_while_live_ones_are_delayed(
+    core: House, street: Street
+) -> None:
+    mapping = await ruled(core, {"delay": 10})
+    ago = datetime.now(UTC) - timedelta(minutes=50)
+    await core.hear(*(post(number, date=ago) for number in (1, 2, 3)), post(4), post(5, date=ago))
+    await core.run("update deliveries set class = 2 where position <= 2")
+    await core.run("update deliveries set class = 2, state = 'held', reason = 'paused' where position = 3")
+    await carry(street, mapping)
+    assert street.chat.posts(DIGEST) == [1, 2]
+    assert (await outcomes(core, mapping))[:2] == [(4, "queued", "delay"), (5, "queued", None)]
+    assert await street.queue.relay() == 0
+    await core.run("update deliveries set state = 'queued', reason = null where position = 3")
+    assert await street.queue.relay() == 1
+    await carry(street, mapping)
+    assert street.chat.posts(DIGEST) == [1, 2, 3]
+    await grow_old(core, hours=1)
+    await street.due_now()
+    await carry(street, mapping)
+    assert street.chat.posts(DIGEST) == [1, 2, 3, 4, 5]
+
+
+async def test_a_date_in_the_future_delays_a_post_from_when_it_was_heard(core: House, street: Street) -> None:
+    mapping = await ruled(core, {"delay": 10})
+    await core.hear(post(1, date=datetime.now(UTC) + timedelta(days=1000)))
+    await carry(street, mapping)
+    [row] = await core.run(
+        "select reason, extract(epoch from not_before - clock_timestamp())::int as left from deliveries"
+    )
+    assert row["reason"] == "delay"
+    assert 590 <= row["left"] <= 600
+    await core.run("update messages set heard_at = heard_at - interval '11 minutes'")
+    await street.due_now()
+    await carry(street, mapping)
+    assert street.chat.posts(DIGEST) == [1]
