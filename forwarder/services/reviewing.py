@@ -67,13 +67,13 @@ STANDINGS = text(
     """  # noqa: S608 - what is put in is a literal
 )
 
-EXPIRED = text(
-    """
-    select d.id, d.mapping_id
+OVERDUE = """
       from reviews r join deliveries d on d.id = r.delivery_id
      where r.decided_at is null and d.state = 'held' and d.reason = 'review' and d.not_before <= clock_timestamp()
-     order by d.id limit :batch
-    """
+"""
+CONCERNED = text(f"select distinct d.mapping_id {OVERDUE}")
+EXPIRED = text(
+    f"select d.id, d.mapping_id {OVERDUE} and d.mapping_id = any(:mappings) order by d.id limit :batch"
 )
 
 # Deleted at the source, or their mapping disabled, before anybody had decided.
@@ -190,12 +190,14 @@ async def expire(session: AsyncSession) -> tuple[int, list[Due]]:
     """Decide, as each mapping's rule says, about posts that nobody has answered for in time; answer how many, and the
     lanes that inherit work."""
     await session.execute(FORGET_ENDED)
-    waiting: dict[int, list[int]] = defaultdict(list)
-    for row in await session.execute(EXPIRED, {"batch": BATCH}):
-        waiting[row.mapping_id].append(row.id)
-    if not waiting:
+    concerned = list(await session.scalars(CONCERNED))
+    if not concerned:
         return 0, []
-    await session.execute(LOCK_MAPPINGS, {"ids": list(waiting)})
+    await session.execute(LOCK_MAPPINGS, {"ids": concerned})
+    # Read after the wait for them: somebody may have given these posts more time.
+    waiting: dict[int, list[int]] = defaultdict(list)
+    for row in await session.execute(EXPIRED, {"mappings": concerned, "batch": BATCH}):
+        waiting[row.mapping_id].append(row.id)
     sends = await sending(session, waiting)
     ids = {
         go: sorted(i for m, those in waiting.items() if (m in sends) is go for i in those)

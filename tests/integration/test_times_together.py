@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.backfill import rows as backfill_rows
+from forwarder.deliver import posts as deliver_posts
 from forwarder.ingest.rows import stored_parts
 from forwarder.message import AccountKind
-from forwarder.services import lag
+from forwarder.services import audit, lag, reviewing
+from forwarder.services.judging import Going
 from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.reviews import ReviewService
 from forwarder.services.rules import Owner, RuleService
 from tests.builders import DIGEST, House, post
-from tests.integration.carriers import Street
+from tests.integration.carriers import Street, wait_for_lock
 
 USER = AccountKind.USER
 REVIEW = {"review": {"hours": 5, "then": "withdraw"}}
@@ -262,3 +266,88 @@ async def test_a_date_in_the_future_delays_a_post_from_when_it_was_heard(core: H
     await street.due_now()
     await carry(street, mapping)
     assert street.chat.posts(DIGEST) == [1]
+
+
+# --- at the same moment
+
+
+async def test_rules_that_are_changed_while_a_post_is_being_put_off_by_the_old_ones_count(
+    core: House, street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = await ruled(core, quiet())
+    await core.hear(post(1))
+    judge = deliver_posts.going
+
+    async def meanwhile(*values: Any) -> Going:
+        answer = await judge(*values)
+        await no_rules(core, mapping)
+        return answer
+
+    monkeypatch.setattr(deliver_posts, "going", meanwhile)
+    await carry(street, mapping)
+    monkeypatch.setattr(deliver_posts, "going", judge)
+    await carry(street, mapping)
+    assert street.chat.posts(DIGEST) == [1]
+
+
+class Held:
+    """Lets whoever changes rules wait before the end of the transaction, until told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.go = asyncio.Event(), asyncio.Event()
+        self._record = audit.record
+        monkeypatch.setattr(audit, "record", self._wait)
+
+    async def _wait(self, session: AsyncSession, *values: Any, **more: Any) -> None:
+        self.begun.set()
+        await self.go.wait()
+        await self._record(session, *values, **more)
+
+
+async def test_a_change_of_rules_that_ends_after_a_post_was_put_off_by_the_old_ones_counts(
+    core: House, street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = await ruled(core, quiet())
+    await core.hear(post(1))
+    held, judge = Held(monkeypatch), deliver_posts.going
+    changing: list[asyncio.Task[None]] = []
+
+    async def meanwhile(*values: Any) -> Going:
+        answer = await judge(*values)
+        if not changing:
+            changing.append(asyncio.create_task(no_rules(core, mapping)))
+            await held.begun.wait()
+        return answer
+
+    monkeypatch.setattr(deliver_posts, "going", meanwhile)
+    carrying = asyncio.create_task(carry(street, mapping))
+    await wait_for_lock(core)
+    held.go.set()
+    await asyncio.gather(carrying, *changing)
+    monkeypatch.setattr(deliver_posts, "going", judge)
+    await carry(street, mapping)
+    assert street.chat.posts(DIGEST) == [1]
+
+
+async def test_hours_that_are_given_while_reviews_are_closed_count(
+    core: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = await ruled(core, REVIEW)
+    await core.hear(post(1))
+    await core.run("update deliveries set not_before = not_before - interval '6 hours'")
+    await core.run("update reviews set asked_at = asked_at - interval '6 hours'")
+    held = Held(monkeypatch)
+    more = {"rules": [{"review": {"hours": 48, "then": "withdraw"}}]}
+    changing = asyncio.create_task(RuleService(core.db).replace(Owner("mapping", mapping), more))
+    await held.begun.wait()
+
+    async def close() -> int:
+        async with core.db.begin() as session:
+            return (await reviewing.expire(session))[0]
+
+    closing = asyncio.create_task(close())
+    await wait_for_lock(core)
+    held.go.set()
+    await changing
+    assert await closing == 0
+    assert await outcomes(core, mapping) == [(1, "held", "review")]
