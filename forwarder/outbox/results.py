@@ -179,11 +179,15 @@ ASK_ANEW = text(
     """
 )
 
+# Not where the day's number is reached: in a lane that gets more than that every day nothing would ever be too old.
 LANE_WAITS = text(
     """
     update lanes l set not_before = d.not_before
-      from unnest(cast(:ids as bigint[]), cast(:fences as bigint[])) as n (id, fence) join deliveries d on d.id = n.id
+      from unnest(cast(:ids as bigint[]), cast(:fences as bigint[]), cast(:counted as boolean[]))
+               as n (id, fence, counted)
+      join deliveries d on d.id = n.id
      where l.mapping_id = d.mapping_id and l.holder = :holder and l.fence = n.fence and d.not_before is not null
+       and not n.counted
     """
 )
 
@@ -195,8 +199,11 @@ def put_off_by_rules(done: Sequence[Done], worker: Worker) -> list[Ask]:
         "fences": [d.lane.fence for d in done],
         "holder": worker.holder,
     }
-    revisions = [d.result.put_off_by for d in done]
-    return [Ask(ASK_ANEW, values | {"revisions": revisions}), Ask(LANE_WAITS, values)]
+    by = [d.result.put_off_by for d in done if d.result.put_off_by is not None]
+    return [
+        Ask(ASK_ANEW, values | {"revisions": [one.revision for one in by]}),
+        Ask(LANE_WAITS, values | {"counted": [one.counted for one in by]}),
+    ]
 
 
 RECORD_SENT = text(

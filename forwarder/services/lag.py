@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forwarder.errors import InvalidRequest
 from forwarder.models import CLASS_ORDER
 from forwarder.outbox import Due, ended_without_success
+from forwarder.services.kept_rules import kept_rules, read_kept
 from forwarder.services.rules import TIMES
 
 BATCH = 500
@@ -23,7 +25,8 @@ SKIPPERS = text(
 
 # The oldest wait in front: a mapping whose head is young enough costs one look. Bulk posts are old by nature, what
 # waits by a rule of time, or behind such a post, is wanted later, what somebody has approved or queued again is wanted
-# now, and what may have been sent already is not withdrawn.
+# now, and what may have been sent already is not withdrawn. What is more than a day's number is held until tomorrow,
+# and may wait a day longer.
 SKIP_OLD = text(
     """
     update deliveries d set state = 'withdrawn', reason = 'too_old', done_at = clock_timestamp(),
@@ -31,13 +34,15 @@ SKIP_OLD = text(
       from mappings m join lanes l on l.mapping_id = m.id
      cross join lateral (
         select q.id from deliveries q
-         where q.mapping_id = m.id and q.done_at is null and q.class = :live and q.kind = 'post' and q.state <> 'held'
+         where q.mapping_id = m.id and q.done_at is null and q.class = :live and q.kind = 'post'
+           and q.state <> 'held'
          order by q.position, q.id limit :batch) oldest
      where m.id = any(:mappings) and d.id = oldest.id
        and d.state = 'queued' and not d.unsettled and (d.reason is null or d.reason <> all(:times)) and d.epoch = 0
        and greatest((select min(x.date) from messages x where x.post_id = d.post_id), l.not_before,
                     (select r.decided_at from reviews r where r.delivery_id = d.id))
-           < clock_timestamp() - make_interval(hours => m.skip_hours)
+           < clock_timestamp() - make_interval(
+                 hours => m.skip_hours + case when m.id = any(:patient) then 24 else 0 end)
     returning d.id
     """
 )
@@ -82,9 +87,28 @@ async def skip_old(session: AsyncSession) -> tuple[int, list[Due]]:
     mappings = list(await session.scalars(SKIPPERS))
     if not mappings:
         return 0, []
-    values = {"mappings": mappings, "live": CLASS_ORDER["live"], "batch": BATCH, "times": list(TIMES)}
+    values = {
+        "mappings": mappings,
+        "patient": await with_a_days_number(session, mappings),
+        "live": CLASS_ORDER["live"],
+        "batch": BATCH,
+        "times": list(TIMES),
+    }
     gone = list(await session.scalars(SKIP_OLD, values))
     return len(gone), await ended_without_success(session, gone) if gone else []
+
+
+async def with_a_days_number(session: AsyncSession, mappings: Sequence[int]) -> list[int]:
+    """Those of these mappings that hold until tomorrow what is more than that."""
+    found = []
+    for kept in await kept_rules(session, mappings):
+        try:
+            at_most = read_kept(kept).when.at_most
+        except InvalidRequest:
+            continue  # its posts fail by themselves
+        if at_most is not None and not at_most.withdraw:
+            found.append(kept.id)
+    return found
 
 
 async def backlogs(session: AsyncSession, mapping_ids: Sequence[int]) -> dict[int, Backlog]:

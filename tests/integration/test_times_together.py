@@ -65,7 +65,7 @@ async def skip_old(core: House) -> int:
 # --- limits of age
 
 
-@pytest.mark.parametrize("rule", [quiet(), {"at_most": {"a_day": 1, "zone": "UTC"}}, {"delay": 600}])
+@pytest.mark.parametrize("rule", [quiet(), {"delay": 600}])
 async def test_what_waits_behind_a_post_that_a_rule_of_time_holds_is_not_too_old(
     core: House, street: Street, rule: dict[str, Any]
 ) -> None:
@@ -79,7 +79,32 @@ async def test_what_waits_behind_a_post_that_a_rule_of_time_holds_is_not_too_old
     await core.run("update lanes set not_before = clock_timestamp() - interval '5 hours'")
     assert await skip_old(core) == 0
     await core.run("update lanes set not_before = not_before - interval '2 hours'")
-    assert await skip_old(core) == len([one for one in await core.states(mapping) if one[1] != "sent"])
+    assert await skip_old(core) == 4
+
+
+async def test_what_is_more_than_the_days_number_is_held_until_tomorrow_before_it_can_be_too_old(
+    core: House, street: Street
+) -> None:
+    mapping = await ruled(core, {"at_most": {"a_day": 1, "zone": "UTC"}}, skip_hours=6)
+    await core.hear(*(post(number) for number in range(1, 5)))
+    await carry(street, mapping)
+    await grow_old(core, hours=29)
+    assert await skip_old(core) == 0
+    await grow_old(core, hours=2)
+    assert await skip_old(core) == 2
+    assert await outcomes(core, mapping) == [
+        (1, "sent", None), (2, "queued", "at_most"), (3, "withdrawn", "too_old"), (4, "withdrawn", "too_old")
+    ]  # fmt: skip
+
+
+async def test_quiet_hours_hold_also_where_the_days_number_is_not_reached(
+    core: House, street: Street
+) -> None:
+    mapping = await ruled(core, quiet(), {"at_most": {"a_day": 5, "zone": "UTC"}}, skip_hours=6)
+    await core.hear(post(1), post(2))
+    await carry(street, mapping)
+    await grow_old(core, hours=31)
+    assert await skip_old(core) == 0
 
 
 async def test_what_waited_by_a_rule_that_is_removed_has_its_time_to_go(core: House, street: Street) -> None:
