@@ -35,11 +35,12 @@ LET_GO = text(
      where mapping_id = :mapping and state = 'held' and reason = 'paused'
     """
 )
+# One of unknown outcome may have arrived: it is seen to its end, or a repeat of it would take its place beside it.
 SKIP_POSTS = text(
     """
     update deliveries set state = 'withdrawn', reason = 'skipped', done_at = clock_timestamp(),
            revision = (select m.revision from mappings m where m.id = :mapping)
-     where mapping_id = :mapping and kind = 'post' and state = 'held' and reason = 'paused'
+     where mapping_id = :mapping and kind = 'post' and state = 'held' and reason = 'paused' and not unsettled
     returning id
     """
 )

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.backfill import rows as backfill_rows
 from forwarder.deliver import posts as deliver_posts
+from forwarder.errors import OutcomeUnknown
 from forwarder.ingest.rows import stored_parts
 from forwarder.message import AccountKind
 from forwarder.services import audit, lag, reviewing
@@ -20,7 +21,7 @@ from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.reviews import ReviewService
 from forwarder.services.rules import Owner, RuleService
-from tests.builders import DIGEST, House, post
+from tests.builders import DIGEST, OTHER, House, post
 from tests.integration.carriers import Street, wait_for_lock
 
 USER = AccountKind.USER
@@ -222,6 +223,25 @@ async def test_after_a_pause_the_same_quiet_hours_hold_by_their_name(core: House
     await carry(street, mapping)
     assert await outcomes(core, mapping) == [(1, "queued", "quiet")]
     assert street.chat.arrived == []
+
+
+async def test_what_may_have_arrived_is_not_skipped_with_a_pause_and_its_repeat_not_sent_beside_it(
+    core: House, street: Street
+) -> None:
+    mapping, other = await core.mapping(), await core.mapping(OTHER)
+    await core.hear(post(1, "hello"), post(2))
+    await core.hear(post(1, "hello", chat=OTHER))
+    sender = street.sender(USER)
+    sender.after.append(OutcomeUnknown("TIMEOUT"))
+    await street.carrier(sender).carry(mapping)
+    await MappingService(core.db).pause(mapping)
+    await MappingService(core.db).resume(mapping, send=False)
+    await street.due_now()
+    await carry(street, mapping)
+    await carry(street, other)
+    assert street.chat.arrived == [(DIGEST, 1, 500), (DIGEST, 2, 501)]
+    assert await outcomes(core, other) == [(1, "duplicate", "same_content")]
+    assert await outcomes(core, mapping) == [(1, "sent", None), (2, "sent", None)]
 
 
 # --- the day's number
