@@ -96,6 +96,11 @@ def _delivery(one: DeliveryStory) -> str:
         parts.append(f"at {moment(one.done_at)}")
     elif one.not_before is not None:
         parts.append(f"until {moment(one.not_before)}")
+    if one.behind is not None:
+        why = f" ({plain(TEXTS.reason(one.behind.reason))})" if one.behind.reason else ""
+        parts.append(
+            f"behind post {one.behind.message_id}, which waits{why} until {moment(one.behind.until)}"
+        )
     if one.mode and one.route:
         parts.append(f"({one.mode} by {one.account or one.route}, attempt {max(1, one.attempts)})")
     if one.backfilled:

@@ -66,6 +66,7 @@ from forwarder.outbox.values import (
     Run,
     Start,
     Worker,
+    first_class,
     random_id,
 )
 
@@ -105,6 +106,7 @@ __all__ = [
     "end_waits",
     "ended_without_success",
     "ends_posts",
+    "first_class",
     "first_run",
     "forget_rest",
     "give_back",

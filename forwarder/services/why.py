@@ -24,7 +24,7 @@ from forwarder.models import (
     Post,
     PostState,
 )
-from forwarder.outbox import BULK
+from forwarder.outbox import BULK, first_class
 from forwarder.references import parse_reference
 from forwarder.services.mapping_rows import name_of
 from forwarder.services.mapping_work import MAPPING_DISABLED, SKIPPED
@@ -37,13 +37,23 @@ OF_THE_MAPPING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """The post that a lane waits for: its number in its source, why it waits, and until when."""
+
+    message_id: int
+    reason: str | None
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryStory:
     """What one delivery came to. ``copies`` are message ids in the destination, as far as they are known.
 
     ``backfilled`` says that it was queued behind all live ones. ``rule`` is the one that stopped it, by ``words``.
     ``revision`` is that of the mapping and its rules, where one of these has decided it, or the mapping has changed;
     ``lists`` are those whose rules held besides, where one of all these stopped it, by number with their own revisions.
-    ``owner`` says whose rules do not read, where it failed for that.
+    ``owner`` says whose rules do not read, where it failed for that. ``behind`` is the post in front, where that waits
+    and this one with it.
     """
 
     delivery_id: int
@@ -68,6 +78,7 @@ class DeliveryStory:
     revision: int | None = None
     lists: tuple[tuple[int, int], ...] = ()
     owner: str = ""
+    behind: Behind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +231,11 @@ async def _deliveries(session: AsyncSession, post_id: int) -> tuple[DeliveryStor
         .where(Delivery.post_id == post_id)
         .order_by(Delivery.mapping_id, Delivery.id)
     )
+    found = rows.all()
+    behind = {
+        row.id: Behind(row.message_id, row.reason, row.not_before)
+        for row in await session.execute(BEHIND, {"post": post_id})
+    }
     return tuple(
         DeliveryStory(
             delivery_id=delivery.id,
@@ -244,9 +260,27 @@ async def _deliveries(session: AsyncSession, post_id: int) -> tuple[DeliveryStor
             revision=delivery.revision if was_decided(delivery, now) else None,
             lists=tuple((number, revision) for number, revision in details.get("lists", ())),
             owner=details.get("owner", ""),
+            behind=behind.get(delivery.id),
         )
-        for delivery, channel, account, now in rows
+        for delivery, channel, account, now in found
     )
+
+
+# The head of the lane, as whoever carries it sees it, or of its live posts where one of a backfill is in front.
+BEHIND = text(
+    f"""
+    select d.id, p.position as message_id, h.reason, h.not_before
+      from deliveries d
+     cross join lateral (
+        select o.id, o.post_id, o.reason, o.not_before from deliveries o
+         where o.mapping_id = d.mapping_id and o.done_at is null and o.state <> 'held' and o.class <= d.class
+           and o.class >= least(d.class, {first_class("d.mapping_id")})
+         order by o.class, o.position, o.id limit 1) h
+      join posts p on p.id = h.post_id
+     where d.post_id = :post and d.kind = 'post' and d.state = 'queued' and d.not_before is null
+       and h.id <> d.id and h.not_before > clock_timestamp()
+    """  # noqa: S608 - what is put in is a literal
+)
 
 
 def stopped_by(delivery: Delivery) -> dict[str, Any]:

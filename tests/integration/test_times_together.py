@@ -21,7 +21,8 @@ from forwarder.services.late import LateService
 from forwarder.services.mappings import MappingService
 from forwarder.services.reviews import ReviewService
 from forwarder.services.rules import Owner, RuleService
-from tests.builders import DIGEST, OTHER, House, post
+from forwarder.services.why import explain
+from tests.builders import DIGEST, NEWS, OTHER, House, post
 from tests.integration.carriers import Street, wait_for_lock
 
 USER = AccountKind.USER
@@ -311,6 +312,31 @@ async def test_a_date_in_the_future_delays_a_post_from_when_it_was_heard(core: H
     await street.due_now()
     await carry(street, mapping)
     assert street.chat.posts(DIGEST) == [1]
+
+
+# --- and why
+
+
+async def behind(core: House, message: int) -> tuple[int, str | None] | None:
+    await core.run("update channels set username = 'news' where telegram_id = :chat", chat=NEWS)
+    [story] = (await explain(core.db, f"https://t.me/news/{message}")).deliveries
+    return (story.behind.message_id, story.behind.reason) if story.behind is not None else None
+
+
+async def test_why_names_the_post_in_front_that_holds_the_others_and_its_reason(
+    core: House, street: Street
+) -> None:
+    mapping = await ruled(core, {"delay": 10})
+    await core.hear(*(post(number) for number in range(1, 5)))
+    await core.run("update deliveries set class = 2 where position >= 3")
+    await core.run(
+        "update deliveries set not_before = clock_timestamp() + interval '1 hour' where position = 3"
+    )
+    assert [await behind(core, number) for number in range(1, 5)] == [None] * 4, "nothing in front waits yet"
+    await carry(street, mapping)
+    assert await behind(core, 1) is None, "it has a reason of its own"
+    assert await behind(core, 2) == (1, "delay")
+    assert await behind(core, 4) == (3, None), "older posts do not wait for live ones that are delayed"
 
 
 # --- at the same moment

@@ -12,7 +12,7 @@ from forwarder.errors import InvalidRequest
 from forwarder.message import DeliveryKind, State
 from forwarder.references import parse_post_link
 from forwarder.services.values import ChannelName
-from forwarder.services.why import DeliveryStory, Explanation
+from forwarder.services.why import Behind, DeliveryStory, Explanation
 
 SHOWN_DELIVERIES = 15
 
@@ -107,6 +107,7 @@ def delivery_text(texts: Texts, delivery: DeliveryStory) -> Html:
             done=texts.when(delivery.done_at) if delivery.done_at else "—",
         ),
         until_text(texts, delivery),
+        behind_text(texts, delivery.behind) if delivery.behind else None,
         texts("why.delivery.attempts", n=delivery.attempts) if delivery.attempts else None,
         texts("why.delivery.copies", copies=copies) if copies else None,
     )
@@ -118,6 +119,15 @@ def until_text(texts: Texts, delivery: DeliveryStory) -> Html | None:
         return None
     held = delivery.state is State.HELD
     return texts("why.delivery.until" if held else "why.delivery.next", when=texts.when(delivery.not_before))
+
+
+def behind_text(texts: Texts, behind: Behind) -> Html:
+    when = texts.when(behind.until)
+    if behind.reason is None:
+        return texts("why.delivery.behind", post=behind.message_id, when=when)
+    return texts(
+        "why.delivery.behind.reason", post=behind.message_id, when=when, reason=texts.reason(behind.reason)
+    )
 
 
 def reason_text(texts: Texts, delivery: DeliveryStory) -> Html:

@@ -205,6 +205,8 @@ TEXTS: dict[str, str] = {
     "why.delivery.times": "   queued {queued}, done {done}",
     "why.delivery.next": "   next try {when}",
     "why.delivery.until": "   until {when}",
+    "why.delivery.behind": "   behind the post {post}, which waits until {when}",
+    "why.delivery.behind.reason": "   behind the post {post}, which waits until {when}: {reason}",
     "why.delivery.attempts": "   failed attempts: {n}",
     "why.delivery.copies": "   copies: {copies}",
     "why.kind.post": "Post",

@@ -192,6 +192,8 @@ TEXTS: dict[str, str] = {
     "why.delivery.times": "   в очереди с {queued}, готово {done}",
     "why.delivery.next": "   следующая попытка {when}",
     "why.delivery.until": "   до {when}",
+    "why.delivery.behind": "   за постом {post}, который ждёт до {when}",
+    "why.delivery.behind.reason": "   за постом {post}, который ждёт до {when}: {reason}",
     "why.delivery.attempts": "   неудачных попыток: {n}",
     "why.delivery.copies": "   копии: {copies}",
     "why.kind.post": "Пост",

@@ -23,7 +23,7 @@ from forwarder.models import Language, MappingState
 from forwarder.processes.roster import limits_of, processes
 from forwarder.rules import CONDITIONS, VERBS
 from forwarder.services.values import ChannelName
-from forwarder.services.why import DeliveryStory, Explanation, MappingStory
+from forwarder.services.why import Behind, DeliveryStory, Explanation, MappingStory
 from forwarder.settings import Settings, load_settings
 
 TOKEN = "424242:AAF3Jv8zQm5LrT1xYw7KpN0bUc2HdSe9gRo"
@@ -277,6 +277,27 @@ def test_why_says_for_which_rule_a_post_waits_and_until_when() -> None:
         assert next_try in plain(delivery_text(Texts(language), quiet))
         assert until in (held := plain(delivery_text(Texts(language), review)))
         assert next_try not in held
+
+
+def test_why_says_behind_which_post_one_waits_and_until_when() -> None:
+    at, there = datetime(2026, 11, 22, 12, 0, tzinfo=UTC), ChannelName(2, -1002, "Digest", "digest")
+    second = DeliveryStory(
+        5, 3, DeliveryKind.POST, there, State.QUEUED, None, None, None, None, 0, at, None, None, None, (), None,
+        behind=Behind(41, "quiet", at),
+    )  # fmt: skip
+    unnamed = replace(second, behind=Behind(41, None, at))
+    story = Explanation(ChannelName(1, -1001, "City", None), 42, deliveries=(second, unnamed))
+    first, other = lines(story)[1:]
+    assert "waits its turn behind post 41, which waits (quiet hours) until 2026-11-22" in first
+    assert "behind post 41, which waits until 2026-11-22" in other
+    for language, behind, reason in (
+        (Language.EN, "behind the post 41, which waits until 22.11.2026", "quiet hours"),
+        (Language.RU, "за постом 41, который ждёт до 22.11.2026", "тихие часы"),
+    ):
+        assert behind in (said := plain(delivery_text(Texts(language), second)))
+        assert reason in said
+        assert behind in (said := plain(delivery_text(Texts(language), unnamed)))
+        assert reason not in said
 
 
 def test_why_says_whose_rules_do_not_read_and_what_mends_them() -> None:
