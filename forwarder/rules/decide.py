@@ -11,7 +11,7 @@ from forwarder.errors import RuleFailed
 from forwarder.message import Button, Entity, Kind, SourceMessage
 from forwarder.rules import fitting, marks
 from forwarder.rules.changes import PostKey, Setting, SourceLinks, post_key
-from forwarder.rules.entities import Rich, from_utf16, joined, length_in_units, says_something, stripped
+from forwarder.rules.entities import Rich, from_utf16, joined_by, length_in_units, says_something, stripped
 from forwarder.rules.frame import ButtonRule, Footer, Header, Preview, Spoiler, TooLong
 from forwarder.rules.post import WITH_TEXT, SourcePost
 from forwarder.rules.ruleset import Rules
@@ -116,12 +116,16 @@ def linked_posts(rules: Rules, parts: Sequence[SourceMessage]) -> tuple[PostKey,
 
 
 def _refusal(rules: Rules, post: SourcePost) -> Refused | None:
-    for label, rule in rules.filters:
-        words = _by(label, rule.condition.holds, post)
-        if rule.allow and words is None:
-            return Refused(label, (), "not_allowed")
-        if not rule.allow and words is not None:
-            return Refused(label, words, "denied")
+    label = ""
+    try:
+        for label, rule in rules.filters:
+            words = rule.condition.holds(post)
+            if rule.allow and words is None:
+                return Refused(label, (), "not_allowed")
+            if not rule.allow and words is not None:
+                return Refused(label, words, "denied")
+    except Exception as error:
+        raise RuleFailed(label, type(error).__name__) from error
     return None
 
 
@@ -138,12 +142,7 @@ def _changed(rules: Rules, post: SourcePost, context: Context, by: dict[str, Non
     for part, before in zip(post.parts, post.texts, strict=True):
         rich = before
         if part.kind in WITH_TEXT:
-            setting = Setting(part.kind, context.copies)
-            for label, change in rules.changes:
-                new = _by(label, change.apply, rich, setting)
-                if new is not rich and new != rich:
-                    by[label] = None
-                rich = new
+            rich = _rewritten(rules, rich, Setting(part.kind, context.copies), by)
         if part is main:
             if part.kind is Kind.TEXT and rich != before and not says_something(rich.text):
                 # Header and footer are for something to stand between.
@@ -155,10 +154,24 @@ def _changed(rules: Rules, post: SourcePost, context: Context, by: dict[str, Non
             parts.append(_as_it_is(part))
             continue
         text, entities = fitting.as_sent(stripped(rich))
-        if part.kind.value == "text" and not says_something(text):
+        if part.kind is Kind.TEXT and not says_something(text):
             return Refused(next(reversed(by), ""), (), "nothing_left")
         parts.append(Part(part, text, entities, changed=True))
-    return _dressed(rules, Passed(tuple(parts), rest), values, by)
+    return _dressed(rules, tuple(parts), rest, values, by)
+
+
+def _rewritten(rules: Rules, rich: Rich, setting: Setting, by: dict[str, None]) -> Rich:
+    """The text after all changes, each of which gets what the one before has left."""
+    label = ""
+    try:
+        for label, change in rules.changes:
+            new = change.apply(rich, setting)
+            if new is not rich and new != rich:
+                by[label] = None
+            rich = new
+    except Exception as error:
+        raise RuleFailed(label, type(error).__name__) from error
+    return rich
 
 
 def _framed(
@@ -175,8 +188,10 @@ def _framed(
     whole = _around(above, body, below)
     if whole == before:
         return whole, None
-    body = fitting.with_few(body, fitting.MOST_ENTITIES - len(above.entities) - len(below.entities))
-    whole = _around(above, body, below)
+    few = fitting.with_few(body, fitting.MOST_ENTITIES - len(above.entities) - len(below.entities))
+    if few is not body:
+        body = few
+        whole = _around(above, body, below)
     if length_in_units(whole.text) <= limit:
         return whole, None
     too_long = rules.one(TooLong)
@@ -206,23 +221,23 @@ def _filled(
     return filled
 
 
-def _around(*parts: Rich) -> Rich:
+def _around(above: Rich, body: Rich, below: Rich) -> Rich:
     """Those that say something, a blank line between them."""
-    said = [part for part in parts if part.text]
-    between = [piece for part in said for piece in (BETWEEN, part)]
-    return joined(*between[1:]) if len(said) != 1 else said[0]
+    return joined_by(BETWEEN, (above, body, below))
 
 
-def _dressed(rules: Rules, passed: Passed, values: Mapping[str, str], by: dict[str, None]) -> Passed:
+def _dressed(
+    rules: Rules, parts: tuple[Part, ...], rest: Rest | None, values: Mapping[str, str], by: dict[str, None]
+) -> Passed:
     preview, button = rules.one(Preview), rules.one(ButtonRule)
     filled = _by(rules.label_of(ButtonRule), button.fill, values) if button is not None else None
-    text_alone = len(passed.parts) == 1 and passed.parts[0].source.kind.value == "text"
+    text_alone = len(parts) == 1 and parts[0].source.kind is Kind.TEXT
     spoiler = rules.one(Spoiler) is not None and not text_alone
     for kind, used in ((Preview, preview is not None), (ButtonRule, filled is not None), (Spoiler, spoiler)):
         if used:
             by[rules.label_of(kind)] = None
     shown = preview.shown if preview is not None and text_alone else None
-    return Passed(passed.parts, passed.rest, shown, spoiler, filled, tuple(by))
+    return Passed(parts, rest, shown, spoiler, filled, tuple(by))
 
 
 def main_part(parts: Sequence[SourceMessage]) -> SourceMessage | None:
@@ -233,12 +248,13 @@ def main_part(parts: Sequence[SourceMessage]) -> SourceMessage | None:
 
 def limit_of(part: SourceMessage, context: Context) -> int:
     """UTF-16 units."""
-    return fitting.TEXT_LIMIT if part.kind.value == "text" else context.caption_limit
+    return fitting.TEXT_LIMIT if part.kind is Kind.TEXT else context.caption_limit
 
 
 def values_of(post: SourcePost, context: Context, zone: ZoneInfo) -> dict[str, str]:
     """What the fields of templates stand for; '' for what this post has not. ``zone`` says which day it appeared on."""
     first = post.parts[0]
+    day = first.date.astimezone(zone)
     name = context.source_username
     if name:
         link = f"https://t.me/{name}/{first.message_id}"
@@ -251,7 +267,7 @@ def values_of(post: SourcePost, context: Context, zone: ZoneInfo) -> dict[str, s
         "source_username": f"@{name}" if name else "",
         "post_link": link,
         "author": first.facts.author or "",
-        "date": first.date.astimezone(zone).strftime("%d.%m.%Y"),
+        "date": f"{day.day:02}.{day.month:02}.{day.year}",
         "hashtags": " ".join(dict.fromkeys(mark.target for mark in post.tags("hashtag"))),
     }
 

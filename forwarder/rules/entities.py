@@ -28,12 +28,16 @@ BLANK = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0\ufffc" + "".join(map(chr
 """Letters and signs by their category of which nothing is seen: fillers, the empty braille pattern."""
 
 
+FIRST_HALVES = range(0xD8, 0xDC)
+"""Upper bytes of the units that begin a pair."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rich:
     """A text with formatting in characters: sorted, inside the text, never empty."""
 
     text: str = ""
-    entities: tuple[Entity, ...] = ()
+    entities: tuple[Entity, ...] = field(default=(), hash=False)  # a text remembers its own hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +46,26 @@ class Edit:
 
     start: int
     end: int
-    text: Rich = field(default_factory=Rich)
+    text: Rich = Rich()
     split: bool = False
 
 
 def from_utf16(text: str, entities: Sequence[Entity]) -> Rich:
     """A text as Telegram gave it; formatting that points outside is clipped. Halves of pairs become U+FFFD."""
-    text = whole_characters(text)
     if not entities:
-        return Rich(text)
-    data = text.encode("utf-16-le")
+        return Rich(whole_characters(text))
+    try:
+        data = text.encode("utf-16-le")
+    except UnicodeEncodeError:
+        return from_utf16(whole_characters(text), entities)
     units = len(data) // 2
-    found = []
-    for entity in entities:
-        start, end = max(0, entity.offset), min(units, entity.offset + entity.length)
-        if start < end and units != len(text):
-            start, end = _characters_in(data, start), _characters_in(data, end)
-        if start < end:
-            found.append(_at(entity, start, end))
+    places = [(max(0, e.offset), min(units, e.offset + e.length)) for e in entities]
+    if units != len(text):
+        before = _characters_before(
+            data, {place for start, end in places if start < end for place in (start, end)}
+        )
+        places = [(before[start], before[end]) if start < end else (0, 0) for start, end in places]
+    found = [_at(e, start, end) for e, (start, end) in zip(entities, places, strict=True) if start < end]
     return Rich(text, tuple(sorted(found, key=place_of)))
 
 
@@ -67,15 +73,30 @@ def to_utf16(rich: Rich) -> tuple[str, tuple[Entity, ...]]:
     """The text and its formatting as Telegram wants them."""
     if not rich.entities or length_in_units(rich.text) == len(rich.text):
         return rich.text, rich.entities
-    return rich.text, tuple(
-        _at(e, length_in_units(rich.text[: e.offset]), length_in_units(rich.text[: e.offset + e.length]))
-        for e in rich.entities
-    )
+    before = _units_before(rich.text, {at for e in rich.entities for at in (e.offset, e.offset + e.length)})
+    return rich.text, tuple(_at(e, before[e.offset], before[e.offset + e.length]) for e in rich.entities)
 
 
-def _characters_in(data: bytes, units: int) -> int:
-    """How many characters stand in the first units; half of one does not count."""
-    return len(data[: 2 * units].decode("utf-16-le", "ignore"))
+def _characters_before(data: bytes, places: Iterable[int]) -> dict[int, int]:
+    """How many characters stand before these places in units; half of one does not count."""
+    found: dict[int, int] = {}
+    characters = done = 0
+    for place in sorted(places):
+        halved = place > 0 and data[2 * place - 1] in FIRST_HALVES
+        end = place - halved
+        characters += len(data[2 * done : 2 * end].decode("utf-16-le"))
+        found[place], done = characters, end
+    return found
+
+
+def _units_before(text: str, places: Iterable[int]) -> dict[int, int]:
+    """How many units stand before these places in characters."""
+    found: dict[int, int] = {}
+    units = done = 0
+    for place in sorted(places):
+        units += length_in_units(text[done:place])
+        found[place], done = units, place
+    return found
 
 
 def _at(entity: Entity, start: int, end: int) -> Entity:
@@ -104,18 +125,19 @@ def edited(rich: Rich, edits: Sequence[Edit]) -> Rich:
     """The text after all edits, which are in order and do not overlap."""
     if not edits:
         return rich
+    text = rich.text
     pieces: list[str] = []
     own: list[Entity] = []
     news: list[tuple[int, int]] = []  # where each edit's text stands afterwards
     done = at = 0
     for edit in edits:
         at += edit.start - done
-        pieces += (rich.text[done : edit.start], edit.text.text)
-        own += (_at(e, e.offset + at, e.offset + at + e.length) for e in edit.text.entities)
-        news.append((at, at + len(edit.text.text)))
-        at += len(edit.text.text)
-        done = edit.end
-    pieces.append(rich.text[done:])
+        pieces += (text[done : edit.start], edit.text.text)
+        own += [_at(e, e.offset + at, e.offset + at + e.length) for e in edit.text.entities]
+        end = at + len(edit.text.text)
+        news.append((at, end))
+        at, done = end, edit.end
+    pieces.append(text[done:])
     moved = _moved(rich.entities, edits, news)
     return Rich("".join(pieces), tuple(sorted((*moved, *own), key=place_of)))
 
@@ -124,8 +146,15 @@ def _moved(
     entities: Iterable[Entity], edits: Sequence[Edit], news: Sequence[tuple[int, int]]
 ) -> Iterable[Entity]:
     starts, ends = [edit.start for edit in edits], [edit.end for edit in edits]
+    growth = news[-1][1] - ends[-1]
     for entity in entities:
         start, end = entity.offset, entity.offset + entity.length
+        if end <= starts[0]:
+            yield entity
+            continue
+        if start >= ends[-1]:  # as most are: before all edits or behind them
+            yield _at(entity, start + growth, end + growth)
+            continue
         first, last = bisect_right(ends, start), bisect_left(starts, end)  # the edits that touch its inside
         if entity.type in BOUND_TO_TEXT and first < last:
             continue
@@ -175,16 +204,27 @@ def joined(*parts: Rich) -> Rich:
     entities: list[Entity] = []
     at = 0
     for part in parts:
-        entities += (_at(e, e.offset + at, e.offset + at + e.length) for e in part.entities)
+        entities += [_at(e, e.offset + at, e.offset + at + e.length) for e in part.entities]
         at += len(part.text)
-    return Rich("".join(part.text for part in parts), tuple(sorted(entities, key=place_of)))
+    return Rich(
+        "".join([part.text for part in parts]), tuple(entities)
+    )  # in order, as those of each part are
+
+
+def joined_by(between: Rich, parts: Iterable[Rich]) -> Rich:
+    """Those that say something, with ``between`` between them."""
+    said = [part for part in parts if part.text]
+    if len(said) == 1:
+        return said[0]
+    return joined(*[piece for part in said for piece in (between, part)][1:])
 
 
 def stripped(rich: Rich) -> Rich:
     """Without white space at its ends: Telegram drops that itself, and would move the formatting."""
-    end = len(rich.text.rstrip())
-    start = len(rich.text) - len(rich.text.lstrip())
-    return part_of(rich, min(start, end), end)
+    text = rich.text
+    end = len(text.rstrip())
+    start = len(text) - len(text.lstrip())
+    return rich if end - start == len(text) else part_of(rich, min(start, end), end)
 
 
 def says_something(text: str) -> bool:

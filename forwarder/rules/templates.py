@@ -9,6 +9,7 @@ import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from forwarder.message import Entity
 from forwarder.rules.entities import Rich, place_of, says_something
@@ -57,30 +58,30 @@ class Template:
         """``values`` has a text for each field, '' for what the post has not."""
         pieces: list[str] = []
         for line in self.lines:
-            filled = [_filled(piece, values) for piece in line]
-            fields = [text for piece, text in zip(line, filled, strict=True) if piece.is_field]
-            if fields and not any(fields):
-                filled = [""] * len(line)
-            pieces += filled
-        text, places = _laid_out(pieces)
+            pieces += [""] * len(line) if _says_nothing(line, values) else _texts(line, values)
+        places = [0, *accumulate(map(len, pieces))]
         entities = [
             Entity(s.type, places[s.first], places[s.last] - places[s.first], url=_address(s, values))
             for s in self.stretches
             if places[s.last] > places[s.first]
         ]
         usable = [e for e in entities if e.type != "text_link" or e.url is not None]
-        return Rich(text, tuple(sorted(usable, key=place_of)))
+        return Rich("".join(pieces), tuple(sorted(usable, key=place_of)))
 
 
-def _laid_out(pieces: list[str]) -> tuple[str, list[int]]:
-    places = [0]
-    for text in pieces:
-        places.append(places[-1] + len(text))
-    return "".join(pieces), places
+def _texts(pieces: Sequence[Piece], values: Mapping[str, str]) -> list[str]:
+    return [values.get(piece.text, "") if piece.is_field else piece.text for piece in pieces]
 
 
-def _filled(piece: Piece, values: Mapping[str, str]) -> str:
-    return values.get(piece.text, "") if piece.is_field else piece.text
+def _says_nothing(pieces: Sequence[Piece], values: Mapping[str, str]) -> bool:
+    """Whether there are fields among them, and the post has nothing for any."""
+    asked = False
+    for piece in pieces:
+        if piece.is_field:
+            if values.get(piece.text):
+                return False
+            asked = True
+    return asked
 
 
 def _address(stretch: Stretch, values: Mapping[str, str]) -> str | None:
@@ -121,19 +122,16 @@ def read_address(place: Place) -> tuple[Piece, ...]:
 
 def fill_address(address: tuple[Piece, ...], values: Mapping[str, str]) -> str | None:
     """The link, in which a name stands without its ``@``; None where the post has none of what it is made of."""
-    filled = [_filled(piece, values) for piece in address]
-    fields = [text for piece, text in zip(address, filled, strict=True) if piece.is_field]
-    if fields and not any(fields):
+    if _says_nothing(address, values):
         return None
     link = "".join(
-        text.removeprefix("@") if piece.is_field else text
-        for piece, text in zip(address, filled, strict=True)
+        [values.get(piece.text, "").removeprefix("@") if piece.is_field else piece.text for piece in address]
     )
     return link if LINK.fullmatch(link) else None
 
 
 def fill_text(pieces: tuple[Piece, ...], values: Mapping[str, str]) -> str:
-    return "".join(_filled(piece, values) for piece in pieces)
+    return "".join(_texts(pieces, values))
 
 
 def read_line(place: Place) -> tuple[Piece, ...]:

@@ -151,6 +151,11 @@ def test_telegram_counts_units_and_an_emoji_has_two() -> None:
     assert to_utf16(edited(rich, [Edit(0, 1, Rich("😀😀"))]))[1] == (bold(5, 5),)
 
 
+def test_half_an_emoji_does_not_count() -> None:
+    rich = from_utf16("😀a😀b", [bold(1, 3), bold(1, 1), bold(3, 2), bold(4, 9)])
+    assert [(e.offset, e.length) for e in rich.entities] == [(0, 2), (0, 1), (2, 2), (2, 1)]
+
+
 def test_white_space_at_the_ends_goes_and_formatting_stays_on_its_words() -> None:
     assert stripped(Rich("\n  жирно  ", (bold(0, 10),))) == Rich("жирно", (bold(0, 5),))
     assert stripped(Rich(" \n ", (bold(0, 3),))) == Rich()
