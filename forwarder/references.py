@@ -17,6 +17,8 @@ SUBDOMAIN = re.compile(
 RESOLVE = re.compile(r"tg://resolve\?(?:[^#\s]*&)?domain=(?P<name>[a-z0-9_]+)", re.IGNORECASE)
 JOIN = re.compile(r"tg://join\?(?:[^#\s]*&)?invite=(?P<hash>[\w-]+)", re.IGNORECASE)
 USERNAME = re.compile(r"[a-z](?:[a-z0-9]|_(?!_)){2,30}[a-z0-9]", re.IGNORECASE)
+ID = re.compile(r"-[1-9][0-9]{0,17}", re.ASCII)
+NUMBER = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 INVITE = re.compile(r"[\w-]{8,64}", re.ASCII)
 LONGEST = 512
 
@@ -95,7 +97,7 @@ def bad_reference(text: str) -> InvalidRequest:
 
 
 def from_id(text: str) -> Reference | None:
-    if not re.fullmatch(r"-[1-9][0-9]{0,17}", text, re.ASCII):
+    if not ID.fullmatch(text):
         return None
     return Reference(chat_id=int(text))
 
@@ -163,7 +165,7 @@ def from_private_path(parts: list[str]) -> Reference | None:
 
 def post_numbers(parts: list[str]) -> tuple[int | None, int | None] | None:
     """(topic, post) of ``[]``, ``[post]`` or ``[topic, post]``; None for anything else."""
-    if len(parts) > 2 or not all(re.fullmatch(r"[1-9][0-9]{0,9}", part, re.ASCII) for part in parts):
+    if len(parts) > 2 or not all(NUMBER.fullmatch(part) for part in parts):
         return None
     numbers = [int(part) for part in parts]
     match numbers:

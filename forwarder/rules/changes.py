@@ -11,7 +11,7 @@ from forwarder.message import Entity, Kind
 from forwarder.references import parse_reference
 from forwarder.rules import fitting, marks
 from forwarder.rules.entities import Edit, Rich, edited, part_of, stripped, without
-from forwarder.rules.folding import Folded, Phrases, folded
+from forwarder.rules.folding import Phrases, folded
 from forwarder.rules.marks import Mark
 from forwarder.rules.patterns import Pattern, Replacement
 
@@ -81,6 +81,8 @@ class RemoveMarks:
 
     def apply(self, rich: Rich, setting: Setting) -> Rich:
         found = [mark for mark in self.read(rich) if self.wanted(mark)]
+        if not found:
+            return rich
         hidden = {(mark.start, mark.end) for mark in found if mark.hidden}
         if hidden:
             rich = without(rich, lambda e: _is_hidden(e) and (e.offset, e.offset + e.length) in hidden)
@@ -139,7 +141,7 @@ class RemoveSignature:
         begins = len(text.rstrip())
         for _ in range(MOST_SIGNATURE_LINES):
             begins = text.rfind("\n", 0, len(text[:begins].rstrip())) + 1
-        found = self.phrases.first(Folded(text[begins:]))
+        found = self.phrases.first(folded(text[begins:]))
         return None if found is None else text.rfind("\n", 0, begins + found[0]) + 1
 
     def _of_marks(self, rich: Rich) -> int | None:
@@ -192,12 +194,13 @@ def readdressed(rich: Rich, new: Callable[[Mark], str | None]) -> Rich:
             address := new(Mark(entity.offset, entity.offset + entity.length, entity.url or "", hidden=True))
         )
     }
-    entities = tuple(replace(e, url=addresses[e]) if e in addresses else e for e in rich.entities)
-    rich = Rich(rich.text, entities)
-    visible = [(mark, address) for mark in marks.marks(rich, "url") if (address := new(mark))]
-    return _bounded(
-        rich, (Edit(mark.start, mark.end, Rich(address)) for mark, address in _apart_with(visible))
-    )
+    if addresses:
+        entities = tuple(replace(e, url=addresses[e]) if e in addresses else e for e in rich.entities)
+        rich = Rich(rich.text, entities)
+    visible = {mark: address for mark in marks.marks(rich, "url") if (address := new(mark))}
+    if not visible:
+        return rich
+    return _bounded(rich, (Edit(mark.start, mark.end, Rich(visible[mark])) for mark in _apart(visible)))
 
 
 def removed(rich: Rich, places: Sequence[tuple[int, int]]) -> Rich:
@@ -251,8 +254,15 @@ def _with_line_ends(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end + min(start - before, after - end)
 
 
+ON_THE_WAY_TO_A_POST = (".me/", ".dog/", "tg://")
+"""To read a link takes longer than to see that most are none to Telegram."""
+
+
 def post_key(link: str) -> PostKey | None:
     """The post that a link leads to."""
+    lower = link.lower()
+    if not any(sign in lower for sign in ON_THE_WAY_TO_A_POST):
+        return None
     try:
         found = parse_reference(link)
     except InvalidRequest:
@@ -275,11 +285,6 @@ def _apart(found: Iterable[Mark]) -> list[Mark]:
         if not kept or mark.start >= kept[-1].end:
             kept.append(mark)
     return kept
-
-
-def _apart_with(found: Sequence[tuple[Mark, str]]) -> list[tuple[Mark, str]]:
-    kept = set(_apart(mark for mark, _ in found))
-    return [pair for pair in found if pair[0] in kept]
 
 
 def _bounded(rich: Rich, edits: Iterable[Edit]) -> Rich:

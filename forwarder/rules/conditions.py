@@ -75,10 +75,10 @@ class Marked:
     present: bool = True
 
     def holds(self, post: SourcePost) -> Words | None:
-        found = tuple(mark.target[:LONGEST_SHOWN] for mark in self.read(post) if self.wanted(mark))
+        found = [mark for mark in self.read(post) if self.wanted(mark)]
         if not self.present:
             return None if found else ()
-        return found[:MOST_SHOWN] or None
+        return tuple(mark.target[:LONGEST_SHOWN] for mark in found[:MOST_SHOWN]) if found else None
 
 
 def everything(mark: Mark) -> bool:
@@ -133,9 +133,11 @@ class Between:
     most: int
 
     def holds(self, post: SourcePost) -> Words | None:
-        numbers = (self.number(part) for part in post.parts)
-        found = [n for n in numbers if n is not None and self.least <= n <= self.most]
-        return (str(found[0]),) if found else None
+        for part in post.parts:
+            number = self.number(part)
+            if number is not None and self.least <= number <= self.most:
+                return (str(number),)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,11 @@ class AnyOf:
     parts: tuple[Condition, ...]
 
     def holds(self, post: SourcePost) -> Words | None:
-        return next((found for part in self.parts if (found := part.holds(post)) is not None), None)
+        for part in self.parts:
+            found = part.holds(post)
+            if found is not None:
+                return found
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from forwarder.rules.entities import Rich
@@ -25,8 +25,7 @@ BEHIND_A_LINK = ".,;:!?)]}»”’\"'…"
 CODE = frozenset({"code", "pre"})
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A stretch of the text in characters. ``target`` is what it names: a link's address, a tag as it is written.
 
     ``hidden`` is a link, or a mention of somebody without a name, behind other words.
@@ -38,6 +37,7 @@ class Mark:
     hidden: bool = False
 
 
+@lru_cache(maxsize=16)
 def links(rich: Rich) -> Sequence[Mark]:
     hidden = [
         Mark(e.offset, e.offset + e.length, e.url or "", hidden=True)
@@ -46,9 +46,10 @@ def links(rich: Rich) -> Sequence[Mark]:
     ]
     if not hidden:
         return marks(rich, "url")
-    return sorted([*hidden, *marks(rich, "url")], key=lambda mark: (mark.start, mark.end))
+    return tuple(sorted([*hidden, *marks(rich, "url")], key=lambda mark: (mark.start, mark.end)))
 
 
+@lru_cache(maxsize=16)
 def mentions(rich: Rich) -> Sequence[Mark]:
     """``@name`` anywhere, and people who are mentioned by their words alone, by their ids."""
     hidden = [
@@ -58,42 +59,48 @@ def mentions(rich: Rich) -> Sequence[Mark]:
     ]
     if not hidden:
         return marks(rich, "mention")
-    return sorted([*hidden, *marks(rich, "mention")], key=lambda mark: (mark.start, mark.end))
+    return tuple(sorted([*hidden, *marks(rich, "mention")], key=lambda mark: (mark.start, mark.end)))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def marks(rich: Rich, kind: str) -> tuple[Mark, ...]:
     """Those of one kind, as the server marked them and as they look, left to right without overlaps."""
     if not rich.text:
         return ()
-    found = [(e.offset, e.offset + e.length) for e in rich.entities if e.type == kind]
-    taken = [(e.offset, e.offset + e.length) for e in rich.entities if e.type in CODE]
-    taken += found
-    found += (
-        where for where in _looks(rich.text, kind) if not any(_overlap(where, other) for other in taken)
-    )
-    return tuple(Mark(start, end, rich.text[start:end]) for start, end in sorted(set(found)))
+    places = {(e.offset, e.offset + e.length) for e in rich.entities if e.type == kind}
+    looks = _looks(rich.text, kind)
+    if not looks and not places:
+        return ()
+    taken = [*places, *[(e.offset, e.offset + e.length) for e in rich.entities if e.type in CODE]]
+    for start, end in looks:
+        if (start, end) not in places and not any(
+            start < other_end and other < end for other, other_end in taken
+        ):
+            places.add((start, end))
+    return tuple([Mark(start, end, rich.text[start:end]) for start, end in sorted(places)])
 
 
-def _looks(text: str, kind: str) -> Iterator[tuple[int, int]]:
+def _looks(text: str, kind: str) -> list[tuple[int, int]]:
     if kind == "url":
-        yield from _link_looks(text)
-    elif SIGNS[kind] in text:
-        yield from (found.span() for found in LOOKS[kind].finditer(text))
+        return _link_looks(text)
+    first = text.find(SIGNS[kind])
+    return [found.span() for found in LOOKS[kind].finditer(text, first)] if first >= 0 else []
 
 
-def _link_looks(text: str) -> Iterator[tuple[int, int]]:
-    if "/" not in text and "." not in text:
-        return
+def _link_looks(text: str) -> list[tuple[int, int]]:
+    # One of these stands in every link, no further behind its beginning than in https://.
+    scheme, dot = text.find("://"), text.find(".")
+    if scheme < 0 and dot < 0:
+        return []
+    first = min(scheme, dot) if scheme >= 0 and dot >= 0 else max(scheme, dot)
+    skipped = max(first - len("https"), 0)
+    places = []
     # Of all letters İ alone becomes two in lower case, and would move what follows it.
-    for found in LOOKS["url"].finditer(text.replace("İ", "i").lower()):
-        start = found.start()
+    for found in LOOKS["url"].finditer(text[skipped:].replace("İ", "i").lower()):
+        start = skipped + found.start()
         if start == 0 or not (text[start - 1].isalnum() or text[start - 1] in "_@"):
-            yield start, start + len(found[0].rstrip(BEHIND_A_LINK))
-
-
-def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return one[0] < other[1] and other[0] < one[1]
+            places.append((start, start + len(found[0].rstrip(BEHIND_A_LINK))))
+    return places
 
 
 @lru_cache(maxsize=1024)
