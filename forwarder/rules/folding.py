@@ -45,6 +45,8 @@ FOLDS = _Folds()
 
 def _folded_evenly(text: str) -> str | None:
     """The quick way for most texts: where every character is compared as one. None for others."""
+    if text.isascii():
+        return text.lower()
     folded = text.casefold()
     if len(folded) != len(text) or ODD.search(text) or not unicodedata.is_normalized("NFKC", text):
         return None
@@ -119,6 +121,10 @@ SILENT.log_errors = False
 SILENT.max_mem = 64 << 20
 
 
+FEW = 5
+"""So many words are seen to be nowhere in a text sooner than RE2 sees it."""
+
+
 class Phrases:
     """A set of words and phrases that is looked for in one pass, in time linear in the text.
 
@@ -127,6 +133,7 @@ class Phrases:
 
     def __init__(self, words: Sequence[str], *, part: bool) -> None:
         self._pattern = _compiled(tuple(words), part)
+        self._few = _beginnings(words) if len(words) <= FEW else ()
         self._groups = range(1, self._pattern.groups + 1)
 
     def first(self, folded: Folded) -> tuple[int, int] | None:
@@ -135,9 +142,11 @@ class Phrases:
 
     def each(self, folded: Folded) -> Iterator[tuple[int, int]]:
         """Where they stand in the original, left to right, without overlaps."""
+        if self._few and not any(word in folded.data for word in self._few):
+            return
         at = done = characters = taken = 0
         while (found := self._pattern.search(folded.data, at)) is not None:
-            start, end = next(found.span(n) for n in self._groups if found.start(n) >= 0)
+            start, end = max(map(found.span, self._groups))  # one of them has matched, the others are at -1
             first = characters + len(folded.data[done:start].decode())
             characters = first + len(folded.data[start:end].decode())
             at = done = end
@@ -148,10 +157,19 @@ class Phrases:
                 taken = where[1]
 
 
+def _phrases(words: Sequence[str]) -> set[str]:
+    return {" ".join(fold(word).split()) for word in words} - {""}
+
+
+def _beginnings(words: Sequence[str]) -> tuple[bytes, ...]:
+    """What stands in every text that has one of these phrases: a phrase's first word, whatever white space follows."""
+    return tuple(phrase.split()[0].encode() for phrase in _phrases(words))
+
+
 @lru_cache(maxsize=1024)
 def _compiled(words: tuple[str, ...], part: bool) -> re2._Regexp:
     sides: dict[tuple[bool, bool], list[str]] = {}
-    for phrase in sorted({" ".join(fold(word).split()) for word in words} - {""}, key=len, reverse=True):
+    for phrase in sorted(_phrases(words), key=len, reverse=True):
         literal = r"\s+".join(re2.escape(word) for word in phrase.split())
         guarded = (False, False) if part else (_is_letter(phrase[0]), _is_letter(phrase[-1]))
         sides.setdefault(guarded, []).append(literal)

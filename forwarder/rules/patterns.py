@@ -40,8 +40,9 @@ class Pattern:
     def each(self, text: str) -> Iterator[Found]:
         """Every match that is not empty."""
         for found in self._compiled.finditer(text):
-            if found.end() > found.start():
-                yield Found(found.start(), found.end(), (found[0], *found.groups("")))
+            start, end = found.span()
+            if end > start:
+                yield Found(start, end, (text[start:end], *found.groups("")))
 
 
 def read_pattern(place: Place) -> Pattern:

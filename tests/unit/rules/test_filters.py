@@ -65,6 +65,9 @@ WORDS = [
     ({"words": ["sale"]}, "Big Sale™!", ("Sale",)),
     ({"words": ["sale™"]}, "a sale", ("sale",)),
     ({"words": ["sale tm"]}, "a Sale™", None),
+    # one of many
+    ({"words": ["кот", "пёс", "конь", "уж", "ёж", "лось", "new york"]}, "Ужин в New  York", ("New  York",)),
+    ({"words": ["кот", "пёс", "конь", "уж", "ёж", "лось", "new york"]}, "New Yorker", None),
     # any of them, or all
     ({"words": ["кот", "пёс"]}, "Пес и кот", ("Пес",)),
     ({"words": ["кот", "пёс"], "every": True}, "Пес и кот", ("кот", "Пес")),
@@ -101,6 +104,8 @@ MARKS = [
     ({"links": True}, post("тут", hidden(0, 3, "https://b.example")), ("https://b.example",)),
     ({"links": True}, post("a.example", Entity("url", 0, 9)), ("a.example",)),
     ({"links": True}, post("файл.txt и т.д."), None),
+    ({"links": True}, post("т.д. WWW.a.example, t.me/b"), ("WWW.a.example", "t.me/b")),
+    ({"links": True}, post("tg://resolve?domain=a"), ("tg://resolve?domain=a",)),
     ({"links": True}, post("İ, İSTANBUL: HTTPS://a.example"), ("HTTPS://a.example",)),
     ({"links": True}, post("https://a.example", Entity("code", 0, 17)), None),
     ({"links": False}, post("без ссылок 😀"), ()),
