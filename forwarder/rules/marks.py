@@ -23,6 +23,8 @@ LOOKS = {
 SIGNS = {"mention": "@", "hashtag": "#", "cashtag": "$", "bot_command": "/"}
 BEHIND_A_LINK = ".,;:!?)]}»”’\"'…"
 CODE = frozenset({"code", "pre"})
+LONGEST_HOST = 254
+"""Longer names lead nowhere (RFC 1035, 2.3.4, and a dot behind them); each dot of one costs as much as it is long."""
 
 
 class Mark(NamedTuple):
@@ -111,6 +113,8 @@ def domain_of(link: str) -> str:
     try:
         host = urlsplit(link if "://" in link else f"//{link}").hostname or ""
     except ValueError:
+        return ""
+    if len(host) > LONGEST_HOST:
         return ""
     return fold(_readable(host)).removeprefix("www.").rstrip(".")
 

@@ -117,6 +117,12 @@ MARKS = [
     ),
     ({"links": ["example.com"]}, post("https://notexample.com"), None),
     ({"links": ["t.me"]}, post("x", hidden(0, 1, "tg://resolve?domain=a")), ("tg://resolve?domain=a",)),
+    ({"links": ["x.example"]}, post("https://" + "a." * 120 + "x.example"), ("https://" + "a." * 46,)),
+    (
+        {"links": ["x.example"]},
+        post("https://" + "a." * 123 + "x.example"),
+        None,
+    ),  # longer than a name can be
     ({"links": ["пример.рф"]}, post("https://xn--e1afmkfd.xn--p1ai/"), ("https://xn--e1afmkfd.xn--p1ai/",)),
     ({"links": ["a.example"]}, post("https://[broken"), None),
     ({"mentions": True}, post("пиши @ivan_petrov"), ("@ivan_petrov",)),
