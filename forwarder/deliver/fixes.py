@@ -19,6 +19,9 @@ from forwarder.retry import COPY_GONE
 from forwarder.rules import Passed, Rest, button_of, new_parts
 from forwarder.services.judging import edited
 
+LEFT_BEHIND = "copy_in_old_group"
+"""The reason of an edit or deletion of what was sent into a basic group that has become a supergroup since."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -45,6 +48,8 @@ class Fixes:
         """Apply an edit or a deletion; None when it turned out not to be ours any more."""
         async with self._db.begin() as session:
             copies = await outbox.copies_of(session, lane, job, job.parts)
+            if not copies and await outbox.left_behind(session, lane, job, job.parts):
+                return Run((job,)), one(Result(State.FAILED, LEFT_BEHIND))
         if not copies:
             return await self._fix(lane, job)
         async with self._slots.slot(lane, Run((job,)), (len(copies),)) as slot:

@@ -224,16 +224,42 @@ async def successor_of(session: AsyncSession, channel_id: int) -> int | None:
 async def copies_of(
     session: AsyncSession, lane: LaneHeld, job: Job, source_message_ids: Sequence[int]
 ) -> tuple[CopyOf, ...]:
-    """The copies of messages of the job's source."""
+    """The copies of messages of the job's source, of those that stand in the destination as it is now: what was sent
+    into the basic group that it was has ids that mean other messages there."""
     rows = await session.execute(
         text(
             "select message_id, source_message_id, mode from copies"
             " where mapping_id = :mapping and source_message_id = any(:ids) and source_id = :source"
-            " order by message_id"
+            " and channel_id = :channel order by message_id"
         ),
-        {"mapping": lane.mapping_id, "source": job.source_id, "ids": list(source_message_ids)},
+        {
+            "mapping": lane.mapping_id,
+            "source": job.source_id,
+            "ids": list(source_message_ids),
+            "channel": lane.destination_id,
+        },
     )
     return tuple(CopyOf(r.message_id, r.source_message_id, Mode(r.mode)) for r in rows)
+
+
+async def left_behind(
+    session: AsyncSession, lane: LaneHeld, job: Job, source_message_ids: Sequence[int]
+) -> bool:
+    """Whether copies of these messages stand in the basic group that the destination was."""
+    return bool(
+        await session.scalar(
+            text(
+                "select exists (select 1 from copies where mapping_id = :mapping and source_message_id = any(:ids)"
+                " and source_id = :source and channel_id <> :channel)"
+            ),
+            {
+                "mapping": lane.mapping_id,
+                "source": job.source_id,
+                "ids": list(source_message_ids),
+                "channel": lane.destination_id,
+            },
+        )
+    )
 
 
 async def answered_copy(session: AsyncSession, lane: LaneHeld, job: Job, parts: Sequence[Part]) -> int | None:

@@ -1012,6 +1012,34 @@ async def test_an_edit_after_the_move_does_not_touch_the_copy_of_the_old_chats_m
     assert [(edit.message_id, edit.text) for edit in sender.edits] == [(501, "newer")]
 
 
+async def test_what_was_sent_before_its_destination_moved_is_neither_edited_nor_deleted_nor_answered_there(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(CHANNEL, GROUP)
+    heard = post(1, chat=CHANNEL)
+    await core.hear(heard)
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    async with core.db.begin() as session:
+        await migrate(session, GROUP, SUPERGROUP)
+    await core.hear(Edited(replace(heard, text="newer")), post(2, chat=CHANNEL, reply_to=1))
+    await street.carrier(sender).carry(mapping)
+    await core.hear(Deleted(CHANNEL, (1,)))
+    await street.carrier(sender).carry(mapping)
+    assert (sender.edits, sender.deletions) == ([], []), (
+        "ids of the old group are other messages in the new one"
+    )
+    assert [(order.destination, order.reply_to) for order in sender.orders] == [
+        (GROUP, None),
+        (SUPERGROUP, None),
+    ]
+    ends = await core.run("select kind, state, reason from deliveries where kind <> 'post' order by kind")
+    assert [tuple(row.values()) for row in ends] == [
+        ("delete", "failed", "copy_in_old_group"),
+        ("edit", "failed", "copy_in_old_group"),
+    ]
+
+
 async def test_a_source_that_moved_is_not_taken_for_the_destination(core: House, street: Street) -> None:
     mapping = await core.mapping(GROUP, CHANNEL, by=BOT, listener=BOT)
     await core.hear(post(1, chat=GROUP), by=BOT)

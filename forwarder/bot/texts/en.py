@@ -328,6 +328,7 @@ TEXTS: dict[str, str] = {
     "reason.bad_request": "Telegram did not accept the request",
     "reason.source_message_gone": "the post is gone, or can't be forwarded",
     "reason.copy_gone": "the copy is gone",
+    "reason.copy_in_old_group": "the copy is in the group as it was before it became a supergroup",
     "reason.forward_cannot_be_edited": "Telegram lets nobody edit a forward; only copies follow edits",
     "reason.medium_not_heard": "the file was replaced, and the bot has not seen the new one; the caption was edited",
     "reason.cannot_edit": "the copy can't be edited",

@@ -311,6 +311,7 @@ TEXTS: dict[str, str] = {
     "reason.bad_request": "Telegram не принял запрос",
     "reason.source_message_gone": "поста больше нет, или его нельзя переслать",
     "reason.copy_gone": "копии больше нет",
+    "reason.copy_in_old_group": "копия осталась в прежней группе, до её превращения в супергруппу",
     "reason.forward_cannot_be_edited": "пересланное сообщение изменить нельзя, изменения переходят только в копии",
     "reason.medium_not_heard": "файл заменили, а бот нового не видел; подпись изменена",
     "reason.cannot_edit": "копию нельзя изменить",
