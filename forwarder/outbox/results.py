@@ -179,10 +179,11 @@ ASK_ANEW = text(
     """
 )
 
-# Not where the day's number is reached: in a lane that gets more than that every day nothing would ever be too old.
+# Not where the day's number is reached: in a lane that gets more than that every day nothing would ever be too old. One
+# of a backfill may be put off for less long than the live post that waits beside it.
 LANE_WAITS = text(
     """
-    update lanes l set not_before = d.not_before
+    update lanes l set not_before = greatest(l.not_before, d.not_before)
       from unnest(cast(:ids as bigint[]), cast(:fences as bigint[]), cast(:counted as boolean[]))
                as n (id, fence, counted)
       join deliveries d on d.id = n.id

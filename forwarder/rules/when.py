@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -45,6 +46,12 @@ class OnDays:
 
     days: frozenset[int]
     zone: ZoneInfo
+
+    @property
+    def apart(self) -> int:
+        """How many days it takes at most from one of them to the next."""
+        week = sorted(self.days)
+        return max(after - before for before, after in pairwise([*week, week[0] + len(DAYS)]))
 
     def over(self, at: datetime) -> datetime:
         """``at``, or the first midnight of a day that is one of them."""

@@ -25,8 +25,8 @@ SKIPPERS = text(
 
 # The oldest wait in front: a mapping whose head is young enough costs one look. Bulk posts are old by nature, what
 # waits by a rule of time, or behind such a post, is wanted later, what somebody has approved or queued again is wanted
-# now, and what may have been sent already is not withdrawn. What is more than a day's number is held until tomorrow,
-# and may wait a day longer.
+# now, and what may have been sent already is not withdrawn. What is more than a day's number is held until the next day
+# on which posts may go, and may wait so much longer.
 SKIP_OLD = text(
     """
     update deliveries d set state = 'withdrawn', reason = 'too_old', done_at = clock_timestamp(),
@@ -41,8 +41,9 @@ SKIP_OLD = text(
        and d.state = 'queued' and not d.unsettled and (d.reason is null or d.reason <> all(:times)) and d.epoch = 0
        and greatest((select min(x.date) from messages x where x.post_id = d.post_id), l.not_before,
                     (select r.decided_at from reviews r where r.delivery_id = d.id))
-           < clock_timestamp() - make_interval(
-                 hours => m.skip_hours + case when m.id = any(:patient) then 24 else 0 end)
+           < clock_timestamp() - make_interval(hours => m.skip_hours + coalesce((
+                 select p.hours from unnest(cast(:patient as int[]), cast(:longer as int[])) as p (mapping, hours)
+                  where p.mapping = m.id), 0))
     returning d.id
     """
 )
@@ -87,9 +88,11 @@ async def skip_old(session: AsyncSession) -> tuple[int, list[Due]]:
     mappings = list(await session.scalars(SKIPPERS))
     if not mappings:
         return 0, []
+    patient = await with_a_days_number(session, mappings)
     values = {
         "mappings": mappings,
-        "patient": await with_a_days_number(session, mappings),
+        "patient": list(patient),
+        "longer": list(patient.values()),
         "live": CLASS_ORDER["live"],
         "batch": BATCH,
         "times": list(TIMES),
@@ -98,16 +101,16 @@ async def skip_old(session: AsyncSession) -> tuple[int, list[Due]]:
     return len(gone), await ended_without_success(session, gone) if gone else []
 
 
-async def with_a_days_number(session: AsyncSession, mappings: Sequence[int]) -> list[int]:
-    """Those of these mappings that hold until tomorrow what is more than that."""
-    found = []
+async def with_a_days_number(session: AsyncSession, mappings: Sequence[int]) -> dict[int, int]:
+    """Those of these mappings that hold for another day what is more than that, and the hours until then at most."""
+    found = {}
     for kept in await kept_rules(session, mappings):
         try:
-            at_most = read_kept(kept).when.at_most
+            when = read_kept(kept).when
         except InvalidRequest:
             continue  # its posts fail by themselves
-        if at_most is not None and not at_most.withdraw:
-            found.append(kept.id)
+        if when.at_most is not None and not when.at_most.withdraw:
+            found[kept.id] = 24 * (when.days.apart if when.days is not None else 1)
     return found
 
 

@@ -154,8 +154,6 @@ class MappingService:
             mapping_checks.refuse_protected(source)
             chosen = await mapping_checks.route_for(session, source, destination, Route(mapping.route))
             await session.execute(update(Lane).where(Lane.mapping_id == mapping_id).values(route=chosen))
-            if send:
-                await count_from_now(session, [mapping_id])
             lanes = await resume_in(session, mapping, send, actor)
             answer = await mapping_rows.one(session, mapping_id)
         await self._ring(lanes)
@@ -317,6 +315,8 @@ async def resume_in(session: AsyncSession, mapping: Mapping, send: bool, actor: 
     mapping.state, mapping.reason = MappingState.ACTIVE, None
     mapping.revision += 1
     await session.flush()
+    if send:
+        await count_from_now(session, [mapping.id])
     lanes = await mapping_work.let_go(session, mapping.id, send=send)
     await audit.record(session, actor, "mapping.resume", f"mapping:{mapping.id}", send=send)
     return lanes

@@ -15,10 +15,12 @@ from forwarder.deliver import posts as deliver_posts
 from forwarder.errors import OutcomeUnknown
 from forwarder.ingest.rows import stored_parts
 from forwarder.message import AccountKind
+from forwarder.rules.when import DAYS
 from forwarder.services import audit, lag, reviewing
 from forwarder.services.judging import Going
 from forwarder.services.late import LateService
-from forwarder.services.mappings import MappingService
+from forwarder.services.mappings import NO_ROUTE, MappingService, pause_by_program
+from forwarder.services.reopening import TOPIC_CLOSED, Reopening
 from forwarder.services.reviews import ReviewService
 from forwarder.services.rules import Owner, RuleService
 from forwarder.services.why import explain
@@ -84,6 +86,26 @@ async def test_what_waits_behind_a_post_that_a_rule_of_time_holds_is_not_too_old
     assert await skip_old(core) == 4
 
 
+async def test_a_backfills_own_wait_makes_nothing_too_old_behind_a_live_post_that_is_delayed(
+    core: House, street: Street
+) -> None:
+    mapping = await ruled(core, {"delay": 24 * 60})
+    await core.hear(post(1, date=datetime.now(UTC) - timedelta(hours=20)), post(2), post(3))
+    await core.run("update deliveries set class = 2, state = 'held', reason = 'paused' where position = 1")
+    await carry(street, mapping)
+    await core.run("update deliveries set state = 'queued', reason = null where position = 1")
+    await carry(street, mapping)
+    assert await outcomes(core, mapping) == [
+        (2, "queued", "delay"),
+        (3, "queued", None),
+        (1, "queued", "delay"),
+    ]
+    await core.run("update mappings set skip_hours = 6")
+    await core.run("update lanes set not_before = not_before - interval '11 hours'")
+    await grow_old(core, hours=11)
+    assert await skip_old(core) == 0
+
+
 async def test_what_is_more_than_the_days_number_is_held_until_tomorrow_before_it_can_be_too_old(
     core: House, street: Street
 ) -> None:
@@ -97,6 +119,22 @@ async def test_what_is_more_than_the_days_number_is_held_until_tomorrow_before_i
     assert await outcomes(core, mapping) == [
         (1, "sent", None), (2, "queued", "at_most"), (3, "withdrawn", "too_old"), (4, "withdrawn", "too_old")
     ]  # fmt: skip
+
+
+async def test_tomorrow_is_the_next_day_on_which_posts_may_go(core: House, street: Street) -> None:
+    today = DAYS[datetime.now(UTC).weekday()]
+    mapping = await ruled(
+        core,
+        {"at_most": {"a_day": 1, "zone": "UTC"}},
+        {"days": {"days": [today], "zone": "UTC"}},
+        skip_hours=6,
+    )
+    await core.hear(*(post(number) for number in range(1, 5)))
+    await carry(street, mapping)
+    await grow_old(core, hours=7 * 24 + 5)
+    assert await skip_old(core) == 0
+    await grow_old(core, hours=2)
+    assert await skip_old(core) == 2
 
 
 async def test_quiet_hours_hold_also_where_the_days_number_is_not_reached(
@@ -149,13 +187,28 @@ async def resume(core: House, street: Street, mapping: int) -> None:
     await MappingService(core.db).resume(mapping, send=True)
 
 
+async def heal(core: House, street: Street, mapping: int) -> None:
+    await core.set_state(mapping, "queued")
+    async with core.db.begin() as session:
+        await pause_by_program(session, mapping, NO_ROUTE)
+    await MappingService(core.db).refresh_routes(core.channels[NEWS])
+
+
+async def open_topic(core: House, street: Street, mapping: int) -> None:
+    await core.set_state(mapping, "queued")
+    await core.run("update mappings set destination_topic = 5")
+    async with core.db.begin() as session:
+        await pause_by_program(session, mapping, TOPIC_CLOSED)
+    await Reopening(core.db).opened(DIGEST, 5)
+
+
 async def send_again(core: House, street: Street, mapping: int) -> None:
     await core.set_state(mapping, "failed", reason="no_right")
     for row in await core.deliveries(mapping):
         await street.queue.send_again(row["id"])
 
 
-@pytest.mark.parametrize("word", [approve, stop_reviewing, send_all, resume, send_again])
+@pytest.mark.parametrize("word", [approve, stop_reviewing, send_all, resume, heal, open_topic, send_again])
 async def test_what_somebody_has_let_go_is_not_withdrawn_for_its_age(
     core: House, street: Street, word: Callable[[House, Street, int], Awaitable[None]]
 ) -> None:
