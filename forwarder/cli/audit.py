@@ -107,9 +107,11 @@ def differences(found: Audit) -> list[tuple[object, ...]]:
         ("missing", lack.post[0].message_id, "", REASONS.get(lack.reason, lack.reason.replace("_", " ")))
         for lack in found.missing
     ]
-    lines += [("incomplete", post[0].message_id, "", "parts of the album lack") for post in found.partial]
+    lines += [("incomplete", post[0].message_id, "", "parts of it lack") for post in found.partial]
     lines += [("double", one.source, one.copy, f"known {signs(one.how)}") for one in found.doubles]
-    lines += [("stray", one.source, one.copy, "its post is deleted") for one in found.strays]
+    lines += [
+        ("stray", one.source, one.copy, "its post, or what it follows, is deleted") for one in found.strays
+    ]
     lines += [("out of date", one.source, one.copy, "its post was edited") for one in found.stale]
     lines += [("not recorded", *one.pairs[0], "it is there, and we did not know") for one in found.unrecorded]
     return lines

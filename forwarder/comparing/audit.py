@@ -8,7 +8,7 @@ from datetime import datetime
 from forwarder.comparing.judgement import Post, Scene, judge
 from forwarder.comparing.reading import Pages, Read, Sleep, posts_of
 from forwarder.comparing.report import Audit, sum_up
-from forwarder.comparing.rows import Records, Terms, fates_of, records_of, terms_of
+from forwarder.comparing.rows import Terms, fates_of, records_of, terms_of
 from forwarder.db import Database
 from forwarder.errors import InvalidRequest
 from forwarder.message import GENERAL_TOPIC, Kind, Mode, SourceMessage
@@ -42,13 +42,16 @@ class Auditor:
         posts = tuple(post for post in posts_of(source.messages) if is_wanted(terms, post))
         async with self._db.begin() as session:
             records = await records_of(session, terms, there.first)
-            of = {part.message_id for post in posts for part in post} | set(records.ours.values())
+            of = {part.message_id for post in posts for part in post}
+            of |= {*records.ours.values(), *records.rests.values()}
             fates = await fates_of(session, terms, of)
         messages = tuple(message for message in there.messages if is_placed(terms, message))
         judgement = judge(
-            Scene(posts, messages, within(records, first), records.foreign, verbatim=terms.verbatim)
+            Scene(posts, messages, within(records.ours, first), records.foreign, verbatim=terms.verbatim)
         )
-        return sum_up(terms, posts, judgement, fates, {m.message_id: mode_of(m) for m in messages})
+        modes = {m.message_id: mode_of(m) for m in messages}
+        rests = {copy: of for copy, of in within(records.rests, first).items() if copy in modes}
+        return sum_up(terms, posts, judgement, fates, modes, rests)
 
     async def _destination(self, terms: Terms, since: datetime | None, first: int, source_top: int) -> Read:
         top = await self._pages.top(terms.destination, terms.newest_copy)
@@ -62,9 +65,9 @@ class Auditor:
         return message.date if message is not None else None
 
 
-def within(records: Records, first: int) -> dict[int, int]:
+def within(records: dict[int, int], first: int) -> dict[int, int]:
     """Copies of older posts are nobody's business here."""
-    return {copy: source for copy, source in records.ours.items() if source >= first}
+    return {copy: source for copy, source in records.items() if source >= first}
 
 
 def is_wanted(terms: Terms, post: Post) -> bool:

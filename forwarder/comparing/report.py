@@ -38,7 +38,8 @@ class Unrecorded:
 @dataclass(frozen=True, slots=True)
 class Audit:
     """``posts`` are those that should have a copy, ``copies`` those that have. ``explained`` counts, by reason, posts
-    that need none; ``waiting`` are on their way. ``partial`` are albums of which parts lack."""
+    that need none; ``waiting`` are on their way. ``partial`` are albums of which parts lack, and posts that have failed
+    after the first message that rules have made of them."""
 
     terms: Terms
     posts: int
@@ -66,8 +67,10 @@ def sum_up(
     judgement: Judgement,
     fates: Mapping[int, Fate],
     modes: Mapping[int, str],
+    rests: Mapping[int, int] | None = None,
 ) -> Audit:
-    """``fates`` are by source message, ``modes`` say by copy whether it is a forward or a copy."""
+    """``fates`` are by source message, ``modes`` say by copy whether it is a forward or a copy. ``rests`` are second
+    messages that stand there of texts that rules have split, and the source messages that they belong to."""
     explained: Counter[str] = Counter()
     waiting, missing = 0, []
     for post in judgement.absent:
@@ -80,22 +83,29 @@ def sum_up(
             missing.append(Lack(post, lack(fate), fate))
     stale = tuple(match for match in judgement.stale if not fates.get(match.source, UNKNOWN).editing)
     messages = {part.message_id: part for post in posts for part in post}
-    found = len(posts) - len(judgement.absent) - len(judgement.partial)
+    partial = (*judgement.partial, *half_sent(posts, judgement, fates))
+    found = len(posts) - len(judgement.absent) - len(partial)
+    seconds = [Match(source, copy, How.RECORD, recorded=True) for copy, source in (rests or {}).items()]
+    rests_of_gone = [match for match in seconds if match.source not in messages]
+    # Sent again, a post brings its second message along.
+    lost = {part.message_id for one in missing for part in one.post}
+    rests_of_missing = tuple(match for match in seconds if match.source in lost)
     return Audit(
         terms=terms,
-        posts=found + len(missing) + len(judgement.partial),
+        posts=found + len(missing) + len(partial),
         copies=found,
         waiting=waiting,
         explained=dict(sorted(explained.items())),
         missing=tuple(missing),
-        partial=judgement.partial,
+        partial=partial,
         doubles=judgement.doubles,
         # A deletion that is on its way needs no help.
         strays=tuple(
             match
-            for match in judgement.strays
+            for match in (*judgement.strays, *rests_of_gone)
             if terms.deletions and not fates.get(match.source, UNKNOWN).deleting
-        ),
+        )
+        + rests_of_missing,
         stale=stale,
         unrecorded=unrecorded(posts, judgement, fates, modes),
         edited=tuple(messages[match.source] for match in stale),
@@ -128,6 +138,13 @@ def lack(fate: Fate) -> str:
     return "copy_gone" if fate.state is State.SENT else "never_queued"
 
 
+def half_sent(posts: tuple[Post, ...], judgement: Judgement, fates: Mapping[int, Fate]) -> tuple[Post, ...]:
+    """Posts whose first message is there, and that have failed after it; an operator sends them again."""
+    lacking = {*judgement.absent, *judgement.partial}
+    told = ((post, fates.get(post[0].message_id, UNKNOWN)) for post in posts if post not in lacking)
+    return tuple(post for post, fate in told if fate.begun and fate.state is State.FAILED)
+
+
 def unrecorded(
     posts: tuple[Post, ...], judgement: Judgement, fates: Mapping[int, Fate], modes: Mapping[int, str]
 ) -> tuple[Unrecorded, ...]:
@@ -135,6 +152,8 @@ def unrecorded(
     for post in posts:
         matches = [m for part in post if (m := judgement.matches.get(part.message_id)) is not None]
         fate = fates.get(post[0].message_id, UNKNOWN)
+        if fate.begun:
+            continue
         known = fate.state is State.SENT or fate.state is None
         if len(matches) == len(post) and not (known and all(match.recorded for match in matches)):
             pairs = tuple((match.source, match.copy) for match in matches)

@@ -83,17 +83,19 @@ class Records:
     """Whose copies the destination's messages are: of which source message of this mapping, or of another mapping.
 
     A text that rules have split in two has one copy; its second message is like a foreign one, for nobody to judge.
+    ``rests`` are such second messages of ours, by the source message that they belong to.
     """
 
     ours: dict[int, int]
     foreign: frozenset[int]
+    rests: dict[int, int]
 
 
 async def records_of(session: AsyncSession, terms: Terms, first: int) -> Records:
     """From the id ``first`` of the destination on."""
     if is_basic_group(terms.destination):
         # Its messages have other ids for each account: what one has recorded says nothing to another.
-        return Records({}, frozenset())
+        return Records({}, frozenset(), {})
     rows = await session.execute(
         text(
             """
@@ -123,13 +125,15 @@ async def records_of(session: AsyncSession, terms: Terms, first: int) -> Records
     return Records(
         {row.message_id: row.source_message_id for row in found if row.ours and not row.rest},
         frozenset(row.message_id for row in found if row.rest or not row.ours),
+        {row.message_id: row.source_message_id for row in found if row.ours and row.rest},
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
     """What became of a source message's post in this mapping. ``deleting`` and ``editing`` say that its copies were
-    or are to be deleted, and that an edit of them is under way. ``state`` is None where it has no delivery."""
+    or are to be deleted, and that an edit of them is under way; ``begun`` that its first message is there, and what
+    follows it is still to be sent or put in. ``state`` is None where it has no delivery."""
 
     state: State | None = None
     reason: str | None = None
@@ -139,6 +143,7 @@ class Fate:
     editing: bool = False
     own_copy: bool = False
     forgotten: bool = False
+    begun: bool = False
 
 
 async def fates_of(session: AsyncSession, terms: Terms, ids: Collection[int]) -> dict[int, Fate]:
@@ -154,6 +159,7 @@ async def fates_of(session: AsyncSession, terms: Terms, ids: Collection[int]) ->
             row.post_id,
             row.deleting,
             row.editing,
+            begun=row.begun,
         )
         for row in rows
     }
@@ -179,7 +185,8 @@ FATES = text(
            exists (select 1 from deliveries g where g.mapping_id = :mapping and g.post_id = m.post_id
                       and g.kind = 'delete' and g.state <> 'failed' and m.message_id = any(g.parts)) as deleting,
            exists (select 1 from deliveries g where g.mapping_id = :mapping and g.post_id = m.post_id
-                      and g.kind = 'edit' and g.done_at is null) as editing
+                      and g.kind = 'edit' and g.done_at is null) as editing,
+           coalesce(d.state <> 'sent' and d.sent_ids is not null and d.details ? 'rewrite', false) as begun
       from messages m left join deliveries d on d.post_id = m.post_id and d.mapping_id = :mapping and d.kind = 'post'
      where m.channel_id = :source and m.message_id = any(:ids)
     """
@@ -213,7 +220,8 @@ async def adopt(
     session: AsyncSession, terms: Terms, found: Sequence[Adopted], states: Sequence[State]
 ) -> int:
     """Record copies that were found, and as sent their deliveries that are in one of ``states``; answer how many
-    deliveries changed. Their window of deduplication begins now, where they have kept their places."""
+    deliveries changed. Their window of deduplication begins now, where they have kept their places. What follows the
+    first message of a post that rules have split is still to be sent, by its delivery."""
     changed = 0
     for one in found:
         sources, copies = [source for source, _ in one.pairs], [copy for _, copy in one.pairs]
@@ -261,7 +269,7 @@ RECORD_SENT = text(
         update deliveries set state = 'sent', reason = null, message_ids = :sources, sent_ids = :copies, mode = :mode,
                route = :route, not_before = null, reserved = 0, unsettled = false, again = false,
                done_at = clock_timestamp()
-         where id = :id and state = any(:states)
+         where id = :id and state = any(:states) and not (sent_ids is not null and coalesce(details ? 'rewrite', false))
         returning id, mapping_id),
     confirmed as ({WINDOW_BEGINS})
     select count(*) from changed

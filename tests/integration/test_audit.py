@@ -80,6 +80,63 @@ async def test_the_second_message_of_a_text_that_rules_have_split_is_no_double(
     assert (found.posts, found.copies, found.doubles, found.good) == (1, 1, (), True)
 
 
+@pytest.mark.parametrize("for_good", [False, True])
+async def test_a_text_that_rules_have_split_does_not_count_as_sent_after_its_first_message(
+    core: House, street: Street, chats: Chats, for_good: bool
+) -> None:
+    mapping = await core.mapping(NEWS, DIGEST)
+    for rule in ({"footer": "below"}, {"too_long": "split"}):
+        await RuleService(core.db).add(Owner("mapping", mapping), rule)
+    await core.hear(*chats.post(replace(post(1), text=("word " * 819).strip())))
+    sender = street.sender(USER)
+    name, seconds = ("SOMETHING_NEW", None) if for_good else ("FLOOD_WAIT", 5)
+    sender.before.extend([None, TelegramError(name, code=400, seconds=seconds)])
+    await street.carrier(sender).carry(mapping)
+    chats.see()
+    found = await audited(core, chats, mapping)
+    assert (found.posts, len(found.partial), found.unrecorded, found.good) == (
+        1, int(for_good), (), not for_good,
+    )  # fmt: skip
+    await mend(core, chats, found)
+    [row] = await core.deliveries(mapping)
+    assert (row["state"], row["sent_ids"]) == ("failed" if for_good else "queued", [500])
+    if for_good:
+        await street.queue.send_again(row["id"])
+    await core.run("delete from flood_waits")
+    await street.redis.flushdb()
+    await street.due_now()
+    await street.carrier(sender).carry(mapping)
+    assert (await core.states(mapping), len(street.chat.arrived)) == ([(1, "sent")], 2)
+
+
+@pytest.mark.parametrize("gone", ["the post", "its first message"])
+async def test_the_second_message_of_a_text_that_rules_have_split_goes_with_its_first(
+    core: House, street: Street, chats: Chats, gone: str
+) -> None:
+    mapping = await core.mapping(NEWS, DIGEST)
+    for rule in ({"footer": "below"}, {"too_long": "split"}):
+        await RuleService(core.db).add(Owner("mapping", mapping), rule)
+    await core.hear(*chats.post(replace(post(1), text=("word " * 819).strip()), post(2)))
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    chats.see()
+    [first, rest, _] = sorted(chats.there)
+    chats.there[rest] = replace(chats.there[rest], text="below")
+    if gone == "the post":
+        del chats.source[1]  # and nobody of ours has heard of that
+    else:
+        chats.lose(first)
+    found = await audited(core, chats, mapping)
+    assert (len(found.missing), found.doubles) == (int(gone == "its first message"), ())
+    await mend(core, chats, found)
+    assert rest not in chats.there
+    await street.carrier(sender).carry(mapping)
+    chats.see()
+    assert len(chats.there) == (1 if gone == "the post" else 3), (
+        "what is sent again has its two messages, once"
+    )
+
+
 async def test_it_tells_the_truth_though_our_rows_say_sent(core: House, street: Street, chats: Chats) -> None:
     mapping = await five_sent(core, street, chats)
     [second] = [copy for copy, message in chats.there.items() if message.text == chats.source[2].text]
