@@ -19,7 +19,7 @@ from sqlalchemy import text
 from forwarder.db import Database
 from forwarder.errors import NotFound
 from forwarder.message import AccountKind
-from forwarder.outbox import BULK, FIX, Due, due_lanes
+from forwarder.outbox import BULK, FIX, FIX_AGAIN, Due, due_lanes
 from forwarder.services.places import Places, repeat_of
 
 log = structlog.get_logger(__name__)
@@ -161,7 +161,8 @@ class QueueManager:
 
     async def send_again(self, delivery_id: int) -> None:
         """Queue a failed or held delivery again, as a new epoch for what was tried before. A post whose first message
-        has been deleted since begins anew. Its place in deduplication is reserved again.
+        has been deleted since begins anew; one that goes on after its first message follows its source's edits when
+        all of it is there. Its place in deduplication is reserved again.
 
         Raises NotFound ``delivery_not_waiting``; InvalidRequest (``repeat_sent``, ``repeat_waits``, ``repeat_held``)
         where another delivery has brought the same content there, or is about to. Nothing is changed then.
@@ -200,6 +201,7 @@ class QueueManager:
                 )
             if repeats := await self._places.take(session, [delivery_id]):
                 raise await repeat_of(session, delivery_id, repeats[delivery_id].first)
+            await session.execute(EDIT_AFTER, {"id": delivery_id, "class": FIX})
         klass = row._mapping["class"]
         await self.ring([Due(row.mapping_id, delivery_id, AccountKind(row.route), klass, row.important)])
 
@@ -215,6 +217,20 @@ class QueueManager:
             )
             dues = [Due(r.mapping_id, 0, AccountKind(r.route), 1, r.important) for r in rows]
         await self.ring(dues)
+
+
+# What is left of such a post is sent as the rest of what its first message says; edits of a failed post are not kept.
+EDIT_AFTER = text(
+    f"""
+    insert into deliveries as d (mapping_id, post_id, kind, class, position, parts, state)
+    select p.mapping_id, p.post_id, 'edit', :class, p.position, p.message_ids, 'queued'
+      from deliveries p join mappings m on m.id = p.mapping_id
+     where p.id = :id and p.kind = 'post' and p.sent_ids is not null and m.edit_sync
+       and exists (select 1 from messages x where x.post_id = p.post_id and x.edit_date is not null)
+    on conflict (mapping_id, post_id, kind) do update
+       set parts = array(select distinct unnest(d.parts || excluded.parts) order by 1), {FIX_AGAIN}
+    """  # noqa: S608 - what is put in is a literal
+)
 
 
 def queue_of(route: AccountKind, klass: int) -> str:

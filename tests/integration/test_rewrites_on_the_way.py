@@ -460,6 +460,26 @@ async def test_what_failed_after_its_first_message_goes_on_with_the_second_when_
     assert [order.message_ids for order in sender.deletions] == ([(500, 501)] if deleted else [])
 
 
+@pytest.mark.parametrize("refusal", [FOR_NOW, FOR_GOOD], ids=["before it fails", "after"])
+async def test_an_edit_of_what_failed_after_its_first_message_is_made_when_it_is_sent_again(
+    core: House, street: Street, refusal: TelegramError
+) -> None:
+    mapping, sender = await half_sent(core, street, refusal)
+    await core.hear(edit_of(post(1), LONG.replace("word", "wood").strip()))
+    if refusal is FOR_NOW:
+        sender.before.append(FOR_GOOD)
+        await core.run("delete from flood_waits")
+        await street.redis.flushdb()
+        await street.due_now()
+        await street.carrier(sender).carry(mapping)
+    [row] = await core.deliveries(mapping)
+    assert (row["state"], sender.edits) == ("failed", [])
+    await street.queue.send_again(row["id"])
+    await street.carrier(sender).carry(mapping)
+    assert [texts and texts[0] for texts in said(sender)][-1] == "below"
+    assert [(edit.message_id, edit.text[:4]) for edit in sender.edits] == [(500, "wood"), (501, "belo")]
+
+
 async def test_what_failed_after_its_first_message_leaves_none_when_its_source_is_deleted(
     core: House, street: Street
 ) -> None:
