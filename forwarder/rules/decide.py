@@ -90,13 +90,10 @@ def decide(rules: Rules, parts: Sequence[SourceMessage], context: Context) -> Ou
     """Whether the post passes, and as what. Raises RuleFailed for a rule that breaks: it lets nothing through."""
     if not rules.rules:
         return Passed(tuple(_as_it_is(part) for part in parts))
-    post = SourcePost(parts)
-    refused = _refusal(rules, post)
-    if refused is not None:
-        return refused
     by: dict[str, None] = {}
     try:
-        return _changed(rules, post, context, by)
+        post = SourcePost(parts)
+        return _refusal(rules, post) or _changed(rules, post, context, by)
     except RuleFailed:
         raise
     except Exception as error:

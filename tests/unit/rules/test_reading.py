@@ -228,6 +228,15 @@ def test_a_rule_that_breaks_lets_nothing_through_and_is_named(monkeypatch: pytes
     assert "y" not in str(failed.value).replace("хрупкое", "").split()
 
 
+def test_a_post_that_no_rule_can_read_fails_as_one_on_which_they_break(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rules = parse({"rules": [{"name": "one", "deny": {"words": ["x"]}}, {"name": "other", "cut": 100}]})
+    monkeypatch.setattr("forwarder.rules.post.from_utf16", lambda text, entities: 1 // 0)
+    with pytest.raises(RuleFailed, match="one, other"):
+        decide(rules, [post("y")], CONTEXT)
+
+
 # --- whatever can be written
 
 LETTERS = st.text(st.sampled_from("aAеЁ ж😀🇷\u0301\u200d\ufe0f\u20e3\u200b\u2800إ\n.,#@/$:<>{}"), max_size=30)
