@@ -187,8 +187,8 @@ LANE_WAITS = text(
       from unnest(cast(:ids as bigint[]), cast(:fences as bigint[]), cast(:counted as boolean[]))
                as n (id, fence, counted)
       join deliveries d on d.id = n.id
-     where l.mapping_id = d.mapping_id and l.holder = :holder and l.fence = n.fence and d.not_before is not null
-       and not n.counted
+     where l.mapping_id = d.mapping_id and l.holder = :holder and l.fence = n.fence and d.state = 'queued'
+       and d.not_before is not null and not n.counted
     """
 )
 

@@ -31,19 +31,24 @@ SKIP_OLD = text(
     """
     update deliveries d set state = 'withdrawn', reason = 'too_old', done_at = clock_timestamp(),
            revision = m.revision
-      from mappings m join lanes l on l.mapping_id = m.id
-     cross join lateral (
-        select q.id from deliveries q
-         where q.mapping_id = m.id and q.done_at is null and q.class = :live and q.kind = 'post'
-           and q.state <> 'held'
-         order by q.position, q.id limit :batch) oldest
-     where m.id = any(:mappings) and d.id = oldest.id
-       and d.state = 'queued' and not d.unsettled and (d.reason is null or d.reason <> all(:times)) and d.epoch = 0
-       and greatest((select min(x.date) from messages x where x.post_id = d.post_id), l.not_before,
-                    (select r.decided_at from reviews r where r.delivery_id = d.id))
-           < clock_timestamp() - make_interval(hours => m.skip_hours + coalesce((
-                 select p.hours from unnest(cast(:patient as int[]), cast(:longer as int[])) as p (mapping, hours)
-                  where p.mapping = m.id), 0))
+      from mappings m
+     where m.id = d.mapping_id and d.id = any(array(
+        select o.id
+          from mappings m join lanes l on l.mapping_id = m.id
+         cross join lateral (
+            select q.id from deliveries q
+             where q.mapping_id = m.id and q.done_at is null and q.class = :live and q.kind = 'post'
+               and q.state <> 'held'
+             order by q.position, q.id limit :batch) oldest
+          join deliveries o on o.id = oldest.id
+         where m.id = any(:mappings)
+           and o.state = 'queued' and not o.unsettled and (o.reason is null or o.reason <> all(:times)) and o.epoch = 0
+           and greatest((select min(x.date) from messages x where x.post_id = o.post_id), l.not_before,
+                        (select r.decided_at from reviews r where r.delivery_id = o.id))
+               < clock_timestamp() - make_interval(hours => m.skip_hours + coalesce((
+                     select p.hours from unnest(cast(:patient as int[]), cast(:longer as int[])) as p (mapping, hours)
+                      where p.mapping = m.id), 0))
+         order by o.id for no key update of o))
     returning d.id
     """
 )

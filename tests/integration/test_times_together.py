@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.backfill import rows as backfill_rows
 from forwarder.deliver import posts as deliver_posts
 from forwarder.errors import OutcomeUnknown
 from forwarder.ingest.rows import stored_parts
-from forwarder.message import AccountKind
+from forwarder.message import AccountKind, SendOrder
 from forwarder.rules.when import DAYS
 from forwarder.services import audit, lag, reviewing
 from forwarder.services.judging import Going
@@ -234,6 +235,45 @@ async def test_posts_that_wait_for_a_person_do_not_hide_what_has_grown_too_old_b
     assert (await outcomes(core, mapping))[2] == (3, "withdrawn", "too_old")
 
 
+async def test_what_grows_too_old_is_withdrawn_in_the_order_in_which_all_others_take_rows(
+    core: House,
+) -> None:
+    mapping = await core.mapping(skip_hours=6)
+    await core.hear(post(1), post(2))
+    # The older one was heard later.
+    await core.run("update deliveries set position = 3 - position")
+    second, first = await core.run("select id from deliveries order by id")
+    await grow_old(core)
+    lock = "select 1 from deliveries where id = :id for no key update"
+    async with core.db.begin() as other:
+        await other.execute(text(lock), {"id": second["id"]})
+        skipping = asyncio.create_task(skip_old(core))
+        await wait_for_lock(core)
+        await other.execute(text(lock), {"id": first["id"]})
+    assert await skipping == 2
+    assert await outcomes(core, mapping) == [(1, "withdrawn", "too_old"), (2, "withdrawn", "too_old")]
+
+
+async def test_a_post_that_is_held_for_a_reviewer_in_the_moment_it_is_put_off_keeps_nothing_from_growing_old(
+    core: House, street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = await ruled(core, quiet())
+    await core.hear(post(1))
+    judge = deliver_posts.going
+
+    async def meanwhile(*values: Any) -> Going:
+        answer = await judge(*values)
+        await core.run(
+            "update deliveries set state = 'held', reason = 'review',"
+            " not_before = clock_timestamp() + interval '5 days'"
+        )
+        return answer
+
+    monkeypatch.setattr(deliver_posts, "going", meanwhile)
+    await carry(street, mapping)
+    assert await core.run("select not_before from lanes") == [{"not_before": None}]
+
+
 # --- pauses
 
 
@@ -350,6 +390,24 @@ async def test_older_posts_of_a_backfill_go_on_while_live_ones_are_delayed(
     await street.due_now()
     await carry(street, mapping)
     assert street.chat.posts(DIGEST) == [1, 2, 3, 4, 5]
+
+
+async def test_a_live_post_goes_before_the_rest_of_a_backfill_as_soon_as_its_delay_is_over(
+    core: House, street: Street
+) -> None:
+    mapping = await ruled(core, {"delay": 10}, by=AccountKind.BOT)
+    ago = datetime.now(UTC) - timedelta(minutes=50)
+    await core.hear(*(post(number, date=ago) for number in range(1, 5)), post(5), post(6))
+    await core.run("update deliveries set class = 2 where position < 5")
+
+    async def time_passes(order: SendOrder) -> None:
+        await grow_old(core, hours=1)
+        await street.due_now()
+
+    sender = street.sender(AccountKind.BOT)
+    sender.after.extend([None, time_passes])
+    await street.carrier(sender).carry(mapping)
+    assert street.chat.posts(DIGEST) == [1, 2, 5, 6, 3, 4]
 
 
 async def test_a_date_in_the_future_delays_a_post_from_when_it_was_heard(core: House, street: Street) -> None:
