@@ -113,8 +113,8 @@ class Fixes:
                     return outcome
                 parts = self._changed(parts, outcome)
                 text_of_rest = outcome.rest
-                if not outcome.untouched:
-                    # What goes around the text may move from one part of an album to another.
+                if outcome.framed or rest is not None or not outcome.untouched:
+                    # What goes around the text may move from one part of an album to another, or name what that says.
                     job = replace(job, parts=tuple(part.message_id for part in parts))
             found = await outbox.copies_of(session, lane, job, job.parts)
         copies = tuple(copy for copy in found if copy.message_id != rest)
@@ -129,7 +129,7 @@ class Fixes:
                 text=now[part.message_id].text,
                 entities=now[part.message_id].entities,
                 look=now[part.message_id].look,
-                cover=now[part.message_id].cover,
+                cover=now[part.message_id].spoiler,
                 button=button,
             )
             if part.message_id in now

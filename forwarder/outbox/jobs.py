@@ -193,6 +193,7 @@ async def parts_of(session: AsyncSession, post_id: int) -> tuple[Part, ...]:
             r.replaced,
             r.file_id,
             look_of(Facts(**r.facts)) if r.facts else PLAIN_LOOK,
+            cover=bool(r.facts and r.facts.get("spoiler")),
         )
         for r in rows
     )

@@ -56,7 +56,8 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """``preview`` is None where the source's own choice stays. ``by`` names the rules that changed something."""
+    """``preview`` is None where the source's own choice stays. ``by`` names the rules that changed something.
+    ``framed``: there are rules that put something around the text, though perhaps not around this one."""
 
     parts: tuple[Part, ...]
     rest: Rest | None = None
@@ -64,6 +65,7 @@ class Passed:
     spoiler: bool = False
     button: Button | None = None
     by: tuple[str, ...] = ()
+    framed: bool = field(default=False, compare=False)
 
     @property
     def untouched(self) -> bool:
@@ -234,7 +236,8 @@ def _dressed(
         if used:
             by[rules.label_of(kind)] = None
     shown = preview.shown if preview is not None and text_alone else None
-    return Passed(parts, rest, shown, spoiler, filled, tuple(by))
+    framed = rules.one(Header) is not None or rules.one(Footer) is not None
+    return Passed(parts, rest, shown, spoiler, filled, tuple(by), framed)
 
 
 def main_part(parts: Sequence[SourceMessage]) -> SourceMessage | None:

@@ -70,10 +70,12 @@ def new_parts(passed: Passed, caption_limit: int = fitting.CAPTION_LIMIT) -> tup
 def new_part(passed: Passed, part: Part, caption_limit: int) -> NewPart:
     source = part.source
     text, entities = part.text, part.entities
-    if source.kind in WITH_CAPTION and len(passed.parts) > 1 and not part.changed:
-        # Only its author's Premium allowed it; what is sent anew beside a part that rules have changed is ours.
-        text, entities = cut(text, entities, caption_limit)
     coverable = source.kind in COVERED
+    cover = coverable and passed.spoiler and not source.facts.spoiler
+    if source.kind in WITH_CAPTION and (len(passed.parts) > 1 or cover) and not part.changed:
+        # Only its author's Premium allowed it; what is sent anew, covered or beside a part that rules have changed, is
+        # ours.
+        text, entities = cut(text, entities, caption_limit)
     return NewPart(
         source.message_id,
         source.kind,
@@ -82,7 +84,7 @@ def new_part(passed: Passed, part: Part, caption_limit: int) -> NewPart:
         part.changed,
         look_after(passed, part),
         spoiler=coverable and (passed.spoiler or source.facts.spoiler),
-        cover=coverable and passed.spoiler and not source.facts.spoiler,
+        cover=cover,
         file_id=source.file_id,
     )
 

@@ -26,9 +26,9 @@ async def send_anew(bot: telegram.Bot, order: SendOrder, rewrite: Rewrite) -> li
     """A text, a copy with another caption, or an album; answers the ids in the order of the parts.
 
     Raises :class:`~forwarder.errors.TelegramError` ``COVER_NOT_HEARD`` where a medium is to be covered that the bot
-    has not heard and so has no name for.
+    has not heard and so has no name for, or that has to be copied with others of its album.
     """
-    if any(part.cover and part.file_id is None for part in rewrite.parts):
+    if any(part.cover and (part.file_id is None or rewrite.captions_follow) for part in rewrite.parts):
         raise TelegramError("COVER_NOT_HEARD", code=400)
     if rewrite.captions_follow:
         # Without captions, so that nobody reads what the rules have taken away.

@@ -9,6 +9,7 @@ from forwarder.errors import OutcomeUnknown, TelegramError
 from forwarder.message import AccountKind, DeleteOrder, EditOrder, Kind, Mode, SendOrder
 from forwarder.retry import Verdict, decide
 from forwarder.telegram.bot_rewrites import (
+    COVERED,
     INPUT_MEDIA,
     answer_to,
     caption_place,
@@ -122,7 +123,7 @@ class BotSender:
             caption=order.text,
             caption_entities=to_bot(order.entities),
             **caption_place(order.kind, order.look),
-            **({"has_spoiler": True} if order.cover else {}),
+            **({"has_spoiler": True} if order.cover and order.kind in COVERED else {}),
         )
         try:
             async with translated():

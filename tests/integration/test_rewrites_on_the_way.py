@@ -628,6 +628,42 @@ async def test_what_goes_around_the_text_moves_with_the_caption_of_an_album(
     assert [(edit.message_id, edit.text) for edit in sender.edits] == [(500, ""), (501, "caption\n\nbelow")]
 
 
+@pytest.mark.parametrize("tag", ["#tag", "#" + "t" * 200], ids=["in one message", "in two"])
+async def test_what_goes_around_the_text_follows_an_edit_of_another_part_of_the_album(
+    core: House, street: Street, tag: str
+) -> None:
+    mapping = await core.mapping()
+    await rules(core, mapping, {"footer": "{hashtags}"}, {"too_long": "split"})
+    words = ("word " * 180).strip()
+    parts = [replace(part, text=text) for part, text in zip(album("a", 1, 2), (words, tag), strict=True)]
+    parts[1] = replace(parts[1], entities=(Entity("hashtag", 0, len(tag)),))
+    await core.hear(*parts, post(3, "after"))
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    await core.hear(edit_of(replace(parts[1], entities=()), "no more"))
+    await street.carrier(sender).carry(mapping)
+    assert [(edit.message_id, edit.text) for edit in sender.edits] == [(500, words), (501, "no more")]
+    assert [order.message_ids for order in sender.deletions] == ([(502,)] if len(tag) > 9 else [])
+
+
+@pytest.mark.parametrize("ruled", [False, True])
+@both
+async def test_a_medium_that_takes_anothers_place_is_covered_as_it_is_in_the_source(
+    core: House, street: Street, kind: AccountKind, ruled: bool
+) -> None:
+    mapping = await core.mapping(by=kind)
+    if ruled:
+        await rules(core, mapping, FOOTER)
+    heard = photo(1, "mt:photo:1", words="x")
+    await core.hear(heard)
+    sender = street.sender(kind)
+    await street.carrier(sender).carry(mapping)
+    other = replace(heard, media_id="mt:photo:2", file_id="file", facts=Facts(spoiler=True))
+    await core.hear(edit_of(other, "x"))
+    await street.carrier(sender).carry(mapping)
+    assert [(edit.medium is not None, edit.cover) for edit in sender.edits] == [(True, True)]
+
+
 # --- albums and media by the bot
 
 

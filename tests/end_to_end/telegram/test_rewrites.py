@@ -189,6 +189,21 @@ async def test_a_medium_is_covered(town: Town, route: str) -> None:
     assert (message.media.spoiler, message.text) == (True, "words")
 
 
+async def test_no_part_of_an_album_is_shown_uncovered_because_the_bot_has_not_heard_another(
+    town: Town,
+) -> None:
+    ids = town.album(["a", "b"])
+    async with town.bot() as bot:
+        heard = await files(town)
+        parts = [
+            new(ids[0], Kind.PHOTO, "new", file_id=heard[ids[0]], spoiler=True, cover=True),
+            new(ids[1], Kind.PHOTO, "", spoiler=True),
+        ]
+        with pytest.raises(TelegramError, match="COVER_NOT_HEARD"):
+            await BotSender(bot, 2).send(order(town, *parts, captions_follow=True))
+    assert shown(town) == []
+
+
 async def test_a_bot_that_has_heard_an_album_sends_it_in_one_call_with_its_new_captions(town: Town) -> None:
     ids = town.album(["secret", "b", "c"])
     async with town.bot() as bot:

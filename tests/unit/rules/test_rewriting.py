@@ -122,6 +122,15 @@ def test_a_caption_that_only_premium_allowed_is_cut_beside_one_that_rules_have_c
     assert len(rewrite.parts[0].text) == 2000
 
 
+def test_a_caption_that_only_premium_allowed_is_cut_under_a_medium_that_rules_cover() -> None:
+    photo = message(1, Kind.PHOTO, "x" * 2000)
+    for kind in (BOT, USER):
+        rewrite = made(kind, [{"spoiler": "media"}], photo)
+        assert rewrite is not None
+        assert [(part.cover, len(part.text)) for part in rewrite.parts] == [(True, 1024)]
+    assert made(USER, [{"spoiler": "media"}], replace(photo, facts=Facts(spoiler=True))) is None
+
+
 def test_formatting_beside_a_changed_part_is_no_more_than_telegram_takes() -> None:
     many = tuple(Entity("bold", n, 1) for n in range(120))
     parts = [
