@@ -25,15 +25,17 @@ OUTAGE = "outage"
 COLLECT_SECONDS = 15.0
 """So long the question waits for the rest of what is being caught up, to be asked once and with the whole count."""
 
-# What is too old for the mapping's own policy is not worth a question. Paused mappings ask when they are resumed.
+# What is too old for the mapping's own policy is not worth a question; that counts as in what waits already (see
+# ``lag.SKIP_OLD``). Paused mappings ask when they are resumed.
 DECIDE_LATE = text(
     """
     with late as (
         select d.id, case when past.too_old then 'too_old'
                           when m.after_outage = 'skip' then 'outage_skipped' else 'outage' end as reason
-          from deliveries d join mappings m on m.id = d.mapping_id
+          from deliveries d join mappings m on m.id = d.mapping_id join lanes l on l.mapping_id = d.mapping_id
          cross join lateral (
-            select coalesce(min(x.date) < clock_timestamp() - make_interval(hours => m.skip_hours), false) as too_old,
+            select coalesce(greatest(min(x.date), l.not_before)
+                            < clock_timestamp() - make_interval(hours => m.skip_hours), false) as too_old,
                    min(x.heard_at - x.date) >= :after as unheard
               from messages x where x.post_id = d.post_id) past
          where d.id = any(:ids) and d.state = 'queued' and (past.too_old or past.unheard and m.after_outage <> 'send'))

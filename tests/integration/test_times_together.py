@@ -87,6 +87,16 @@ async def test_what_waits_behind_a_post_that_a_rule_of_time_holds_is_not_too_old
     assert await skip_old(core) == 4
 
 
+async def test_what_is_heard_late_while_a_rule_of_time_holds_is_no_older_than_what_waits_there(
+    core: House, street: Street
+) -> None:
+    mapping = await ruled(core, quiet(), skip_hours=6, after_outage="send")
+    await core.hear(post(1))
+    await carry(street, mapping)
+    await core.hear(post(2, date=datetime.now(UTC) - timedelta(hours=7)))
+    assert await outcomes(core, mapping) == [(1, "queued", "quiet"), (2, "queued", None)]
+
+
 async def test_a_backfills_own_wait_makes_nothing_too_old_behind_a_live_post_that_is_delayed(
     core: House, street: Street
 ) -> None:
