@@ -112,8 +112,8 @@ class Mapping(Base):
 
 
 class Lane(Base):
-    """One per mapping: the lease and its fence. ``route`` is where its bells ring. Before ``not_before`` nothing that
-    waited in it could go, by rules of time or by a person's wish; how long posts have waited counts from then.
+    """One per mapping: the lease and its fence. ``route`` is where its bells ring. At ``not_before`` somebody has let
+    go what waited in it: how long posts have waited counts from then.
 
     A lane that nobody holds has neither holder nor lease; releasing clears both, because renewing
     "all that I hold" would otherwise take a released lane back.

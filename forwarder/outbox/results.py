@@ -98,7 +98,7 @@ def record(done: Sequence[Done], worker: Worker) -> list[Ask]:
         *in_order([d.job.delivery_id for d in done]),
         *([record_sent(sent, worker)] if sent else []),
         *([record_other(other, worker)] if other else []),
-        *(put_off_by_rules(put_off, worker) if put_off else []),
+        *([ask_anew(put_off, worker)] if put_off else []),
     ]
 
 
@@ -179,32 +179,18 @@ ASK_ANEW = text(
     """
 )
 
-# Not where the day's number is reached: in a lane that gets more than that every day nothing would ever be too old. One
-# of a backfill may be put off for less long than the live post that waits beside it.
-LANE_WAITS = text(
-    """
-    update lanes l set not_before = greatest(l.not_before, d.not_before)
-      from unnest(cast(:ids as bigint[]), cast(:fences as bigint[]), cast(:counted as boolean[]))
-               as n (id, fence, counted)
-      join deliveries d on d.id = n.id
-     where l.mapping_id = d.mapping_id and l.holder = :holder and l.fence = n.fence and d.state = 'queued'
-       and d.not_before is not null and not n.counted
-    """
-)
 
-
-def put_off_by_rules(done: Sequence[Done], worker: Worker) -> list[Ask]:
-    """What follows from posts that wait by a rule of time: what is behind them waits as long."""
-    values = {
-        "ids": [d.job.delivery_id for d in done],
-        "fences": [d.lane.fence for d in done],
-        "holder": worker.holder,
-    }
-    by = [d.result.put_off_by for d in done if d.result.put_off_by is not None]
-    return [
-        Ask(ASK_ANEW, values | {"revisions": [one.revision for one in by]}),
-        Ask(LANE_WAITS, values | {"counted": [one.counted for one in by]}),
-    ]
+def ask_anew(done: Sequence[Done], worker: Worker) -> Ask:
+    """Posts that were put off by rules that do not hold any more wait no longer."""
+    return Ask(
+        ASK_ANEW,
+        {
+            "ids": [d.job.delivery_id for d in done],
+            "fences": [d.lane.fence for d in done],
+            "revisions": [d.result.put_off_by for d in done],
+            "holder": worker.holder,
+        },
+    )
 
 
 RECORD_SENT = text(

@@ -211,19 +211,11 @@ class RuledBy:
 
 
 @dataclass(frozen=True, slots=True)
-class PutOffBy:
-    """Rules of time that put a post off, by the revision of their mapping. ``counted``: for this long only because as
-    many have gone as may on a day."""
-
-    revision: int
-    counted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
     """What became of a job. ``sent_ids`` are aligned with ``message_ids``. ``wait`` (seconds) puts a queued or unsure
     row off; ``attempt`` counts it. ``unsettled`` says whether a call may have been executed; None leaves that as
-    it is. ``by`` is the rule that decided, where one did; ``put_off_by`` are the rules of time that have put it off.
+    it is. ``by`` is the rule that decided, where one did; ``put_off_by`` is the revision of the rules of time that have
+    put it off.
     """
 
     state: State
@@ -237,7 +229,7 @@ class Result:
     new_epoch: bool = False
     unsettled: bool | None = None
     by: RuledBy | None = None
-    put_off_by: PutOffBy | None = None
+    put_off_by: int | None = None
 
 
 FIX_MAY_GO = """(select p.state from deliveries p

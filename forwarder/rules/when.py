@@ -7,14 +7,13 @@ time that come once a day.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-ONE_DAY = timedelta(days=1)
+ONE_DAY, ONE_WEEK = timedelta(days=1), timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +45,6 @@ class OnDays:
 
     days: frozenset[int]
     zone: ZoneInfo
-
-    @property
-    def apart(self) -> int:
-        """How many days it takes at most from one of them to the next."""
-        week = sorted(self.days)
-        return max(after - before for before, after in pairwise([*week, week[0] + len(DAYS)]))
 
     def over(self, at: datetime) -> datetime:
         """``at``, or the first midnight of a day that is one of them."""
@@ -165,6 +158,48 @@ def when(rules: When, now: datetime, posted: datetime, counters: Counters) -> De
 def is_free(rules: When, at: datetime) -> bool:
     """Whether the days and the quiet hours let a post go at that time."""
     return _allowed(rules, at)[0] == at
+
+
+def too_old_before(rules: When, now: datetime, hours: int) -> datetime:
+    """Posts that appeared before have waited longer than so many hours, without the time in which no rule let them go.
+
+    What is more than a day's number is held until tomorrow: it has a day more.
+    """
+    since = open_since(rules, now, timedelta(hours=hours))
+    if rules.delay is not None:
+        since -= timedelta(minutes=rules.delay.minutes)
+    if rules.at_most is not None and not rules.at_most.withdraw:
+        since -= ONE_DAY
+    return since
+
+
+def open_since(rules: When, now: datetime, left: timedelta) -> datetime:
+    """Since when the days and the quiet hours have let posts go for so long; no further back than is looked ahead."""
+    if rules.days is None and not rules.quiet:
+        return now - left
+    end = now
+    for start in _turns_back(rules, now):
+        if is_free(rules, start):
+            if end - start >= left:
+                return end - left
+            left -= end - start
+        end = start
+    return end
+
+
+def _turns_back(rules: When, now: datetime) -> Iterator[datetime]:
+    """The times, the last one first, at which the days and the quiet hours may have begun or ceased to let posts go."""
+    for week in range(MOST_STEPS // len(DAYS)):
+        end = now - week * ONE_WEEK
+        begin = end - ONE_WEEK
+        found = set()
+        for n in range(-1, len(DAYS) + 2):
+            day = begin.date() + n * ONE_DAY
+            found |= {moment(day, at, q.zone) for q in rules.quiet for at in (q.begins, q.ends)}
+            if rules.days is not None:
+                found.add(moment(day, time(), rules.days.zone))
+        yield from sorted((at for at in found if begin < at < end), reverse=True)
+        yield begin
 
 
 def _allowed(rules: When, at: datetime) -> tuple[datetime, str]:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forwarder.errors import InvalidRequest, RuleFailed
 from forwarder.message import AccountKind, Mode, Rewrite, SourceMessage, State
-from forwarder.outbox import LaneHeld, PutOffBy, Result, RuledBy
+from forwarder.outbox import LaneHeld, Result, RuledBy
 from forwarder.rules import (
     Context,
     Counters,
@@ -217,9 +217,7 @@ def waiting(
         return Result(State.HELD, reviewing.REVIEW, wait=(decision.expires - now).total_seconds())
     if isinstance(decision, NotBefore):
         wait = (decision.at - now).total_seconds()
-        uncounted = when(replace(rules.when, at_most=None), now, posted, counters)
-        by = PutOffBy(rules.revision, counted=uncounted != decision)
-        return Result(State.QUEUED, decision.reason, wait=wait, put_off_by=by)
+        return Result(State.QUEUED, decision.reason, wait=wait, put_off_by=rules.revision)
     if isinstance(decision, Withdraw):
         rule = rules.label_of(AtMost if decision.reason == "at_most" else Review)
         return Result(State.WITHDRAWN, decision.reason, by=by_rule(rules, rule))

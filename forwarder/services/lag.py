@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forwarder.errors import InvalidRequest
 from forwarder.models import CLASS_ORDER
 from forwarder.outbox import Due, ended_without_success
-from forwarder.services.kept_rules import kept_rules, read_kept
+from forwarder.services.ages import too_old
 from forwarder.services.rules import TIMES
 
 BATCH = 500
@@ -19,14 +18,13 @@ BATCH = 500
 # Who changes a mapping's deliveries holds its row: a pause that is under way is waited for.
 SKIPPERS = text(
     """
-    select id from mappings where skip_hours is not null and state = 'active' order by id for no key update
+    select id, skip_hours from mappings where skip_hours is not null and state = 'active' order by id for no key update
     """
 )
 
 # The oldest wait in front: a mapping whose head is young enough costs one look. Bulk posts are old by nature, what
-# waits by a rule of time, or behind such a post, is wanted later, what somebody has approved or queued again is wanted
-# now, and what may have been sent already is not withdrawn. What is more than a day's number is held until the next day
-# on which posts may go, and may wait so much longer.
+# waits by a rule of time is wanted later, what somebody has approved, let go or queued again is wanted now, and what
+# may have been sent already is not withdrawn.
 SKIP_OLD = text(
     """
     update deliveries d set state = 'withdrawn', reason = 'too_old', done_at = clock_timestamp(),
@@ -34,20 +32,17 @@ SKIP_OLD = text(
       from mappings m
      where m.id = d.mapping_id and d.id = any(array(
         select o.id
-          from mappings m join lanes l on l.mapping_id = m.id
+          from unnest(cast(:mappings as int[]), cast(:too_old as timestamptz[])) as w (mapping, too_old)
+          join lanes l on l.mapping_id = w.mapping
          cross join lateral (
             select q.id from deliveries q
-             where q.mapping_id = m.id and q.done_at is null and q.class = :live and q.kind = 'post'
+             where q.mapping_id = w.mapping and q.done_at is null and q.class = :live and q.kind = 'post'
                and q.state <> 'held'
              order by q.position, q.id limit :batch) oldest
           join deliveries o on o.id = oldest.id
-         where m.id = any(:mappings)
-           and o.state = 'queued' and not o.unsettled and (o.reason is null or o.reason <> all(:times)) and o.epoch = 0
+         where o.state = 'queued' and not o.unsettled and (o.reason is null or o.reason <> all(:times)) and o.epoch = 0
            and greatest((select min(x.date) from messages x where x.post_id = o.post_id), l.not_before,
-                        (select r.decided_at from reviews r where r.delivery_id = o.id))
-               < clock_timestamp() - make_interval(hours => m.skip_hours + coalesce((
-                     select p.hours from unnest(cast(:patient as int[]), cast(:longer as int[])) as p (mapping, hours)
-                      where p.mapping = m.id), 0))
+                        (select r.decided_at from reviews r where r.delivery_id = o.id)) < w.too_old
          order by o.id for no key update of o))
     returning d.id
     """
@@ -90,33 +85,19 @@ async def skip_old(session: AsyncSession) -> tuple[int, list[Due]]:
 
     Answers how many, and the lanes that inherit work. One turn takes the oldest few hundred of each mapping.
     """
-    mappings = list(await session.scalars(SKIPPERS))
-    if not mappings:
+    limits = {row.id: row.skip_hours for row in await session.execute(SKIPPERS)}
+    if not limits:
         return 0, []
-    patient = await with_a_days_number(session, mappings)
+    ages = await too_old(session, limits)
     values = {
-        "mappings": mappings,
-        "patient": list(patient),
-        "longer": list(patient.values()),
+        "mappings": list(ages),
+        "too_old": list(ages.values()),
         "live": CLASS_ORDER["live"],
         "batch": BATCH,
         "times": list(TIMES),
     }
     gone = list(await session.scalars(SKIP_OLD, values))
     return len(gone), await ended_without_success(session, gone) if gone else []
-
-
-async def with_a_days_number(session: AsyncSession, mappings: Sequence[int]) -> dict[int, int]:
-    """Those of these mappings that hold for another day what is more than that, and the hours until then at most."""
-    found = {}
-    for kept in await kept_rules(session, mappings):
-        try:
-            when = read_kept(kept).when
-        except InvalidRequest:
-            continue  # its posts fail by themselves
-        if when.at_most is not None and not when.at_most.withdraw:
-            found[kept.id] = 24 * (when.days.apart if when.days is not None else 1)
-    return found
 
 
 async def backlogs(session: AsyncSession, mapping_ids: Sequence[int]) -> dict[int, Backlog]:

@@ -22,7 +22,7 @@ from forwarder.models import BEFORE_THE_MOVE, Channel, ChannelAccess, Mapping, M
 from forwarder.services import audit, mapping_rows
 from forwarder.services.channel_rows import SOURCES_CHANGED, start_mark
 from forwarder.services.kept_rules import kept_rules, lists_of
-from forwarder.services.rules import ask_anew, raise_revisions
+from forwarder.services.rules import HOLD_LANES, ask_anew, raise_revisions
 
 # Whoever changes a list takes it before mappings, and refers to channels meanwhile. While all are held, no chat comes
 # into one under its old number.
@@ -56,11 +56,6 @@ GO_FIRST = text(
      where id = any(array(select id from deliveries where mapping_id = any(:mappings) and done_at is null
                            order by id for no key update))
     """
-)
-
-# Before deliveries, as who records takes them: those whose rules change are asked about anew.
-HOLD_LANES = text(
-    "select 1 from lanes where mapping_id = any(:mappings) order by mapping_id for no key update"
 )
 
 KEEP_LISTS = text(

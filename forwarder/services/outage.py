@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.models import NoticeKind
 from forwarder.outbox import Due, count_from_now, ended_without_success
 from forwarder.services import notices
+from forwarder.services.ages import too_old
 
 ASK_AFTER = timedelta(hours=1)
 
@@ -25,17 +26,17 @@ OUTAGE = "outage"
 COLLECT_SECONDS = 15.0
 """So long the question waits for the rest of what is being caught up, to be asked once and with the whole count."""
 
-# What is too old for the mapping's own policy is not worth a question; that counts as in what waits already (see
-# ``lag.SKIP_OLD``). Paused mappings ask when they are resumed.
+# What is too old for the mapping's own policy is not worth a question. Paused mappings ask when they are resumed.
 DECIDE_LATE = text(
     """
     with late as (
         select d.id, case when past.too_old then 'too_old'
                           when m.after_outage = 'skip' then 'outage_skipped' else 'outage' end as reason
-          from deliveries d join mappings m on m.id = d.mapping_id join lanes l on l.mapping_id = d.mapping_id
+          from deliveries d join mappings m on m.id = d.mapping_id
+          left join unnest(cast(:mappings as int[]), cast(:too_old as timestamptz[])) as w (mapping, too_old)
+                 on w.mapping = d.mapping_id
          cross join lateral (
-            select coalesce(greatest(min(x.date), l.not_before)
-                            < clock_timestamp() - make_interval(hours => m.skip_hours), false) as too_old,
+            select coalesce(min(x.date) < w.too_old, false) as too_old,
                    min(x.heard_at - x.date) >= :after as unheard
               from messages x where x.post_id = d.post_id) past
          where d.id = any(:ids) and d.state = 'queued' and (past.too_old or past.unheard and m.after_outage <> 'send'))
@@ -44,6 +45,13 @@ DECIDE_LATE = text(
            done_at = case when late.reason <> 'outage' then clock_timestamp() end
       from late where d.id = late.id
     returning d.id, d.mapping_id, d.state
+    """
+)
+
+LIMITED = text(
+    """
+    select distinct m.id, m.skip_hours from deliveries d join mappings m on m.id = d.mapping_id
+     where d.id = any(:ids) and m.skip_hours is not null
     """
 )
 
@@ -78,7 +86,15 @@ async def decide_late(
 
     Answers which those are, and the lanes that inherit work from the withdrawn ones.
     """
-    rows = (await session.execute(DECIDE_LATE, {"ids": list(deliveries), "after": after})).all()
+    limits = {row.id: row.skip_hours for row in await session.execute(LIMITED, {"ids": list(deliveries)})}
+    ages = await too_old(session, limits) if limits else {}
+    values = {
+        "ids": list(deliveries),
+        "after": after,
+        "mappings": list(ages),
+        "too_old": list(ages.values()),
+    }
+    rows = (await session.execute(DECIDE_LATE, values)).all()
     for mapping_id in sorted({row.mapping_id for row in rows if row.state == "held"}):
         await notices.leave(session, NoticeKind.OUTAGE, mapping_id, OUTAGE, wait=COLLECT_SECONDS)
     gone = [row.id for row in rows if row.state == "withdrawn"]

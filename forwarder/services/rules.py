@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.db import Database
 from forwarder.errors import InvalidRequest, NotFound
 from forwarder.models import ChannelList, Mapping, MappingState
+from forwarder.outbox import count_from_now
 from forwarder.rules import Rules, check_times, parse, to_json, wrong
 from forwarder.services import audit, mapping_checks, mapping_rows, reviewing
 from forwarder.services.kept_rules import kept_rules, lists_of, read_kept, read_set
@@ -179,8 +180,9 @@ async def hold_anew(session: AsyncSession, changed: Sequence[int]) -> None:
 
 async def ask_anew(session: AsyncSession, changed: Sequence[int]) -> None:
     """The same where nobody can be refused: rules that together leave no time let posts wait until they are mended."""
-    await session.execute(LANES_WAIT_NO_MORE, {"mappings": list(changed)})
-    await session.execute(ASK_AGAIN, {"mappings": list(changed), "times": list(TIMES)})
+    await session.execute(HOLD_LANES, {"mappings": list(changed)})
+    waited = await session.scalars(ASK_AGAIN, {"mappings": list(changed), "times": list(TIMES)})
+    await count_from_now(session, sorted(set(waited)))
     await reviewing.ask_again(session, changed)
 
 
@@ -227,13 +229,10 @@ RAISE_REVISIONS = text(
     """
 )
 
-# Whoever is putting off a post of these lanes by the rules of before is waited for, and seen below.
-LANES_WAIT_NO_MORE = text(
-    """
-    update lanes set not_before = case when not_before > clock_timestamp() then clock_timestamp() else not_before end
-     where mapping_id in (select mapping_id from lanes where mapping_id = any(:mappings)
-                           order by mapping_id for no key update)
-    """
+# Before deliveries, as who records takes them: whoever is putting off a post of these lanes by the rules of before is
+# waited for, and seen below.
+HOLD_LANES = text(
+    "select 1 from lanes where mapping_id = any(:mappings) order by mapping_id for no key update"
 )
 
 # What waits for a rule of time is asked about anew when the rules change; the relay rings for it.
@@ -244,5 +243,6 @@ ASK_AGAIN = text(
            select id from deliveries
             where mapping_id = any(:mappings) and done_at is null and state = 'queued' and kind = 'post'
               and reserved = 0 and not unsettled and reason = any(:times) order by id for no key update))
+    returning mapping_id
     """
 )

@@ -70,21 +70,28 @@ async def skip_old(core: House) -> int:
 # --- limits of age
 
 
-@pytest.mark.parametrize("rule", [quiet(), {"delay": 600}])
-async def test_what_waits_behind_a_post_that_a_rule_of_time_holds_is_not_too_old(
-    core: House, street: Street, rule: dict[str, Any]
+@pytest.mark.parametrize(("rule", "longer"), [(quiet(), 2), ({"delay": 600}, 10)])
+async def test_the_time_in_which_a_rule_lets_nothing_go_makes_no_post_older(
+    core: House, street: Street, rule: dict[str, Any], longer: int
 ) -> None:
     mapping = await ruled(core, rule, skip_hours=6)
     await core.hear(*(post(number) for number in range(1, 5)))
     await carry(street, mapping)
-    await grow_old(core)
+    await grow_old(core, hours=5 + longer)
     assert await skip_old(core) == 0
-    # The wait is over: how long they lag behind counts from then.
-    await core.run("update deliveries set not_before = null, reason = null where done_at is null")
-    await core.run("update lanes set not_before = clock_timestamp() - interval '5 hours'")
-    assert await skip_old(core) == 0
-    await core.run("update lanes set not_before = not_before - interval '2 hours'")
-    assert await skip_old(core) == 4
+    await grow_old(core, hours=2)
+    assert await skip_old(core) == 3
+    assert (await outcomes(core, mapping))[0][1] == "queued", "it waits by the rule itself"
+
+
+async def test_a_backlog_that_grows_in_spite_of_quiet_hours_every_night_is_withdrawn_at_its_age(
+    core: House, street: Street
+) -> None:
+    mapping = await ruled(core, quiet(), skip_hours=24)
+    await core.hear(post(1), post(2))
+    await carry(street, mapping)
+    await grow_old(core, hours=72)
+    assert await skip_old(core) == 1
 
 
 async def test_what_is_heard_late_while_a_rule_of_time_holds_is_no_older_than_what_waits_there(
@@ -112,7 +119,6 @@ async def test_a_backfills_own_wait_makes_nothing_too_old_behind_a_live_post_tha
         (1, "queued", "delay"),
     ]
     await core.run("update mappings set skip_hours = 6")
-    await core.run("update lanes set not_before = not_before - interval '11 hours'")
     await grow_old(core, hours=11)
     assert await skip_old(core) == 0
 
@@ -133,29 +139,17 @@ async def test_what_is_more_than_the_days_number_is_held_until_tomorrow_before_i
 
 
 async def test_tomorrow_is_the_next_day_on_which_posts_may_go(core: House, street: Street) -> None:
-    today = DAYS[datetime.now(UTC).weekday()]
-    mapping = await ruled(
-        core,
-        {"at_most": {"a_day": 1, "zone": "UTC"}},
-        {"days": {"days": [today], "zone": "UTC"}},
-        skip_hours=6,
-    )
-    await core.hear(*(post(number) for number in range(1, 5)))
+    mapping = await ruled(core, {"at_most": {"a_day": 1, "zone": "UTC"}}, skip_hours=6)
+    await core.hear(post(1), post(2), post(3))
     await carry(street, mapping)
-    await grow_old(core, hours=7 * 24 + 5)
+    tomorrow = DAYS[(datetime.now(UTC).weekday() + 1) % 7]
+    await RuleService(core.db).add(Owner("mapping", mapping), {"days": {"days": [tomorrow], "zone": "UTC"}})
+    await core.run("update lanes set not_before = null")
+    await grow_old(core, hours=5 * 24)
     assert await skip_old(core) == 0
-    await grow_old(core, hours=2)
+    # Now they have seen that day of the week once.
+    await grow_old(core, hours=3 * 24)
     assert await skip_old(core) == 2
-
-
-async def test_quiet_hours_hold_also_where_the_days_number_is_not_reached(
-    core: House, street: Street
-) -> None:
-    mapping = await ruled(core, quiet(), {"at_most": {"a_day": 5, "zone": "UTC"}}, skip_hours=6)
-    await core.hear(post(1), post(2))
-    await carry(street, mapping)
-    await grow_old(core, hours=31)
-    assert await skip_old(core) == 0
 
 
 async def test_what_waited_by_a_rule_that_is_removed_has_its_time_to_go(core: House, street: Street) -> None:
@@ -262,26 +256,6 @@ async def test_what_grows_too_old_is_withdrawn_in_the_order_in_which_all_others_
         await other.execute(text(lock), {"id": first["id"]})
     assert await skipping == 2
     assert await outcomes(core, mapping) == [(1, "withdrawn", "too_old"), (2, "withdrawn", "too_old")]
-
-
-async def test_a_post_that_is_held_for_a_reviewer_in_the_moment_it_is_put_off_keeps_nothing_from_growing_old(
-    core: House, street: Street, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mapping = await ruled(core, quiet())
-    await core.hear(post(1))
-    judge = deliver_posts.going
-
-    async def meanwhile(*values: Any) -> Going:
-        answer = await judge(*values)
-        await core.run(
-            "update deliveries set state = 'held', reason = 'review',"
-            " not_before = clock_timestamp() + interval '5 days'"
-        )
-        return answer
-
-    monkeypatch.setattr(deliver_posts, "going", meanwhile)
-    await carry(street, mapping)
-    assert await core.run("select not_before from lanes") == [{"not_before": None}]
 
 
 # --- pauses

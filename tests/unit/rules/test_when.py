@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from forwarder.rules import Counters, Decision, Hold, NotBefore, Now, Withdraw, parse, when
+from forwarder.rules.when import is_free, open_since, too_old_before
 
 BERLIN = "Europe/Berlin"
 NIGHT = {"quiet": {"from": "23:00", "to": "07:00", "zone": "Europe/Moscow"}}  # UTC+3 all year
@@ -150,3 +151,61 @@ def test_the_hours_of_a_review_begin_when_somebody_is_asked_and_not_when_the_pos
 def test_what_is_approved_at_night_still_waits_for_the_morning() -> None:
     answer = decided([review(), NIGHT], "2026-11-25T21:00", counters=Counters(approved=True))
     assert answer == NotBefore(at("2026-11-26T04:00"), "quiet")
+
+
+# --- how old posts are
+
+WORKDAYS = on("mon", "tue", "wed", "thu", "fri", zone="UTC")
+A_DAY = {"at_most": {"a_day": 5, "zone": "UTC"}}
+
+AGES = [
+    ([], "2026-11-25T12:00", 6, "2026-11-25T06:00"),
+    ([NIGHT], "2026-11-25T12:00", 8, "2026-11-25T04:00"),
+    ([NIGHT], "2026-11-25T12:00", 9, "2026-11-24T19:00"),
+    ([NIGHT], "2026-11-26T02:00", 1, "2026-11-25T19:00"),
+    ([NIGHT], "2026-11-25T12:00", 24, "2026-11-24T04:00"),
+    # 23 November 2026 is a Monday
+    ([WORKDAYS], "2026-11-23T06:00", 12, "2026-11-20T18:00"),
+    ([WORKDAYS, A_DAY], "2026-11-22T12:00", 6, "2026-11-19T18:00"),
+    ([{"delay": 90}], "2026-11-25T12:00", 6, "2026-11-25T04:30"),
+    ([{"delay": 90}, NIGHT], "2026-11-25T12:00", 8, "2026-11-25T02:30"),
+    ([A_DAY], "2026-11-25T12:00", 6, "2026-11-24T06:00"),
+    (
+        [{"at_most": {"a_day": 5, "zone": "UTC", "rest": "withdraw"}}],
+        "2026-11-25T12:00",
+        6,
+        "2026-11-25T06:00",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rules", "now", "hours", "before"), AGES)
+def test_the_age_of_a_post_is_without_the_time_in_which_none_may_go(
+    rules: list[dict[str, Any]], now: str, hours: int, before: str
+) -> None:
+    assert too_old_before(parse({"rules": rules}).when, at(now), hours) == at(before)
+
+
+@pytest.mark.parametrize("now", ["2026-03-31T12:00", "2026-10-27T03:15", "2026-11-25T23:45"])
+@pytest.mark.parametrize("hours", [1, 20, 100, 400])
+def test_since_then_posts_might_go_for_just_so_long(now: str, hours: int) -> None:
+    rules = parse(
+        {
+            "rules": [
+                quiet("22:00", "07:30"),
+                quiet("12:00", "13:00", zone="Asia/Tokyo"),
+                on("mon", "wed", "sat"),
+            ]
+        }
+    ).when
+    since, quarter = open_since(rules, at(now), timedelta(hours=hours)), timedelta(minutes=15)
+    steps = (at(now) - since) // quarter
+    assert sum(is_free(rules, since + n * quarter) for n in range(steps)) == 4 * hours
+    assert is_free(rules, since)
+
+
+def test_where_posts_may_hardly_ever_go_the_look_back_ends() -> None:
+    rules = parse({"rules": [on("mon"), quiet("00:01", "00:00")]}).when
+    assert at("2026-11-25T12:00") - open_since(
+        rules, at("2026-11-25T12:00"), timedelta(hours=24)
+    ) > timedelta(days=390)
