@@ -6,6 +6,9 @@ import re
 
 from .messages import Entity, utf16_length
 
+MOST = 100
+"""Entities of a message."""
+
 _FOUND = re.compile(
     r"(?P<email>[\w.+-]+@[\w-]+\.[\w.-]*\w)"
     r"|(?P<url>https?://[^\s<>\"]+[^\s<>\".,:;!?)]|(?<![\w@/.])(?:[\w-]+\.)+(?:com|org|net|io|me|ru|dev)\b(?:/[^\s<>\"]*[^\s<>\".,:;!?)])?)"
@@ -37,7 +40,9 @@ def first_link(text: str, entities: tuple[Entity, ...]) -> str:
 
 
 def with_found(text: str, given: tuple[Entity, ...]) -> tuple[Entity, ...]:
-    """The author's entities and those that were found beside them (never inside code or links)."""
+    """The author's entities and those that were found beside them (never inside code or links), as many as there is
+    room for: a message is refused for its author's alone.
+    """
     solid = [
         one for one in given if one.kind in ("code", "pre", "text_link", "text_mention", "url", "mention")
     ]
@@ -49,4 +54,7 @@ def with_found(text: str, given: tuple[Entity, ...]) -> tuple[Entity, ...]:
             for other in solid
         )
     ]
-    return tuple(sorted({*given, *free}, key=lambda entity: (entity.offset, -entity.length, entity.kind)))
+    room = max(0, MOST - len(given))
+    return tuple(
+        sorted({*given, *free[:room]}, key=lambda entity: (entity.offset, -entity.length, entity.kind))
+    )

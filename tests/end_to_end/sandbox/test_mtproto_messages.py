@@ -43,6 +43,22 @@ async def test_a_text_with_formatting_arrives_as_it_was_sent(stage: Stage) -> No
     assert [(e.kind, e.offset, e.length) for e in message.entities] == [("bold", 3, 4), ("text_link", 8, 1)]
 
 
+async def test_links_and_tags_of_a_text_are_found_as_far_as_there_is_room_beside_its_own_formatting(
+    stage: Stage,
+) -> None:
+    client = await stage.login(stage.owner)
+    client.parse_mode = "html"
+    await client.send_message("source_channel", "#news at https://e.org/a, not <code>#code</code>")
+    found = stage.world.history(stage.channel.id)[-1].entities
+    assert [(e.kind, e.offset, e.length) for e in found] == [
+        ("hashtag", 0, 5),
+        ("url", 9, 15),
+        ("code", 30, 5),
+    ]
+    await client.send_message("source_channel", "<b>x</b>y" * 100 + " #news")
+    assert {e.kind for e in stage.world.history(stage.channel.id)[-1].entities} == {"bold"}
+
+
 async def test_photos_documents_albums_and_polls_are_kept_and_can_be_fetched(stage: Stage) -> None:
     client = await stage.login(stage.owner)
     photo = await client.send_file(stage.channel.id, picture(), caption="see")

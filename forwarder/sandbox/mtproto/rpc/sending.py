@@ -13,7 +13,7 @@ from forwarder.sandbox.mtproto.tl.inputs import read_media
 from forwarder.sandbox.mtproto.tl.markup import read_markup
 from forwarder.sandbox.world import Content, Edit, Message, Options, Quote, TelegramError, WebPage
 from forwarder.sandbox.world import ids as marked
-from forwarder.sandbox.world.detect import first_link
+from forwarder.sandbox.world.detect import first_link, with_found
 
 from .registry import Caller, answers
 
@@ -44,7 +44,7 @@ def _content(caller: Caller, text: str | None, entities: Any, media: Any) -> Con
 
     return Content(
         text or "",
-        read_entities(entities, caller.user),
+        with_found(text or "", read_entities(entities, caller.user)),
         read_media(caller.world, caller.viewer, media, uploaded) if media is not None else None,
     )
 
