@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from forwarder.demo.verdict import Expected, Seen, Verdict, Way, judge
 from forwarder.message import Route
 from forwarder.models import WhenUnsure
+from tests.chaos.ruled import rejoined
 from tests.chaos.town import Lane
 
 LOOKED_UP_WITHIN = timedelta(seconds=40)
@@ -107,9 +108,9 @@ def find(
     for way in lanes:
         by_destination[way.destination].append(way)
     for destination, ways in by_destination.items():
-        seen = world[destination]
+        seen = rejoined(world[destination], [p for way in ways for p in _split(lanes[way], way, posts)])
         for way in ways:
-            own = [post for post in posts if post.source == way.source]
+            own = _asked_of(lanes[way], [post for post in posts if post.source == way.source])
             waiting = [post for post in own if (way.source, post.messages[0].id, destination) in held]
             cases += [_held_case(post, way, lanes[way], seen, facts) for post in waiting]
             cases += _doubled_cases(own, way, lanes[way], seen, facts)
@@ -122,6 +123,19 @@ def find(
         strays = [one for one in seen if one.identity not in known]
         verdicts.append(Verdict(wrong_place=len(strays), faults=tuple(f"wrong_place: {s}" for s in strays)))
     return Finding(_sum(posts, lanes, verdicts), tuple(cases))
+
+
+def _asked_of(lane: Lane, posts: Sequence[Expected]) -> list[Expected]:
+    """The posts as the lane is to bring them."""
+    if lane.ruling is None:
+        return list(posts)
+    return [asked for post in posts if (asked := lane.ruling.asked(post)) is not None]
+
+
+def _split(lane: Lane, way: Way, posts: Sequence[Expected]) -> list[Expected]:
+    """The posts of which the lane may make two messages."""
+    splits = lane.ruling is not None and lane.ruling.split
+    return [post for post in posts if post.source == way.source] if splits else []
 
 
 def _sum(posts: Sequence[Expected], lanes: Mapping[Way, Lane], verdicts: Sequence[Verdict]) -> Verdict:

@@ -9,12 +9,12 @@ from enum import StrEnum
 
 PROCESSES = ("worker", "user-worker", "ingest", "bot", "beat")
 
-USER_SENDS = ("messages.forwardMessages",)
+USER_SENDS = ("messages.forwardMessages", "messages.send*")
 USER_CALLS = (
     *USER_SENDS, "messages.editMessage", "channels.deleteMessages", "channels.getMessages",
     "updates.getChannelDifference", "messages.getPeerDialogs", "messages.getHistory",
 )  # fmt: skip
-BOT_SENDS = ("copyMessage*", "forwardMessage*")
+BOT_SENDS = ("copyMessage*", "forwardMessage*", "sendM*")
 BOT_SOURCES = ("both0", "both1", "both2", "both3", "bots")
 """Keys of the chats that the bot hears; ``bots`` nobody else does."""
 BOT_CALLS = (*BOT_SENDS, "editMessage*", "deleteMessage*", "getUpdates")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from forwarder.message import Mode, Route
 from forwarder.models import WhenUnsure
 from tests.chaos.judge import Finding, Sent, Span, find
 from tests.chaos.plan import BOT_SOURCES, Kind, make_plan
+from tests.chaos.ruled import WORDS, Ruling, link_to, written
 from tests.chaos.town import LANES, SOURCES, Lane
 
 SOURCE, DESTINATION = -1001, -1002
@@ -56,6 +58,50 @@ def test_there_are_at_least_thirty_lanes_on_both_routes_and_no_destination_has_t
     assert by_route[Route.BOT]
     assert by_route[Route.USER]
     assert not by_route[Route.BOT] & by_route[Route.USER]
+
+
+PHOTO = {"kind": "photo", "sha256": "1"}
+POST = Expected(
+    1,
+    -1_000_000_000_077,
+    (Seen(-1_000_000_000_077, 5, "photo:1", written("№0001 opens on Monday.", [], PHOTO)),),
+)
+
+
+def by_rules(ruling: Ruling, *there: str) -> bool:
+    """Whether it is good that of ``POST`` these messages are there, by contents."""
+    lane = Lane("source", "destination", Mode.COPY, Route.USER, WhenUnsure.HOLD, ruling)
+    seen = [
+        Seen(DESTINATION, 100 + at, "photo:1" if PHOTO["sha256"] in content[-20:] else f"text:{at}", content)
+        for at, content in enumerate(there)
+    ]
+    times = {(one.chat, one.id): NOON for one in seen}
+    way = Way(POST.source, DESTINATION, Mode.COPY)
+    return find([POST], {way: lane}, {DESTINATION: seen}, times=times).good
+
+
+def test_a_lane_with_rules_is_to_bring_what_they_make_of_a_post() -> None:
+    ruling = Ruling("News", split=False)
+    made = written("№0001 opens on Tuesday.\n\nRead in News", [["italic", 33, 4, ""]], PHOTO)
+    assert by_rules(ruling, made)
+    assert not by_rules(ruling, POST.messages[0].content)
+    assert not by_rules(ruling, made.replace("italic", "bold"))
+    refused = replace(POST, messages=(replace(POST.messages[0], content=written("The derby", [], PHOTO)),))
+    assert [ruling.asked(one) for one in (refused, replace(refused, versions=("", "")))] == [
+        replace(refused, deleted=True),
+        None,
+    ]
+
+
+def test_a_post_that_rules_have_split_is_to_be_there_with_both_its_messages_once() -> None:
+    ruling = Ruling("News", split=True)
+    first = written(f"№0001 opens on Tuesday.\n\nRead in News {WORDS[:905]}", [["italic", 33, 4, ""]], PHOTO)
+    rest = written(
+        f"{WORDS[906:]} {link_to(POST)}", [["url", len(WORDS) - 905, len(link_to(POST)), ""]], None
+    )
+    assert by_rules(ruling, first, rest)
+    for wrong in ([first], [rest], [first, rest, rest], [rest, first], [first, first, rest]):
+        assert not by_rules(ruling, *wrong)
 
 
 def test_every_post_once_and_in_order_is_good() -> None:

@@ -1,4 +1,4 @@
-"""The stage of the chaos: seven sources, sixteen destinations and thirty-six lanes on both routes."""
+"""The stage of the chaos: seven sources, sixteen destinations and lanes on both routes, some by rules."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from forwarder.models import WhenUnsure
 from forwarder.services.accounts import AccountService
 from forwarder.services.channels import ChannelService
 from forwarder.services.mappings import MappingService
+from forwarder.services.rules import Owner, RuleService
 from forwarder.services.values import ChannelView, MappingSettings
 from forwarder.telegram.bot_directory import BotDirectory
 from forwarder.telegram.bot_sender import make_bot
+from tests.chaos.ruled import Ruling
 
 RIGHTS = [*stage.POSTING, "other"]
 START_SECONDS = 60.0
@@ -27,13 +29,14 @@ START_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A mapping to be made; ``source`` and ``destination`` are keys of chats."""
+    """A mapping to be made; ``source`` and ``destination`` are keys of chats; ``ruling`` are its rules, if any."""
 
     source: str
     destination: str
     mode: Mode
     route: Route
     when_unsure: WhenUnsure
+    ruling: Ruling | None = None
 
 
 SOURCES = (
@@ -59,13 +62,15 @@ def _lanes() -> tuple[Lane, ...]:
         for index, source in enumerate(sources):
             for step in range(3 if route is Route.USER else 4):
                 number = (index * 3 + step * 2 + step // 2) % len(destinations)
+                mode = Mode.FORWARD if (index + step) % 2 else Mode.COPY
                 lanes.append(
                     Lane(
                         source.key,
                         destinations[number].key,
-                        Mode.FORWARD if (index + step) % 2 else Mode.COPY,
+                        mode,
                         route,
                         WhenUnsure.AGAIN if step % 2 else WhenUnsure.HOLD,
+                        Ruling(source.title, split=step == 1) if mode is Mode.COPY and step < 2 else None,
                     )
                 )
     return tuple(lanes)
@@ -106,7 +111,7 @@ async def set_up(house: House) -> dict[int, Lane]:
     bot = make_bot(house.telegram.bot_token, house.telegram.bot_api, connections=4)
     try:
         channels = ChannelService(house.db, BotDirectory(bot), AccountDesk(house.db))
-        mappings = MappingService(house.db)
+        mappings, rules = MappingService(house.db), RuleService(house.db)
         views: dict[str, ChannelView] = {}
         for chat in (*SOURCES, *DESTINATIONS):
             views[chat.key] = await _add(channels, chat, house.telegram.chats[chat.key])
@@ -121,6 +126,8 @@ async def set_up(house: House) -> dict[int, Lane]:
                 start_after=starts[lane.source],
                 settings=MappingSettings(when_unsure=lane.when_unsure),
             )
+            if lane.ruling is not None:
+                await rules.replace(Owner("mapping", mapping.id), lane.ruling.to_json())
             made[mapping.id] = lane
         return made
     finally:
