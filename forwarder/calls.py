@@ -155,9 +155,15 @@ class Caller:
         return tuple(ids)
 
     async def edit(
-        self, job: Job, lane: LaneHeld, parts: tuple[Part, ...], copies: tuple[CopyOf, ...]
-    ) -> Called:
-        """Give the copies of the edited messages the text, and the medium, that these have now."""
+        self,
+        job: Job,
+        lane: LaneHeld,
+        parts: tuple[Part, ...],
+        copies: tuple[CopyOf, ...],
+        ours: Callable[[], bool],
+    ) -> Called | None:
+        """Give the copies of the edited messages the text, and the medium, that these have now. None when ``ours``
+        said before one of them that the job is not: whoever has it may have applied a newer text."""
         if any(copy.mode is Mode.FORWARD for copy in copies):
             return one(Result(State.FILTERED, "forward_cannot_be_edited"))
         now = {part.message_id: part for part in parts}
@@ -179,6 +185,8 @@ class Caller:
                 part.button,
                 part.cover,
             )
+            if not ours():
+                return None
             try:
                 await self.sender.edit(order)
             except TelegramError as error:

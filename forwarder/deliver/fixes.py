@@ -77,7 +77,12 @@ class Fixes:
         return await self._made(lane, run, messages, "edit", lambda: self._edit(lane, change))
 
     async def _made(
-        self, lane: LaneHeld, run: Run, messages: int, order: str, make: Callable[[], Awaitable[Called]]
+        self,
+        lane: LaneHeld,
+        run: Run,
+        messages: int,
+        order: str,
+        make: Callable[[], Awaitable[Called | None]],
     ) -> tuple[Run, Called] | None:
         """Make the calls when it is their turn; None where the lease does not last for them."""
         call = await self._slots.turn(lane, run.head, messages) if messages else None
@@ -137,20 +142,25 @@ class Fixes:
             for part in parts
         )
 
-    async def _edit(self, lane: LaneHeld, change: Change) -> Called:
-        called = await self._caller.edit(change.job, lane, change.parts, change.copies)
-        if change.rest is None or called.result.state is not State.SENT:
+    async def _edit(self, lane: LaneHeld, change: Change) -> Called | None:
+        def ours() -> bool:
+            return self._leases.lasts(lane)
+
+        called = await self._caller.edit(change.job, lane, change.parts, change.copies, ours)
+        if change.rest is None or called is None or called.result.state is not State.SENT:
             return called
         if change.text_of_rest is not None:
             said = change.text_of_rest
             follows = Part(0, Kind.TEXT, False, said.text, said.entities)
             copy = CopyOf(change.rest, 0, Mode.COPY)
-            called = await self._caller.edit(replace(change.job, parts=(0,)), lane, (follows,), (copy,))
-            if called.decision is not COPY_GONE:
+            called = await self._caller.edit(replace(change.job, parts=(0,)), lane, (follows,), (copy,), ours)
+            if called is None or called.decision is not COPY_GONE:
                 return called
             # Somebody has deleted it, perhaps we ourselves just before a crash: the first message must do alone.
             await self._forget(lane, change.job, change.rest)
             return one(Result(State.QUEUED, COPY_GONE.reason, attempt=True))
+        if not ours():
+            return None
         gone = CopyOf(change.rest, 0, Mode.COPY)
         called = await self._caller.delete(change.job, lane, (gone,))
         if called.result.state is State.SENT:

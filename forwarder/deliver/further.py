@@ -50,6 +50,8 @@ class FurtherCalls:
         copies = dict(zip(order.message_ids, job.sent_ids, strict=True))
         try:
             for part in rewrite.captions:
+                if not self._leases.lasts(lane):
+                    return None
                 await self._put_in(order, part, copies[part.message_id])
         except TelegramError as error:
             return self._still_begun(job, self._decide(error, "edit"), error)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from forwarder.deliver import leases
 from forwarder.deliver.desk import Desk
 from forwarder.errors import OutcomeUnknown, TelegramError
 from forwarder.message import (
@@ -662,6 +663,42 @@ async def test_a_medium_that_takes_anothers_place_is_covered_as_it_is_in_the_sou
     await core.hear(edit_of(other, "x"))
     await street.carrier(sender).carry(mapping)
     assert [(edit.medium is not None, edit.cover) for edit in sender.edits] == [(True, True)]
+
+
+@pytest.mark.parametrize("what", ["captions", "an edit", "an edit of two messages"])
+async def test_who_has_lost_the_lane_between_two_edits_leaves_the_second_to_its_new_holder(
+    core: House, street: Street, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    sender = street.sender(BOT)
+    carrier = street.carrier(sender, holder="slow")
+
+    async def stopped_for_a_while() -> None:
+        monkeypatch.setattr(leases, "LEAST_LEASE", 11.0)
+
+    if what == "an edit of two messages":
+        await rules(core, mapping, *SPLIT)
+        long = post(1, LONG.strip())
+        await core.hear(long)
+        await carrier.carry(mapping)
+        await core.hear(edit_of(long, LONG.replace("word", "wood").strip()))
+    else:
+        await rules(core, mapping, {"footer": "below"})
+        parts = [replace(part, text=word) for part, word in zip(album("a", 1, 2), "ab", strict=True)]
+        await core.hear(*parts, post(3, "after"))
+        if what == "an edit":
+            await carrier.carry(mapping)
+            await core.hear(edit_of(parts[0], "c"), edit_of(parts[1], "d"))
+    sender.edits.clear()
+    sender.fix_answers.append(stopped_for_a_while)
+    await carrier.carry(mapping)
+    assert [edit.message_id for edit in sender.edits] == [500]
+    monkeypatch.undo()
+    await street.lease_runs_out()
+    other = street.sender(BOT)
+    await street.carrier(other, holder="quick").carry(mapping)
+    assert [edit.message_id for edit in other.edits] == [500, 501]
+    assert await core.run("select 1 from deliveries where done_at is null") == []
 
 
 # --- albums and media by the bot

@@ -86,6 +86,10 @@ async def call(
     return await Caller(script, random.Random(1)).send(job, lane, order, announced), announced
 
 
+def ours() -> bool:
+    return True
+
+
 def result(called: Called | None) -> tuple[State, str | None]:
     assert called is not None
     return called.result.state, called.result.reason
@@ -176,7 +180,7 @@ async def test_an_answer_whose_medium_is_refused_again_and_again_is_copied_as_no
 
 async def test_an_edit_with_a_stale_medium_is_tried_again() -> None:
     script = Script(answers=deque([TelegramError("FILE_REFERENCE_EXPIRED", code=400)]))
-    called = await Caller(script).edit(JOB, LANE, (part(1),), (CopyOf(5, 1, Mode.COPY),))
+    called = await Caller(script).edit(JOB, LANE, (part(1),), (CopyOf(5, 1, Mode.COPY),), ours)
     assert result(called) == (State.QUEUED, "file_reference_expired")
 
 
@@ -308,7 +312,7 @@ def copy(message_id: int, mode: Mode = Mode.COPY) -> CopyOf:
 async def test_an_edit_gives_each_edited_copy_its_newest_text() -> None:
     script = Script()
     job = replace(JOB, kind=DeliveryKind.EDIT, parts=(1,))
-    called = await Caller(script).edit(job, LANE, (part(1), part(2)), (copy(1), copy(2)))
+    called = await Caller(script).edit(job, LANE, (part(1), part(2)), (copy(1), copy(2)), ours)
     assert called.result.state is State.SENT
     assert script.orders == [EditOrder(-1002, 501, Kind.TEXT, "new 1", ())]
 
@@ -317,26 +321,26 @@ async def test_an_edit_carries_a_medium_that_was_replaced() -> None:
     script = Script()
     job = replace(JOB, kind=DeliveryKind.EDIT, parts=(1,))
     photo = replace(part(1, Kind.PHOTO), replaced=True, file_id="file")
-    await Caller(script).edit(job, LANE, (photo,), (copy(1),))
+    await Caller(script).edit(job, LANE, (photo,), (copy(1),), ours)
     assert script.orders == [EditOrder(-1002, 501, Kind.PHOTO, "new 1", (), Medium(-1001, 1, "file"))]
 
 
 async def test_what_has_no_text_or_is_gone_is_passed_over() -> None:
     script = Script()
     job = replace(JOB, kind=DeliveryKind.EDIT, parts=(1, 2))
-    called = await Caller(script).edit(job, LANE, (part(1, Kind.POLL),), (copy(1), copy(2)))
+    called = await Caller(script).edit(job, LANE, (part(1, Kind.POLL),), (copy(1), copy(2)), ours)
     assert (called.result.state, script.orders) == (State.SENT, [])
 
 
 async def test_a_forward_cannot_be_edited() -> None:
-    called = await Caller(Script()).edit(JOB, LANE, (part(1),), (copy(1, Mode.FORWARD),))
+    called = await Caller(Script()).edit(JOB, LANE, (part(1),), (copy(1, Mode.FORWARD),), ours)
     assert (called.result.state, called.result.reason) == (State.FILTERED, "forward_cannot_be_edited")
 
 
 async def test_an_edit_without_effect_and_a_deletion_of_what_is_gone_are_successes() -> None:
     edit = replace(JOB, kind=DeliveryKind.EDIT)
     script = Script(BOT, answers=deque([TelegramError("Message is not modified", code=400)]))
-    assert (await Caller(script).edit(edit, LANE, (part(1),), (copy(1),))).result.state is State.SENT
+    assert (await Caller(script).edit(edit, LANE, (part(1),), (copy(1),), ours)).result.state is State.SENT
     delete = replace(JOB, kind=DeliveryKind.DELETE)
     script = Script(BOT, answers=deque([TelegramError("Message to delete not found", code=400)]))
     assert (await Caller(script).delete(delete, LANE, (copy(1),))).result.state is State.SENT
@@ -345,6 +349,6 @@ async def test_an_edit_without_effect_and_a_deletion_of_what_is_gone_are_success
 
 async def test_an_edit_of_unknown_outcome_is_applied_again_even_by_the_bot() -> None:
     edit = replace(JOB, kind=DeliveryKind.EDIT)
-    called = await Caller(Script(BOT, answers=deque([LOST]))).edit(edit, LANE, (part(1),), (copy(1),))
+    called = await Caller(Script(BOT, answers=deque([LOST]))).edit(edit, LANE, (part(1),), (copy(1),), ours)
     assert called.result.state is State.QUEUED
     assert called.result.attempt
