@@ -5,6 +5,7 @@ Both must have been read over MTProto: the two APIs have names of their own for 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,3 +73,19 @@ def same_content(wanted: Wanted, copy: SourceMessage) -> bool:
     if wanted.edited is not None and wanted.media_id is not None:
         return True
     return copy.text in wanted.texts
+
+
+UNCLEAN = re.compile("[\x00-\x09\x0b-\x1f\u2028-\u202e\u0333\u033f\u030a]|[\u200e\u200f](?=[\u200e\u200f])")
+"""What the Bot API takes out of a text, or puts other characters for (``clean_input_string`` in TDLib)."""
+
+
+def as_a_bot_writes(words: str) -> str:
+    """How a text reads when a bot has sent it."""
+    return UNCLEAN.sub(clean, words).strip()
+
+
+def clean(found: re.Match[str]) -> str:
+    character = found[0]
+    if character in "\u200e\u200f":
+        return "\u200c"
+    return " " if character < " " and character != "\r" else ""

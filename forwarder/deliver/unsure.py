@@ -11,6 +11,7 @@ from forwarder import outbox
 from forwarder.calls import Called, one
 from forwarder.db import Database
 from forwarder.errors import AccountNotReady, NobodyAnswers, TelegramError
+from forwarder.likeness import as_a_bot_writes
 from forwarder.message import FindOrder, Kind, Mode, Remembered, Rewrite, State
 from forwarder.models import WhenUnsure
 from forwarder.outbox import Job, LaneHeld, Result, Worker
@@ -76,7 +77,7 @@ class LookUp:
             remembered = await outbox.remembered(session, job)
         rest = job.rewrite.rest if job.begun and job.rewrite is not None else None
         if rest is not None:
-            text_alone = Remembered(rest.message_id, Kind.TEXT, (rest.text,), rewritten=True)
+            text_alone = Remembered(rest.message_id, Kind.TEXT, readings(rest.text), rewritten=True)
             return FindOrder(
                 source=job.source,
                 message_ids=(rest.message_id,),
@@ -106,10 +107,15 @@ def as_rewritten(rewrite: Rewrite, remembered: Sequence[Remembered]) -> tuple[Re
     sent = {part.message_id: part for part in rewrite.parts}
     bare = ("",) if rewrite.captions_follow else ()
     return tuple(
-        replace(one, kind=part.kind, texts=(part.text, *bare), rewritten=True)
+        replace(one, kind=part.kind, texts=(*readings(part.text), *bare), rewritten=True)
         for one in remembered
         if (part := sent.get(one.message_id)) is not None
     )
+
+
+def readings(words: str) -> tuple[str, ...]:
+    """How a text that was sent may read there."""
+    return tuple(dict.fromkeys((words, as_a_bot_writes(words))))
 
 
 def not_found_out(lane: LaneHeld, job: Job, error: Exception, waiting: Result) -> Result:

@@ -300,6 +300,32 @@ async def test_a_changed_copy_of_unknown_fate_is_looked_for_by_what_was_sent(
 # --- a text that is too long for one message
 
 
+@pytest.mark.parametrize(
+    ("written", "reads"),
+    [
+        ("a\tb", "a b"),
+        ("\u202bword\u202c", "word"),
+        ("one\r\ntwo", "one\ntwo"),
+        ("a\u200e\u200e\u200fb", "a\u200c\u200c\u200fb"),
+        ("word \u202c", "word"),
+    ],
+)
+async def test_a_changed_copy_is_looked_for_as_the_bot_api_will_have_written_it(
+    core: House, street: Street, written: str, reads: str
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, {"replace": {"words": ["cat"], "with": written}})
+    await core.hear(post(1, "cat"))
+    sender, finder = street.sender(BOT), ScriptedFinder(street.chat)
+    sender.after.append(OutcomeUnknown("TIMEOUT"))
+    await street.carrier(sender, finder=finder).carry(mapping)
+    await street.called_long_ago()
+    await street.due_now()
+    await street.carrier(sender, finder=finder).carry(mapping)
+    [wanted] = finder.asked[0].remembered
+    assert reads in wanted.texts
+
+
 @both
 async def test_what_does_not_fit_follows_in_a_message_of_its_own(
     core: House, street: Street, kind: AccountKind
