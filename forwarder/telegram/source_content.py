@@ -168,11 +168,19 @@ def input_media(media: Any) -> Any | None:
     """What is sent to show this medium again; None for what has none, or cannot be shown again as it is."""
     match media:
         case types.MessageMediaPhoto(photo=types.Photo(), ttl_seconds=None):
-            return types.InputMediaPhoto(utils.get_input_photo(media.photo), spoiler=media.spoiler)
+            return types.InputMediaPhoto(
+                utils.get_input_photo(media.photo),
+                spoiler=media.spoiler,
+                live_photo=media.live_photo,
+                video=utils.get_input_document(media.video) if media.video is not None else None,
+            )
         case types.MessageMediaDocument(document=types.Document(), ttl_seconds=None):
             return types.InputMediaDocument(
                 utils.get_input_document(media.document),
                 spoiler=media.spoiler,
+                video_cover=utils.get_input_photo(media.video_cover)
+                if media.video_cover is not None
+                else None,
                 video_timestamp=media.video_timestamp,
             )
         case types.MessageMediaContact():
