@@ -123,6 +123,9 @@ class Fixes:
                     job = replace(job, parts=tuple(part.message_id for part in parts))
             found = await outbox.copies_of(session, lane, job, job.parts)
         copies = tuple(copy for copy in found if copy.message_id != rest)
+        if not copies:
+            # Nobody knows the first message, so that the second stays what follows it.
+            rest = None
         return Change(job, parts, copies, rest, text_of_rest)
 
     def _changed(self, parts: tuple[Part, ...], passed: Passed) -> tuple[Part, ...]:

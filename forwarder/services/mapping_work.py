@@ -79,6 +79,19 @@ SEND_UNSURE_AGAIN = text(
             or coalesce(extract(epoch from claimed_at) * 1000000, 0) <= cast(:until as bigint))
     """
 )
+# Of what rules have split only the first message can have arrived: the second is never sent before that is known. Ids
+# of 0 are those that nobody knows.
+FIRST_ARRIVED = text(
+    """
+    update deliveries set state = case when :paused then 'held' else 'queued' end,
+           reason = case when :paused then 'paused' else 'sent_again' end, attempts = 0, not_before = null,
+           reserved = 0, unsettled = true, sent_ids = array_fill(cast(0 as bigint), array[cardinality(message_ids)])
+     where mapping_id = :mapping and done_at is null and state = 'held' and reason = 'unsure' and sent_ids is null
+       and details #>> '{rewrite,rest}' is not null and details #>> '{rewrite,captions_follow}' = 'false'
+       and (cast(:until as bigint) is null
+            or coalesce(extract(epoch from claimed_at) * 1000000, 0) <= cast(:until as bigint))
+    """
+)
 UNSURE_ARRIVED = text(
     f"""
     with changed as (
@@ -137,10 +150,13 @@ async def settle_unsure(
 ) -> int:
     """Do with posts of unknown outcome what a person decided; answer how many there were.
 
-    The window of deduplication of those that arrived begins now: when they did is not known.
+    The window of deduplication of those that arrived begins now: when they did is not known. Those of which the first
+    message has arrived, and a second is to follow, go on.
     """
     values: dict[str, object] = {"mapping": mapping_id, "until": until}
     if not again:
-        return await session.scalar(UNSURE_ARRIVED, values) or 0
+        first = await session.execute(FIRST_ARRIVED, {**values, "paused": paused})
+        going_on: int = first.rowcount  # type: ignore[attr-defined]  # an UPDATE answers a CursorResult
+        return going_on + (await session.scalar(UNSURE_ARRIVED, values) or 0)
     settled = await session.execute(SEND_UNSURE_AGAIN, {**values, "paused": paused})
     return settled.rowcount  # type: ignore[attr-defined, no-any-return]  # an UPDATE answers a CursorResult

@@ -211,7 +211,8 @@ class MappingService:
             await audit.record(
                 session, actor, "mapping.settle", f"mapping:{mapping_id}", again=again, posts=settled
             )
-        if again and settled:
+        if settled:
+            # Also where they have arrived: what rules have split may go on.
             await self._ring([mapping_id])
         return settled
 

@@ -895,3 +895,26 @@ async def test_a_second_message_that_nobody_could_look_for_is_sent_when_a_person
     await street.carrier(user).carry(mapping)
     assert (await core.states(mapping), said(user)) == ([(1, "sent")], [["below"]])
     assert len(street.chat.arrived) == 2
+
+
+async def test_a_second_message_follows_the_first_that_a_person_has_seen_arrive(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, *SPLIT)
+    heard = post(1, LONG.strip())
+    await core.hear(heard)
+    sender = street.sender(BOT)
+    sender.after.append(OutcomeUnknown("TIMEOUT"))
+    for _ in range(2):
+        await street.carrier(sender).carry(mapping)
+        await street.called_long_ago()
+        await street.due_now()
+    assert await core.states(mapping) == [(1, "held")]
+    assert await MappingService(core.db).settle_unsure(mapping, again=False) == 1
+    await street.carrier(sender).carry(mapping)
+    assert (await core.states(mapping), said(sender)[1:]) == ([(1, "sent")], [["below"]])
+    assert len(street.chat.arrived) == 2
+    await core.hear(edit_of(heard, "short"))
+    await street.carrier(sender).carry(mapping)
+    assert (sender.edits, sender.deletions) == ([], []), "nobody knows which message the first is"
