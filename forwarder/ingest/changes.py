@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forwarder.ingest.rows import entities_json, entities_rows, facts_json
 from forwarder.ingest.sources import Source
 from forwarder.message import AccountKind, Deleted, DeliveryKind, Edited, Heard, SourceMessage
-from forwarder.outbox import FIX, FIX_AGAIN, MAY_HAVE_COPIES, Due, ended_without_success
+from forwarder.outbox import FIX, FIX_AGAIN, HAS_RULES, MAY_HAVE_COPIES, Due, ended_without_success
 
 # The names that the two APIs have for one medium cannot be compared; a text may have got a medium. (The source's
 # row is locked, so nobody changes the message between the two looks at it.) A bot is not told that a post is silent:
@@ -217,7 +217,13 @@ async def apply_deletion(session: AsyncSession, source: Source, message_ids: Seq
         )
         due += await ended_without_success(session, [i for i in withdrawn if i is not None])
         due += await queue_fix(session, post_id, DeliveryKind.DELETE, ids)
+        if left := list(await session.scalars(LEFT, {"post": post_id})):
+            # What rules have put around the text may have stood on a part that is gone.
+            due += await queue_fix(session, post_id, DeliveryKind.EDIT, left, after_deletion=True)
     return due
+
+
+LEFT = text("select message_id from messages where post_id = :post and deleted_at is null")
 
 
 QUEUE_FIX = text(
@@ -230,6 +236,7 @@ QUEUE_FIX = text(
      where p.post_id = :post and p.kind = 'post'
        and {MAY_HAVE_COPIES} and (p.state not in ('failed', 'withdrawn') or :kind = 'delete')
        and case when :kind = 'edit' then m.edit_sync else m.delete_sync end
+       and (not :after_deletion or m.delete_sync and {HAS_RULES})
      order by p.id for share of p
     on conflict (mapping_id, post_id, kind) do update
        set parts = array(select distinct unnest(d.parts || excluded.parts) order by 1), {FIX_AGAIN}
@@ -241,17 +248,30 @@ QUEUE_FIX = text(
 
 
 async def queue_fix(
-    session: AsyncSession, post_id: int, kind: DeliveryKind, message_ids: Sequence[int]
+    session: AsyncSession,
+    post_id: int,
+    kind: DeliveryKind,
+    message_ids: Sequence[int],
+    *,
+    after_deletion: bool = False,
 ) -> list[Due]:
     """Queue an edit or deletion of these messages in every mapping that has sent the post or is sending it.
 
     A post that waits after a call of unknown outcome counts as being sent: if that call was executed after all,
     the repeated one answers with its message, which has the old text. Quick edits coalesce: the row collects the
     parts, and one that is being applied is applied again. The lock on the post's row makes a result that is
-    being recorded wait, or be seen: no edit is left behind a post that has just failed.
+    being recorded wait, or be seen: no edit is left behind a post that has just failed. ``after_deletion``: only in
+    mappings whose rules have a say, and which follow deletions.
     """
     rows = await session.execute(
-        QUEUE_FIX, {"post": post_id, "kind": kind.value, "class": FIX, "parts": sorted(message_ids)}
+        QUEUE_FIX,
+        {
+            "post": post_id,
+            "kind": kind.value,
+            "class": FIX,
+            "parts": sorted(message_ids),
+            "after_deletion": after_deletion,
+        },
     )
     return [
         Due(r.mapping_id, r.id, AccountKind(r.route), FIX, r.important) for r in rows if r.state == "queued"

@@ -655,6 +655,27 @@ async def test_what_goes_around_the_text_moves_with_the_caption_of_an_album(
     assert [(edit.message_id, edit.text) for edit in sender.edits] == [(500, ""), (501, "caption\n\nbelow")]
 
 
+@pytest.mark.parametrize("ruled", [True, False])
+async def test_what_goes_around_the_text_moves_when_the_part_with_the_caption_is_deleted(
+    core: House, street: Street, ruled: bool
+) -> None:
+    mapping = await core.mapping()
+    if ruled:
+        await rules(core, mapping, {"footer": "below"})
+    parts = [replace(part, text=word) for part, word in zip(album("a", 1, 2), ("caption", ""), strict=True)]
+    await core.hear(*parts, post(3, "after"))
+    sender = street.sender(USER)
+    await street.carrier(sender).carry(mapping)
+    await core.hear(Deleted(NEWS, (1,)))
+    await street.carrier(sender).carry(mapping)
+    assert [order.message_ids for order in sender.deletions] == [(500,)]
+    assert [(edit.message_id, edit.text) for edit in sender.edits] == ([(501, "below")] if ruled else [])
+    await core.hear(Deleted(NEWS, (2,)))
+    await street.carrier(sender).carry(mapping)
+    assert [order.message_ids for order in sender.deletions][1:] == [(500, 501)]
+    assert await core.run("select 1 from deliveries where done_at is null") == []
+
+
 @pytest.mark.parametrize("tag", ["#tag", "#" + "t" * 200], ids=["in one message", "in two"])
 async def test_what_goes_around_the_text_follows_an_edit_of_another_part_of_the_album(
     core: House, street: Street, tag: str
