@@ -448,9 +448,11 @@ async def edited(carrier: Carried, change: Change, ears: telegram.Bot) -> str:
     )
     fix = job(town.source, (number,), DeliveryKind.EDIT)
     parts = (replace(part(now), replaced=replaced, file_id=file_id),)
-    result = (
-        await Caller(carrier.sender).edit(fix, lane(town, town.source, carrier.mode), parts, copies)
-    ).result
+    edited = await Caller(carrier.sender).edit(
+        fix, lane(town, town.source, carrier.mode), parts, copies, lambda: True
+    )
+    assert edited is not None
+    result = edited.result
     shown = carrier.made(called)[change.index].content
     if result.state is State.SENT:
         assert shown == after
