@@ -14,7 +14,7 @@ from forwarder.deliver.unsure import PROVEN_ABSENT, SENT_AGAIN
 from forwarder.errors import TelegramError
 from forwarder.message import EditOrder, NewPart, Rewrite, SendOrder, State
 from forwarder.outbox import Job, LaneHeld, Result, Worker
-from forwarder.retry import Decision, Verdict, decide
+from forwarder.retry import COPY_GONE, Decision, Verdict, decide
 
 LOOKED_FOR = frozenset({PROVEN_ABSENT, SENT_AGAIN})
 """Reasons of a post whose second message is to be sent, whoever has its lane now: it has been looked for."""
@@ -74,7 +74,9 @@ class FurtherCalls:
         try:
             await self._caller.sender.edit(edit)
         except TelegramError as error:
-            if self._decide(error, "edit").verdict is not Verdict.DONE:
+            decision = self._decide(error, "edit")
+            # What somebody has deleted since needs no caption.
+            if decision.verdict is not Verdict.DONE and decision is not COPY_GONE:
                 raise
 
     def _decide(self, error: TelegramError, order: str) -> Decision:

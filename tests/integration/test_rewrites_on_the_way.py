@@ -772,6 +772,20 @@ async def test_an_album_that_the_bot_has_not_heard_gets_its_captions_after_it(
     assert await core.states(mapping) == [(1, "sent"), (3, "sent")]
 
 
+async def test_a_part_that_somebody_has_deleted_meanwhile_keeps_no_caption_from_the_others(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, {"footer": "below"})
+    parts = [replace(part, text=word) for part, word in zip(album("a", 1, 2), "ab", strict=True)]
+    await core.hear(*parts, post(3, "after"))
+    sender = street.sender(BOT)
+    sender.fix_answers.append(TelegramError("Bad Request: message to edit not found", code=400))
+    await street.carrier(sender).carry(mapping)
+    assert [(edit.message_id, edit.text) for edit in sender.edits] == [(500, "a\n\nbelow"), (501, "b")]
+    assert await core.states(mapping) == [(1, "sent"), (3, "sent")]
+
+
 @pytest.mark.parametrize("first", [BOT, USER])
 async def test_the_bots_names_of_files_are_kept_whoever_hears_a_post_first(
     core: House, street: Street, first: AccountKind
