@@ -103,11 +103,14 @@ class LookUp:
 
 
 def as_rewritten(rewrite: Rewrite, remembered: Sequence[Remembered]) -> tuple[Remembered, ...]:
-    """What the copies read, where rules have changed the post: no more and no less than was sent."""
+    """What the copies read, where rules have changed the post: no more and no less than was sent. A caption that was
+    left to the server is the source's, as it read at that moment."""
     sent = {part.message_id: part for part in rewrite.parts}
     bare = ("",) if rewrite.captions_follow else ()
     return tuple(
-        replace(one, kind=part.kind, texts=(*readings(part.text), *bare), rewritten=True)
+        one
+        if rewrite.leaves_caption(part)
+        else replace(one, kind=part.kind, texts=(*readings(part.text), *bare), rewritten=True)
         for one in remembered
         if (part := sent.get(one.message_id)) is not None
     )

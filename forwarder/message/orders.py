@@ -63,6 +63,10 @@ class Rewrite:
         """Calls that follow the one that carries the parts."""
         return len(self.captions) + (self.rest is not None)
 
+    def leaves_caption(self, part: NewPart) -> bool:
+        """Whether a bot has the server copy this part with the caption that its source has."""
+        return len(self.parts) == 1 and part.kind is not Kind.TEXT and not (part.changed or part.cover)
+
     def only(self, message_id: int) -> Rewrite:
         """One part of an album, by itself."""
         return Rewrite(tuple(part for part in self.parts if part.message_id == message_id))

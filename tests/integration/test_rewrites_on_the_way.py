@@ -297,6 +297,27 @@ async def test_a_changed_copy_of_unknown_fate_is_looked_for_by_what_was_sent(
     assert (len(sender.orders), await core.states(mapping)) == (1, [(1, "sent")])
 
 
+async def test_a_caption_that_was_left_to_the_server_is_looked_for_as_the_source_read_by_then(
+    core: House, street: Street
+) -> None:
+    mapping = await core.mapping(by=BOT)
+    await rules(core, mapping, {"button": {"text": "Source", "url": "https://example.org/"}})
+    heard = photo(1, words="old")
+    await core.hear(heard)
+    sender, finder = street.sender(BOT), ScriptedFinder(street.chat)
+
+    async def edit_meanwhile(_: SendOrder) -> None:
+        await core.hear(edit_of(heard, "new"))
+
+    sender.before.append(edit_meanwhile)
+    sender.after.append(OutcomeUnknown("TIMEOUT"))
+    await street.carrier(sender, finder=finder).carry(mapping)
+    await street.due_now()
+    await street.carrier(sender, finder=finder).carry(mapping)
+    [[wanted]] = [asked.remembered for asked in finder.asked]
+    assert (set(wanted.texts), wanted.rewritten) == ({"old", "new"}, False)
+
+
 # --- a text that is too long for one message
 
 
