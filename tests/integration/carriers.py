@@ -18,6 +18,7 @@ from forwarder.message import AccountKind, DeleteOrder, EditOrder, FindOrder, Se
 from forwarder.outbox import Worker
 from forwarder.outcome import Outcome
 from forwarder.pace import Limits, Pace, Window
+from forwarder.seam import Finder, Sender
 from forwarder.services.dedup import DeduplicationService
 from forwarder.services.mappings import pause_by_program
 from forwarder.services.migration import move
@@ -148,10 +149,10 @@ class Street:
 
     def carrier(
         self,
-        sender: ScriptedSender,
+        sender: Sender,
         *,
         holder: str = "w1",
-        finder: ScriptedFinder | None = None,
+        finder: Finder | None = None,
         concurrency: int = 10,
     ) -> Carrier:
         hooks = Hooks(
